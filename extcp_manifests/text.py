@@ -1,0 +1,48 @@
+"""The forms that Kubernetes demands of names; each function tells why a text has not the form, or returns None."""
+
+import re
+from hashlib import sha256
+
+# kubernetes apimachinery: pkg/util/validation/validation.go (DNS-1123 label and subdomain, label value, Secret key)
+DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+DNS_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){DNS_LABEL.pattern}(?:\.{DNS_LABEL.pattern})*")
+LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+SECRET_KEY = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
+
+# Characters that no command line, environment variable or YAML stream carries unharmed.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def printable(text: str) -> str | None:
+    """1 to 253 characters, none of them a control character."""
+    if not 0 < len(text) <= 253:
+        return f"has {len(text)} characters: use 1 to 253"
+    return f"{text!r} has a control character: leave it out" if UNPRINTABLE.search(text) else None
+
+
+def dns_label(text: str, longest: int = 63) -> str | None:
+    """A DNS-1123 label, as Kubernetes wants for namespaces and Services."""
+    if DNS_LABEL.fullmatch(text) and len(text) <= longest:
+        return None
+    return f"{text!r} is no DNS label: use a-z, 0-9 and inner '-', at most {longest} characters"
+
+
+def dns_subdomain(text: str) -> str | None:
+    """A DNS-1123 subdomain, as Kubernetes wants for most names."""
+    if DNS_SUBDOMAIN.fullmatch(text):
+        return None
+    return f"{text!r} is no DNS subdomain: use a-z, 0-9, inner '-' and '.', at most 253 characters"
+
+
+def label_value(text: str) -> str | None:
+    """The value of a label."""
+    if LABEL_VALUE.fullmatch(text) and len(text) <= 63:
+        return None
+    return f"{text!r} is no label value: use letters, digits and inner '-', '_' and '.', at most 63 characters"
+
+
+def stand_in(name: str) -> str:
+    """A DNS-1123 label for any name: its letters and digits, and a digest that keeps different names apart."""
+    readable = "-".join(re.findall("[a-z0-9]+", name.lower()))[:40].strip("-")
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{readable}-{digest}" if readable else digest
