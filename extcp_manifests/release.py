@@ -1,0 +1,213 @@
+"""What differs between Istio's minor releases: one record a release, made from a table of changes.
+
+Releases after 1.31 are refused until somebody has looked at them. "istio 1.24.6: path" names a file of
+github.com/istio/istio at that tag; charts are below manifests/charts, profiles below manifests/profiles.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from extcp_manifests.errors import InvalidInput, Problem
+
+NetworkingVersion = Literal["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Release:
+    """An Istio minor and what the documents of an external control plane look like for it; there is one of each."""
+
+    name: str
+    kubernetes: str
+    """The Kubernetes minors that this release supports."""
+    remote_profile: str
+    """The profile of an installation in a remote cluster."""
+    routing_api_version: NetworkingVersion
+    """apiVersion of the Gateway and VirtualService in front of istiod."""
+    destination_rule_api_version: NetworkingVersion
+    """apiVersion of the DestinationRule in front of istiod."""
+    sample_api_version: NetworkingVersion
+    """apiVersion of the Gateways and VirtualServices from Istio's samples."""
+    istiod_is_told_its_cluster: bool
+    """Whether istiod's own values carry the config cluster's name and network."""
+    external_istiod_value: bool | None
+    """`global.externalIstiod` of the external istiod; None leaves it out."""
+    legacy_service_account: bool
+    """Whether the guide creates the ServiceAccount `istiod-service-account` beside the namespace."""
+    install_remotes: bool
+    """Whether remote clusters are set up with `istioctl install`, or else `istioctl manifest generate`."""
+    ipv6: bool
+    """Whether `remotePilotAddress` may be an IPv6 address."""
+    revision_by_ip: bool
+    """Whether a revision works together with `remotePilotAddress`."""
+    secret_has_empty_fields: bool
+    """Whether remote secrets carry `creationTimestamp: null` and `preferences: {}`."""
+    tls_server_name: bool
+    """Whether remote secrets can carry `tls-server-name`."""
+    helloworld_image: str
+    """Image of the helloworld sample, with its version left open."""
+    client: str
+    """Name of the sample that sends requests."""
+    client_image: str
+    """Image of that sample."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that is different from a release on."""
+
+    since: str
+    what: str
+    fields: dict[str, Any]
+
+
+_FIRST = Release(
+    name="1.15",
+    kubernetes="1.22-1.25",
+    remote_profile="external",  # istio 1.15.7: profiles/external.yaml
+    routing_api_version="networking.istio.io/v1beta1",  # the guide, 1.15 to 1.23; valid in every release
+    destination_rule_api_version="networking.istio.io/v1alpha3",  # the guide, 1.15 to 1.23; valid in every release
+    sample_api_version="networking.istio.io/v1alpha3",  # istio 1.15.7: samples/multicluster/expose-services.yaml
+    istiod_is_told_its_cluster=False,  # the guide, 1.15 to 1.18
+    external_istiod_value=None,  # istio 1.22.8: istio-discovery/templates/reader-clusterrole.yaml, reader rules only
+    legacy_service_account=True,  # the guide, up to 1.23; nothing uses the account
+    install_remotes=False,  # the guide, up to 1.23
+    ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
+    revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
+    secret_has_empty_fields=True,  # istio 1.15.7: istioctl create-remote-secret, through its Kubernetes libraries
+    tls_server_name=False,  # istio 1.25.5: istioctl/pkg/multicluster/options.go
+    helloworld_image="docker.io/istio/examples-helloworld-{version}",  # istio 1.15.7: samples/helloworld
+    client="sleep",  # istio 1.15.7: samples/sleep/sleep.yaml
+    client_image="curlimages/curl",  # istio 1.15.7: samples/sleep/sleep.yaml
+)
+
+CHANGES = (
+    Change(
+        "1.16",
+        "remote clusters use the profile `remote`, before that `external`",
+        {"remote_profile": "remote"},  # istio 1.16.7: profiles/remote.yaml
+    ),
+    Change(
+        "1.18",
+        "the external istiod is told the config cluster's name and network, for the gateways that it provisions",
+        {"istiod_is_told_its_cluster": True},  # istio 1.18.7: istio-discovery/files/kube-gateway.yaml
+    ),
+    Change(
+        "1.20",
+        "a revision works with an IP address",
+        {"revision_by_ip": True},  # istio 1.20.8: istiod-remote/templates/istiod-remote-service.yaml, note 47552
+    ),
+    Change(
+        "1.22",
+        "the helloworld sample's image has a tag",
+        # istio 1.22.8: samples/helloworld/helloworld.yaml
+        {"helloworld_image": "docker.io/istio/examples-helloworld-{version}:1.0"},
+    ),
+    Change(
+        "1.24",
+        "networking documents use `networking.istio.io/v1`",
+        {
+            "routing_api_version": "networking.istio.io/v1",  # the guide from 1.24; served since 1.22
+            "destination_rule_api_version": "networking.istio.io/v1",  # the guide from 1.24; served since 1.22
+            "sample_api_version": "networking.istio.io/v1",  # istio 1.24.6: samples/multicluster/expose-services.yaml
+        },
+    ),
+    Change(
+        "1.24",
+        "the external istiod sets `global.externalIstiod`",
+        {"external_istiod_value": True},  # istio 1.24.6: istio-discovery/templates/deployment.yaml
+    ),
+    Change(
+        "1.24",
+        "the unused ServiceAccount `istiod-service-account` is gone",
+        {"legacy_service_account": False},  # the guide from 1.24
+    ),
+    Change(
+        "1.24",
+        "remote clusters are set up with `istioctl install`, before that `istioctl manifest generate`",
+        {"install_remotes": True},  # the guide from 1.24
+    ),
+    Change(
+        "1.24",
+        "the sample client is curl, before that sleep",
+        {"client": "curl"},  # istio 1.24.6: samples/curl/curl.yaml
+    ),
+    Change(
+        "1.26",
+        "remote secrets can carry `tls-server-name`",
+        {"tls_server_name": True},  # istio 1.26.8: istioctl/pkg/multicluster/options.go, note 55692
+    ),
+    Change(
+        "1.26",
+        "the sample client's image has a registry and a tag",
+        {"client_image": "docker.io/curlimages/curl:8.16.0"},  # istio 1.26.8: samples/curl/curl.yaml
+    ),
+    Change(
+        "1.28",
+        "remote secrets have no `creationTimestamp` and no `preferences`",
+        {"secret_has_empty_fields": False},  # istio 1.28.10: istioctl create-remote-secret
+    ),
+    Change(
+        "1.30",
+        "the address may be IPv6",
+        {"ipv6": True},  # istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml
+    ),
+    Change(
+        "1.30",
+        "the helloworld sample's image comes from registry.istio.io",
+        # istio 1.30.3: samples/helloworld/helloworld.yaml
+        {"helloworld_image": "registry.istio.io/release/examples-helloworld-{version}:1.0"},
+    ),
+)
+
+# istio.io: data/compatibility/supportStatus.yml; 1.31: the row of the main branch, since no final release was seen.
+_KUBERNETES = {
+    "1.15": "1.22-1.25",
+    "1.16": "1.22-1.25",
+    "1.17": "1.23-1.26",
+    "1.18": "1.24-1.27",
+    "1.19": "1.25-1.28",
+    "1.20": "1.25-1.29",
+    "1.21": "1.26-1.29",
+    "1.22": "1.27-1.30",
+    "1.23": "1.27-1.30",
+    "1.24": "1.28-1.31",
+    "1.25": "1.29-1.32",
+    "1.26": "1.29-1.33",
+    "1.27": "1.29-1.33",
+    "1.28": "1.30-1.34",
+    "1.29": "1.31-1.35",
+    "1.30": "1.32-1.36",
+    "1.31": "1.32-1.36",
+}
+
+
+def _releases() -> dict[str, Release]:
+    releases = {}
+    current = _FIRST
+    for name, kubernetes in _KUBERNETES.items():
+        changed = {field: value for change in CHANGES if change.since == name for field, value in change.fields.items()}
+        current = replace(current, name=name, kubernetes=kubernetes, **changed)
+        releases[name] = current
+    return releases
+
+
+RELEASES = _releases()
+
+
+def find_release(release: Release | str) -> Release:
+    """The record of an Istio minor such as `1.24`; a record comes back as it is.
+
+    Raises InvalidInput with path `release`.
+    """
+    if isinstance(release, Release):
+        return release
+    try:
+        return RELEASES[release]
+    except KeyError:
+        known = list(RELEASES)
+        minor = ".".join(release.split(".")[:2])
+        hint = f"write the minor {minor!r}" if minor in RELEASES else f"known are {known[0]} to {known[-1]}"
+        raise InvalidInput([Problem("release", f"{release!r} is no known Istio release: {hint}")]) from None
