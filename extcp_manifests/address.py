@@ -1,0 +1,86 @@
+"""The address at which remote clusters reach the external istiod: a host name or an IP address."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.text import DNS_SUBDOMAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Hostname:
+    """A fully qualified host name, such as `myhost.example.com`."""
+
+    text: str
+
+    def authority(self, port: int) -> str:
+        """Host and port as a URL or an `address:port` setting writes them."""
+        return f"{self.text}:{port}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class IPAddress:
+    """An IPv4 or IPv6 address in its canonical text, without brackets."""
+
+    text: str
+    version: int
+
+    def authority(self, port: int) -> str:
+        """Address and port; an IPv6 address stands in brackets."""
+        return f"[{self.text}]:{port}" if self.version == 6 else f"{self.text}:{port}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Address = Hostname | IPAddress
+
+
+def parse_address(address: Address | str) -> Address:
+    """Read a host name or an IP address; an address that is parsed already comes back as it is.
+
+    Raises InvalidInput with path `address`.
+    """
+    if isinstance(address, Hostname | IPAddress):
+        return address
+    try:
+        return _ip_address(address) if _LIKE_AN_IP.fullmatch(address) else _hostname(address)
+    except ValueError as error:
+        raise InvalidInput([Problem("address", f"{address!r} {error}")]) from None
+
+
+# What looks like an IP address to the charts is treated as one here too, so that a mistyped address never becomes a
+# host name (istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml). Brackets and zones are caught as well.
+_LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*|.*:.*|\[.*")
+
+
+def _ip_address(text: str) -> IPAddress:
+    if "[" in text or "%" in text or "/" in text:
+        raise ValueError("is no plain address: write an IP address without brackets, port, zone or prefix length")
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port") from None
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        raise ValueError(f"is an IPv4 address in IPv6 form: write {ip.ipv4_mapped}")
+    # kubernetes: pkg/apis/core/validation/validation.go refuses these as the address of an endpoint.
+    if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast:
+        raise ValueError("cannot be reached from another cluster: give the address of the ingress gateway")
+    return IPAddress(ip.compressed, ip.version)
+
+
+def _hostname(text: str) -> Hostname:
+    if text != text.lower():
+        raise ValueError(f"has upper-case letters: write {text.lower()!r}")
+    labels = text.split(".")
+    if len(labels) < 2:
+        raise ValueError("is not fully qualified: give a host name with a dot that remote clusters can resolve")
+    if labels[-1].isdigit():
+        raise ValueError("ends in a number, so it is neither a host name nor an IP address")
+    if not DNS_SUBDOMAIN.fullmatch(text) or max(map(len, labels)) > 63:
+        raise ValueError("is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each")
+    return Hostname(text)

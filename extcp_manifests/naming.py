@@ -1,0 +1,70 @@
+"""The names of an external control plane's objects; every name that carries the revision follows it.
+
+Source: istio 1.15.7 to 1.30.3: istio-discovery/templates (deployment, service, configmap, mutatingwebhook,
+validatingwebhookconfiguration), the same in every release.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """The names for a namespace and, where there is one, a revision."""
+
+    namespace: str
+    revision: str | None = None
+
+    @property
+    def istiod(self) -> str:
+        """The Deployment, the Service and the ServiceAccount."""
+        return f"istiod{self._suffix}"
+
+    @property
+    def istiod_host(self) -> str:
+        return f"{self.istiod}.{self.namespace}.svc.cluster.local"
+
+    @property
+    def mesh_config_map(self) -> str:
+        return f"istio{self._suffix}"
+
+    @property
+    def injector_config_map(self) -> str:
+        return f"istio-sidecar-injector{self._suffix}"
+
+    @property
+    def injector_webhook(self) -> str:
+        """The MutatingWebhookConfiguration; Istio leaves its own default namespace out of the name."""
+        namespace = "" if self.namespace == "istio-system" else f"-{self.namespace}"
+        return f"istio-sidecar-injector{self._suffix}{namespace}"
+
+    @property
+    def injector_webhooks(self) -> int:
+        """How many webhooks that configuration has; those for unrevised namespaces and pods go with a revision."""
+        return 2 if self.revision else 4
+
+    @property
+    def validator_webhook(self) -> str:
+        return f"istio-validator{self._suffix}-{self.namespace}"
+
+    @property
+    def default_revision(self) -> str:
+        """What `values.defaultRevision` must be for the default validator to be installed."""
+        return self.revision or "default"
+
+    @property
+    def injection_label(self) -> Mapping[str, str]:
+        """The label of a namespace whose pods get a sidecar."""
+        return {"istio.io/rev": self.revision} if self.revision else {"istio-injection": "enabled"}
+
+    @property
+    def _suffix(self) -> str:
+        return f"-{self.revision}" if self.revision else ""
+
+
+def gateway_labels(name: str) -> dict[str, str]:
+    """The labels of a gateway's pods: istioctl's charts and the chart istio/gateway agree on this form.
+
+    Source: istio 1.24.6: manifests/charts/gateway/templates/_helpers.tpl.
+    """
+    return {"app": name, "istio": name.removeprefix("istio-")}
