@@ -1,0 +1,172 @@
+"""What all documents share, and the Kubernetes kinds among them.
+
+A document is a frozen value. Its attributes are the manifest's keys in the order in which they are written; a key that
+is a Python keyword has an underscore behind it (`global_`). None means absent: it is not written. Empty text, False
+and empty collections are written. Models with `extra="allow"` carry further keys as given, explicit nulls included.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+Plain = Mapping[str, "Plain"] | list["Plain"] | tuple["Plain", ...] | str | int | float | bool | None
+"""What YAML and JSON can hold."""
+
+
+class Model(BaseModel):
+    """Base of every document and its parts."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        defer_build=True,
+        hide_input_in_errors=True,
+        alias_generator=lambda name: name.removesuffix("_"),
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """The document as mappings, lists and scalars; secrets are laid open."""
+        plain = {
+            key if key[-1] != "_" else key[:-1]: value if type(value) in _SCALARS else _plain(value)
+            for key, value in self.__dict__.items()
+            if value is not None
+        }
+        if extra := self.__pydantic_extra__:
+            plain |= _plain(extra)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is tuple or kind is list:
+        return [_plain(item) for item in value]
+    if isinstance(value, Model):
+        return value.plain()
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {key: item if type(item) in _SCALARS else _plain(item) for key, item in value.items()}
+    return value
+
+
+_SCALARS = frozenset({str, bool, int, float, type(None)})
+
+
+class ObjectMeta(Model, extra="allow"):
+    name: str | None = None
+    namespace: str | None = None
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+
+
+class Namespace(Model):
+    apiVersion: Literal["v1"] = "v1"
+    kind: Literal["Namespace"] = "Namespace"
+    metadata: ObjectMeta
+
+
+class ServiceAccount(Model):
+    apiVersion: Literal["v1"] = "v1"
+    kind: Literal["ServiceAccount"] = "ServiceAccount"
+    metadata: ObjectMeta
+
+
+class Secret(Model):
+    """A Secret whose values no repr shows."""
+
+    apiVersion: Literal["v1"] = "v1"
+    kind: Literal["Secret"] = "Secret"
+    metadata: ObjectMeta
+    type: str | None = None
+    stringData: Mapping[str, SecretStr] | None = None
+
+
+class EnvVar(Model, extra="allow"):
+    name: str
+    value: str | None = None
+
+
+class ServicePort(Model, extra="allow"):
+    name: str | None = None
+    port: int
+    targetPort: int | None = None
+
+
+class ServiceSpec(Model, extra="allow"):
+    type: str | None = None
+    ports: tuple[ServicePort, ...] | None = None
+    selector: Mapping[str, str] | None = None
+
+
+class Service(Model):
+    apiVersion: Literal["v1"] = "v1"
+    kind: Literal["Service"] = "Service"
+    metadata: ObjectMeta
+    spec: ServiceSpec
+
+
+class LabelSelector(Model):
+    matchLabels: Mapping[str, str]
+
+
+class ContainerPort(Model):
+    containerPort: int
+
+
+class ResourceRequirements(Model):
+    requests: Mapping[str, str] | None = None
+
+
+class VolumeMount(Model):
+    name: str
+    mountPath: str
+
+
+class Container(Model):
+    name: str
+    image: str
+    command: tuple[str, ...] | None = None
+    imagePullPolicy: str | None = None
+    resources: ResourceRequirements | None = None
+    ports: tuple[ContainerPort, ...] | None = None
+    volumeMounts: tuple[VolumeMount, ...] | None = None
+
+
+class SecretVolumeSource(Model):
+    secretName: str
+    optional: bool | None = None
+
+
+class Volume(Model):
+    name: str
+    secret: SecretVolumeSource
+
+
+class PodSpec(Model):
+    terminationGracePeriodSeconds: int | None = None
+    serviceAccountName: str | None = None
+    containers: tuple[Container, ...]
+    volumes: tuple[Volume, ...] | None = None
+
+
+class PodTemplateSpec(Model):
+    metadata: ObjectMeta
+    spec: PodSpec
+
+
+class DeploymentSpec(Model):
+    replicas: int
+    selector: LabelSelector
+    template: PodTemplateSpec
+
+
+class Deployment(Model):
+    apiVersion: Literal["apps/v1"] = "apps/v1"
+    kind: Literal["Deployment"] = "Deployment"
+    metadata: ObjectMeta
+    spec: DeploymentSpec
