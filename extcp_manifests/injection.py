@@ -1,0 +1,117 @@
+"""The path that tells istiod which cluster and network a pod to inject is in: `/inject/cluster/C/net/N`.
+
+`encode` and `decode` are twins: what encode returns, decode (and istiod) reads back unchanged; names for which that
+cannot be are refused. Source: istio 1.15.7 and 1.30.3: pkg/kube/inject/webhook.go, parseInjectEnvs.
+"""
+
+from collections.abc import Callable, Iterator
+from posixpath import normpath
+from urllib.parse import quote, unquote, urlsplit
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.text import DNS_SUBDOMAIN, UNPRINTABLE
+
+SLASH = "--slash--"
+CLUSTER_ID = "ISTIO_META_CLUSTER_ID"
+NETWORK = "ISTIO_META_NETWORK"
+
+
+def encode(*, cluster: str, network: str) -> str:
+    """The request path for pods of a cluster and network; `/` inside a name becomes `--slash--`.
+
+    Raises InvalidInput with path `cluster` or `network` for a name that istiod would read as another one.
+    """
+    _refuse(why_not_encodable, cluster, network)
+    return f"/inject/cluster/{_encoded(cluster)}/net/{_encoded(network)}"
+
+
+def decode(path: str) -> dict[str, str]:
+    """The environment variables that istiod derives from a request path, percent-escapes already undone.
+
+    Odd counts, custom keys and the deprecated `:ENV:` form are read as istiod reads them, which never fails.
+    """
+    segments = path.removesuffix("/").split("/", 2)
+    if len(segments) < 3:
+        return {}
+    variables: dict[str, str] = {}
+    for key, value in _pairs(segments[2]):
+        if key:
+            variables[{"cluster": CLUSTER_ID, "net": NETWORK}.get(key, key.upper())] = value
+    return variables
+
+
+def url(authority: str, *, cluster: str, network: str) -> str:
+    """The `injectionURL`: https, with every character escaped that a URL or the charts would misread.
+
+    Raises InvalidInput as `encode` does.
+    """
+    # Left as they are: what RFC 3986 allows in a path segment; the charts put the URL between double quotes
+    # (istio 1.30.3: istio-discovery/templates/mutatingwebhook.yaml).
+    return f"https://{authority}" + quote(encode(cluster=cluster, network=network), safe="/:@!$&'()*+,;=~")
+
+
+def service_path(*, cluster: str, network: str) -> str:
+    """The `injectionPath`, in which Kubernetes allows no escapes and few characters.
+
+    Raises InvalidInput as `encode` does, and for names that `why_no_service_path` tells of.
+    """
+    path = encode(cluster=cluster, network=network)
+    _refuse(why_no_service_path, cluster, network)
+    return path
+
+
+def decode_url(text: str) -> dict[str, str]:
+    """The environment variables that istiod derives once kube-apiserver has called an `injectionURL`.
+
+    kube-apiserver unescapes the path once and removes empty, `.` and `..` segments.
+    Source: kubernetes apiserver: pkg/util/webhook/client.go; client-go: rest/url_utils.go.
+    """
+    return decode(normpath("/" + unquote(urlsplit(text).path).lstrip("/")))
+
+
+def why_not_encodable(name: str) -> str | None:
+    """Why a cluster or network name cannot stand in the injection path, or None."""
+    if name in ("", ".", ".."):
+        return f"{name!r} vanishes from the injection path: choose a name with other characters than dots"
+    if UNPRINTABLE.search(name):
+        return f"{name!r} has a control character: leave it out"
+    if _encoded(name).replace(SLASH, "/") != name:
+        return f"istiod would read {name!r} as {_encoded(name).replace(SLASH, '/')!r}: choose a name without {SLASH!r}"
+    return None
+
+
+def why_no_service_path(name: str) -> str | None:
+    """Why an encodable name cannot stand in an `injectionPath`, or None.
+
+    Kubernetes wants every segment of a webhook's service path to be a DNS-1123 subdomain.
+    Source: kubernetes apiserver: pkg/util/webhook/validation.go.
+    """
+    if DNS_SUBDOMAIN.fullmatch(_encoded(name)):
+        return None
+    return (
+        f"{name!r} cannot stand in a webhook's service path, which an IP address needs: use a-z, 0-9, '-' and '.', "
+        "or expose istiod by a host name"
+    )
+
+
+def _refuse(why_not: Callable[[str], str | None], cluster: str, network: str) -> None:
+    names = {"cluster": cluster, "network": network}
+    problems = [Problem(place, problem) for place, name in names.items() if (problem := why_not(name))]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _encoded(name: str) -> str:
+    return name.replace("/", SLASH)
+
+
+def _pairs(rest: str) -> Iterator[tuple[str, str]]:
+    if rest.startswith(":ENV:"):
+        for piece in rest.split(":ENV:")[1:]:
+            key, equals, value = piece.partition("=")
+            if equals:
+                yield key, value
+        return
+    segments = rest.split("/")
+    for key, value in zip(segments[::2], segments[1::2], strict=False):
+        yield key, value.replace(SLASH, "/")
