@@ -1,0 +1,130 @@
+"""What the kind of address decides: a host name with a certificate at the gateway, or a bare IP address.
+
+By host name the gateway ends TLS with its own certificate and speaks TLS again to istiod; webhooks call a URL. By IP
+address the gateway passes TLS through to istiod; webhooks call a Service of the remote cluster that points at the
+address, and istiod patches its own CA into them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from extcp_manifests import injection
+from extcp_manifests.address import Address, Hostname, IPAddress
+from extcp_manifests.istio_operator import BaseValues, IstiodRemoteValues
+from extcp_manifests.naming import Names
+from extcp_manifests.networking import HTTPMatchRequest, HTTPRoute, RouteDestination, TLSMatchAttributes, TLSRoute
+from extcp_manifests.release import Release
+
+XDS_PORT = 15012
+WEBHOOK_PORT = 15017
+HTTPS_PORT = 443
+"""The port of the Service istiod behind which webhooks are served; it leads to 15017 of the pod."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exposure:
+    """How an address kind shapes the documents; one field a difference."""
+
+    needs_credential: bool
+    """Whether the gateway needs a TLS secret, and speaks TLS to istiod by itself."""
+    protocol: str
+    """Protocol of the gateway's servers, and the first half of their names."""
+    tls_mode: str
+    hosts: Callable[[Address], tuple[str, ...]]
+    """Hosts of the Gateway and the VirtualService."""
+    http: Callable[[int, RouteDestination], HTTPRoute] | None
+    """The route for a port of the gateway, where routes are HTTP."""
+    tls: Callable[[int, RouteDestination], TLSRoute] | None
+    """The route for a port of the gateway, where routes are TLS."""
+    proxy_metadata: Mapping[str, str] | None
+    """Which root certificates proxies trust when they connect to istiod."""
+    webhook_names: Callable[[Names], tuple[str, str]]
+    """INJECTION_WEBHOOK_CONFIG_NAME and VALIDATION_WEBHOOK_CONFIG_NAME; empty, istiod leaves the webhooks alone."""
+    remote_pilot_address: Callable[[Address], str | None]
+    istiod_remote: Callable[[Address, str, str], IstiodRemoteValues]
+    """How a remote cluster's injection webhook reaches istiod, from the address, the cluster and the network."""
+    base: Callable[[Address], BaseValues | None]
+    """How the config cluster's validation webhooks reach istiod."""
+    why_not_nameable: Callable[[str], str | None]
+    """Why an encodable cluster or network name cannot be used with this kind of address, or None."""
+
+
+def _http_route(port: int, destination: RouteDestination) -> HTTPRoute:
+    return HTTPRoute(match=(HTTPMatchRequest(port=port),), route=(destination,))
+
+
+def _tls_route(port: int, destination: RouteDestination) -> TLSRoute:
+    return TLSRoute(match=(TLSMatchAttributes(port=port, sniHosts=("*",)),), route=(destination,))
+
+
+# The guide's own files, the same in every release. Istio never tested this way itself; its tests use IP addresses.
+BY_HOSTNAME = Exposure(
+    needs_credential=True,
+    protocol="https",
+    tls_mode="SIMPLE",
+    hosts=lambda address: (str(address),),
+    http=_http_route,
+    tls=None,
+    proxy_metadata={
+        "XDS_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
+        "CA_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
+    },
+    webhook_names=lambda names: ("", ""),
+    remote_pilot_address=lambda address: None,
+    istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
+        injectionURL=injection.url(address.authority(WEBHOOK_PORT), cluster=cluster, network=network)
+    ),
+    base=lambda address: BaseValues(validationURL=f"https://{address.authority(WEBHOOK_PORT)}/validate"),
+    why_not_nameable=lambda name: None,
+)
+
+# What the guide's edits make of those files, the same in every release.
+BY_IP = Exposure(
+    needs_credential=False,
+    protocol="tls",
+    tls_mode="PASSTHROUGH",
+    hosts=lambda address: ("*",),
+    http=None,
+    tls=_tls_route,
+    proxy_metadata=None,
+    webhook_names=lambda names: (names.injector_webhook, names.validator_webhook),
+    remote_pilot_address=str,
+    istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
+        injectionPath=injection.service_path(cluster=cluster, network=network)
+    ),
+    base=lambda address: None,
+    why_not_nameable=injection.why_no_service_path,
+)
+
+_BY_KIND: Mapping[type[Address], Exposure] = {Hostname: BY_HOSTNAME, IPAddress: BY_IP}
+
+
+def exposure_of(address: Address) -> Exposure:
+    """The exposure that belongs to an address."""
+    return _BY_KIND[type(address)]
+
+
+def why_no_credential(exposure: Exposure, credential_name: str | None) -> str | None:
+    """Why a TLS secret is missing or has no use, or None."""
+    if exposure.needs_credential and credential_name is None:
+        return "is required with a host name: name the TLS secret of its certificate in the gateway's namespace"
+    if not exposure.needs_credential and credential_name is not None:
+        return "has no use with an IP address, where istiod ends TLS itself: leave it out"
+    return None
+
+
+def why_not_in_release(release: Release, address: Address, revision: str | None) -> Iterator[tuple[str, str]]:
+    """What an address needs that a release does not have: the name of the input, and the sentence."""
+    target = exposure_of(address).remote_pilot_address(address)
+    if target and ":" in target and not release.ipv6:
+        yield (
+            "address",
+            f"IPv6 works from Istio 1.30, since the charts of {release} take it for a host name: "
+            "use a host name or an IPv4 address",
+        )
+    if target and revision and not release.revision_by_ip:
+        yield (
+            "revision",
+            f"a revision works with an IP address from Istio 1.20, since webhooks of {release} call a Service that its "
+            "charts do not make: use a host name or leave the revision out",
+        )
