@@ -1,0 +1,56 @@
+"""One builder a document: frozen inputs in, `build()` gives the typed document. Each works alone.
+
+Releases and addresses may be given as text (`release="1.24"`) or parsed. A name that cannot be used where the document
+needs it raises InvalidInput from `build()`.
+"""
+
+from extcp_manifests.builders.gateways import (
+    EastWestGateway,
+    EgressGateway,
+    EgressGatewayValues,
+    ExposeServices,
+    IngressGateway,
+    IngressGatewayValues,
+)
+from extcp_manifests.builders.istiod import ControlPlaneGateway, ExternalIstiod
+from extcp_manifests.builders.namespaces import LegacyServiceAccount, SampleNamespace, SystemNamespace
+from extcp_manifests.builders.remotes import ConfigCluster, RemoteCluster
+from extcp_manifests.builders.routing import IstiodDestinationRule, IstiodGateway, IstiodVirtualService
+from extcp_manifests.builders.sample import (
+    ClientDeployment,
+    ClientService,
+    ClientServiceAccount,
+    HelloworldDeployment,
+    HelloworldGateway,
+    HelloworldService,
+    HelloworldVirtualService,
+)
+from extcp_manifests.builders.secrets import RemoteSecret, ServiceAccountToken
+
+__all__ = [
+    "ClientDeployment",
+    "ClientService",
+    "ClientServiceAccount",
+    "ConfigCluster",
+    "ControlPlaneGateway",
+    "EastWestGateway",
+    "EgressGateway",
+    "EgressGatewayValues",
+    "ExposeServices",
+    "ExternalIstiod",
+    "HelloworldDeployment",
+    "HelloworldGateway",
+    "HelloworldService",
+    "HelloworldVirtualService",
+    "IngressGateway",
+    "IngressGatewayValues",
+    "IstiodDestinationRule",
+    "IstiodGateway",
+    "IstiodVirtualService",
+    "LegacyServiceAccount",
+    "RemoteCluster",
+    "RemoteSecret",
+    "SampleNamespace",
+    "ServiceAccountToken",
+    "SystemNamespace",
+]

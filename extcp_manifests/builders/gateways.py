@@ -1,0 +1,158 @@
+"""The mesh's own gateways, in remote clusters; their pods are injected, so istiod must run before them."""
+
+from dataclasses import dataclass
+
+from extcp_manifests.istio_operator import (
+    Components,
+    GatewayChartService,
+    GatewayChartValues,
+    GatewayComponent,
+    GlobalValues,
+    IstioOperator,
+    IstioOperatorSpec,
+    KubernetesResources,
+    Values,
+)
+from extcp_manifests.kubernetes import EnvVar, ObjectMeta, ServicePort, ServiceSpec
+from extcp_manifests.naming import gateway_labels
+from extcp_manifests.networking import Gateway, GatewaySpec, Port, Server, ServerTLSSettings
+from extcp_manifests.release import Release, find_release
+
+INGRESS = "istio-ingressgateway"
+EGRESS = "istio-egressgateway"
+EAST_WEST = "istio-eastwestgateway"
+_INJECTED = {"injectionTemplate": "gateway"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngressGateway:
+    """An ingress gateway of the mesh, installed with istioctl."""
+
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> IstioOperator:
+        gateway = GatewayComponent(name=INGRESS, namespace=self.namespace, enabled=True)
+        return _installation(
+            "ingress-install", INGRESS, Components(ingressGateways=(gateway,)), self.namespace, self.revision
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EgressGateway:
+    """An egress gateway of the mesh, installed with istioctl."""
+
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> IstioOperator:
+        gateway = GatewayComponent(name=EGRESS, namespace=self.namespace, enabled=True)
+        return _installation(
+            "egress-install", EGRESS, Components(egressGateways=(gateway,)), self.namespace, self.revision
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngressGatewayValues:
+    """The same ingress gateway as values of the Helm chart istio/gateway, release `istio-ingressgateway`."""
+
+    revision: str | None = None
+
+    def build(self) -> GatewayChartValues:
+        return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="LoadBalancer"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EgressGatewayValues:
+    """The same egress gateway as values of the Helm chart istio/gateway, release `istio-egressgateway`."""
+
+    revision: str | None = None
+
+    def build(self) -> GatewayChartValues:
+        return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="ClusterIP"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EastWestGateway:
+    """The gateway through which other networks reach this cluster's services.
+
+    Source: istio 1.15.7 to 1.30.3: samples/multicluster/gen-eastwest-gateway.sh, the same in every release.
+    """
+
+    network: str
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> IstioOperator:
+        return IstioOperator(
+            metadata=ObjectMeta(name="eastwest"),
+            spec=IstioOperatorSpec(
+                revision=self.revision or "",
+                profile="empty",
+                components=Components(
+                    ingressGateways=(
+                        GatewayComponent(
+                            name=EAST_WEST,
+                            label={
+                                "istio": "eastwestgateway",
+                                "app": EAST_WEST,
+                                "topology.istio.io/network": self.network,
+                            },
+                            enabled=True,
+                            k8s=KubernetesResources(
+                                env=(EnvVar(name="ISTIO_META_REQUESTED_NETWORK_VIEW", value=self.network),),
+                                service=ServiceSpec(ports=_EAST_WEST_PORTS),
+                            ),
+                        ),
+                    )
+                ),
+                values=Values(
+                    gateways={INGRESS: _INJECTED},
+                    global_=GlobalValues(istioNamespace=self.namespace, network=self.network),
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExposeServices:
+    """Opens the east-west gateways of all clusters to the mesh's services."""
+
+    release: Release | str
+    namespace: str = "external-istiod"
+
+    def build(self) -> Gateway:
+        return Gateway(
+            apiVersion=find_release(self.release).sample_api_version,
+            metadata=ObjectMeta(name="cross-network-gateway", namespace=self.namespace),
+            spec=GatewaySpec(
+                selector={"istio": gateway_labels(EAST_WEST)["istio"]},
+                servers=(
+                    Server(
+                        port=Port(number=15443, name="tls", protocol="TLS"),
+                        tls=ServerTLSSettings(mode="AUTO_PASSTHROUGH"),
+                        hosts=("*.local",),
+                    ),
+                ),
+            ),
+        )
+
+
+_EAST_WEST_PORTS = tuple(
+    ServicePort(name=name, port=port, targetPort=port)
+    for name, port in (("status-port", 15021), ("tls", 15443), ("tls-istiod", 15012), ("tls-webhook", 15017))
+)
+
+
+def _installation(
+    name: str, gateway: str, components: Components, namespace: str, revision: str | None
+) -> IstioOperator:
+    return IstioOperator(
+        metadata=ObjectMeta(name=name),
+        spec=IstioOperatorSpec(
+            revision=revision,
+            profile="empty",
+            components=components,
+            values=Values(gateways={gateway: _INJECTED}, global_=GlobalValues(istioNamespace=namespace)),
+        ),
+    )

@@ -1,0 +1,173 @@
+"""The two installations of the external cluster: the ingress gateway and the istiod behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from extcp_manifests.address import Address, parse_address
+from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of
+from extcp_manifests.istio_operator import (
+    Component,
+    Components,
+    GatewayComponent,
+    GlobalValues,
+    IstioOperator,
+    IstioOperatorSpec,
+    KubernetesResources,
+    MultiCluster,
+    Overlay,
+    Patch,
+    Values,
+)
+from extcp_manifests.kubernetes import EnvVar, ObjectMeta, ServicePort, ServiceSpec
+from extcp_manifests.merge import overlay
+from extcp_manifests.mesh_config import MeshConfig
+from extcp_manifests.naming import Names, gateway_labels
+from extcp_manifests.release import Release, find_release
+
+DEFAULT_GATEWAY = "istio-ingressgateway"
+DEFAULT_GATEWAY_NAMESPACE = "istio-system"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControlPlaneGateway:
+    """The ingress gateway of the external cluster, with the ports of istiod and no others."""
+
+    name: str = DEFAULT_GATEWAY
+    namespace: str = DEFAULT_GATEWAY_NAMESPACE
+
+    def build(self) -> IstioOperator:
+        return IstioOperator(
+            metadata=ObjectMeta(name="controlplane-gateway", namespace=self.namespace),
+            spec=IstioOperatorSpec(
+                components=Components(ingressGateways=(self._gateway(), *self._without_default())),
+                values=self._values(),
+            ),
+        )
+
+    def _gateway(self) -> GatewayComponent:
+        return GatewayComponent(
+            name=self.name,
+            label=None if self.name == DEFAULT_GATEWAY else gateway_labels(self.name),
+            enabled=True,
+            k8s=KubernetesResources(
+                service=ServiceSpec(
+                    ports=(
+                        _port("status-port", 15021),
+                        _port("tls-xds", XDS_PORT),
+                        _port("tls-webhook", WEBHOOK_PORT),
+                    )
+                )
+            ),
+        )
+
+    def _without_default(self) -> tuple[GatewayComponent, ...]:
+        """Switches the profile's own gateway off where this one has another name (up to 1.23 both would be made)."""
+        return () if self.name == DEFAULT_GATEWAY else (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
+
+    def _values(self) -> Values | None:
+        """From 1.24 this value, and not metadata.namespace, decides where the gateway goes."""
+        if self.namespace == DEFAULT_GATEWAY_NAMESPACE:
+            return None
+        return Values(global_=GlobalValues(istioNamespace=self.namespace))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExternalIstiod:
+    """The istiod of the external cluster, which serves the remote clusters and reads the config cluster."""
+
+    release: Release | str
+    address: Address | str
+    mesh_id: str
+    cluster: str
+    """The config cluster's name."""
+    network: str
+    """The config cluster's network."""
+    namespace: str = "external-istiod"
+    revision: str | None = None
+    mesh_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The operator's own mesh config; `rootNamespace` and `defaultConfig.discoveryAddress` are set here."""
+
+    def build(self) -> IstioOperator:
+        release = find_release(self.release)
+        names = Names(namespace=self.namespace, revision=self.revision)
+        return IstioOperator(
+            metadata=ObjectMeta(name="external-istiod", namespace=self.namespace),
+            spec=IstioOperatorSpec(
+                revision=self.revision,
+                profile="empty",
+                meshConfig=self._mesh_config(),
+                components=Components(
+                    pilot=Component(
+                        enabled=True,
+                        k8s=KubernetesResources(overlays=(_mounts(names),), env=self._env(names)),
+                    )
+                ),
+                values=Values(global_=self._global(release)),
+            ),
+        )
+
+    def _mesh_config(self) -> MeshConfig:
+        address = parse_address(self.address)
+        metadata = exposure_of(address).proxy_metadata
+        defaults = {"defaultConfig": {"proxyMetadata": metadata}} if metadata else {}
+        ours = {
+            "rootNamespace": self.namespace,
+            "defaultConfig": {"discoveryAddress": address.authority(XDS_PORT)},
+        }
+        return MeshConfig.model_validate(overlay(overlay(defaults, self.mesh_config), ours))
+
+    def _env(self, names: Names) -> tuple[EnvVar, ...]:
+        injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
+        return (
+            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=injector),
+            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=validator),
+            EnvVar(name="EXTERNAL_ISTIOD", value="true"),
+            EnvVar(name="LOCAL_CLUSTER_SECRET_WATCHER", value="true"),
+            EnvVar(name="CLUSTER_ID", value=self.cluster),
+            EnvVar(name="SHARED_MESH_CONFIG", value=names.mesh_config_map),
+        )
+
+    def _global(self, release: Release) -> GlobalValues:
+        told = release.istiod_is_told_its_cluster
+        return GlobalValues(
+            istioNamespace=self.namespace,
+            caAddress=parse_address(self.address).authority(XDS_PORT),
+            operatorManageWebhooks=True,
+            configValidation=False,
+            meshID=self.mesh_id,
+            externalIstiod=release.external_istiod_value,
+            multiCluster=MultiCluster(clusterName=self.cluster) if told else None,
+            network=self.network if told else None,
+        )
+
+
+def _mounts(names: Names) -> Overlay:
+    """Mounts both ConfigMaps as files, which istiod reads before it asks the config cluster.
+
+    No chart mounts them, and `k8s.volumes` is ignored; an index beyond the list's end appends.
+    Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, operator/pkg/tpath/tree.go.
+    """
+    pod, container = "spec.template.spec", "spec.template.spec.containers[0]"
+    return Overlay(
+        kind="Deployment",
+        name=names.istiod,
+        patches=(
+            Patch(path=f"{pod}.volumes[100]", value=_volume("config-volume", names.mesh_config_map)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume("inject-volume", names.injector_config_map)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount("config-volume", "/etc/istio/config")),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount("inject-volume", "/var/lib/istio/inject")),
+        ),
+    )
+
+
+def _volume(name: str, config_map: str) -> str:
+    return f"name: {name}\nconfigMap:\n  name: {config_map}"
+
+
+def _mount(name: str, path: str) -> str:
+    return f"name: {name}\nmountPath: {path}"
+
+
+def _port(name: str, number: int) -> ServicePort:
+    return ServicePort(name=name, port=number, targetPort=number)

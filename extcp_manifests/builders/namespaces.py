@@ -1,0 +1,49 @@
+"""Namespaces, and the ServiceAccount that the guide creates beside one of them."""
+
+from dataclasses import dataclass
+
+from extcp_manifests.kubernetes import Namespace, ObjectMeta, ServiceAccount
+from extcp_manifests.naming import Names
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemNamespace:
+    """The control plane's namespace, in the external cluster and in every remote cluster."""
+
+    name: str = "external-istiod"
+    network: str | None = None
+    """The cluster's network; None for the external cluster."""
+    control_plane_cluster: str | None = None
+    """The config cluster, whose istiod is to lead in this cluster; None for the config cluster itself."""
+
+    def build(self) -> Namespace:
+        lead = self.control_plane_cluster
+        return Namespace(
+            metadata=ObjectMeta(
+                name=self.name,
+                labels=None if self.network is None else {"topology.istio.io/network": self.network},
+                annotations=None if lead is None else {"topology.istio.io/controlPlaneClusters": lead},
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LegacyServiceAccount:
+    """The account `istiod-service-account` of the guide up to 1.23; istiod itself runs as another one."""
+
+    namespace: str = "external-istiod"
+
+    def build(self) -> ServiceAccount:
+        return ServiceAccount(metadata=ObjectMeta(name="istiod-service-account", namespace=self.namespace))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleNamespace:
+    """The namespace of the samples, labelled so that its pods get a sidecar."""
+
+    name: str = "sample"
+    revision: str | None = None
+
+    def build(self) -> Namespace:
+        label = Names(namespace=self.name, revision=self.revision).injection_label
+        return Namespace(metadata=ObjectMeta(name=self.name, labels=label))

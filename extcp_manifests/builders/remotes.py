@@ -1,0 +1,89 @@
+"""The installation of a remote cluster: webhooks and permissions, no istiod."""
+
+from dataclasses import dataclass
+
+from extcp_manifests.address import Address, parse_address
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.exposure import exposure_of, why_not_in_release
+from extcp_manifests.istio_operator import (
+    BaseValues,
+    GlobalValues,
+    IstioOperator,
+    IstioOperatorSpec,
+    PilotValues,
+    Values,
+)
+from extcp_manifests.kubernetes import ObjectMeta
+from extcp_manifests.naming import Names
+from extcp_manifests.release import Release, find_release
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigCluster:
+    """The config cluster: also the API server from which istiod reads the mesh's configuration."""
+
+    release: Release | str
+    address: Address | str
+    cluster: str
+    network: str
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> IstioOperator:
+        address = parse_address(self.address)
+        return _remote(
+            "remote-config-cluster",
+            self,
+            default_revision=Names(namespace=self.namespace, revision=self.revision).default_revision,
+            config_cluster=True,
+            pilot=PilotValues(configMap=True),
+            base=exposure_of(address).base(address),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteCluster:
+    """A further remote cluster, which only runs workloads."""
+
+    release: Release | str
+    address: Address | str
+    cluster: str
+    network: str
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> IstioOperator:
+        return _remote("remote-cluster", self)
+
+
+def _remote(
+    name: str,
+    inputs: ConfigCluster | RemoteCluster,
+    *,
+    default_revision: str | None = None,
+    config_cluster: bool | None = None,
+    pilot: PilotValues | None = None,
+    base: BaseValues | None = None,
+) -> IstioOperator:
+    release, address = find_release(inputs.release), parse_address(inputs.address)
+    exposure = exposure_of(address)
+    if problems := [Problem(*found) for found in why_not_in_release(release, address, inputs.revision)]:
+        raise InvalidInput(problems)
+    return IstioOperator(
+        metadata=ObjectMeta(name=name, namespace=inputs.namespace),
+        spec=IstioOperatorSpec(
+            revision=inputs.revision,
+            profile=release.remote_profile,
+            values=Values(
+                defaultRevision=default_revision,
+                global_=GlobalValues(
+                    istioNamespace=inputs.namespace,
+                    remotePilotAddress=exposure.remote_pilot_address(address),
+                    configCluster=config_cluster,
+                ),
+                pilot=pilot,
+                istiodRemote=exposure.istiod_remote(address, inputs.cluster, inputs.network),
+                base=base,
+            ),
+        ),
+    )

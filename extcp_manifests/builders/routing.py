@@ -1,0 +1,126 @@
+"""How requests from outside reach istiod through the external cluster's ingress gateway."""
+
+from dataclasses import dataclass
+
+from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.exposure import HTTPS_PORT, WEBHOOK_PORT, XDS_PORT, exposure_of, why_no_credential
+from extcp_manifests.kubernetes import ObjectMeta
+from extcp_manifests.naming import Names, gateway_labels
+from extcp_manifests.networking import (
+    ClientTLSSettings,
+    ConnectionPoolSettings,
+    Destination,
+    DestinationRule,
+    DestinationRuleSpec,
+    Gateway,
+    GatewaySpec,
+    HTTPSettings,
+    Port,
+    PortSelector,
+    PortTrafficPolicy,
+    RouteDestination,
+    Server,
+    ServerTLSSettings,
+    TrafficPolicy,
+    VirtualService,
+    VirtualServiceSpec,
+)
+from extcp_manifests.release import Release, find_release
+
+_SERVERS = ((XDS_PORT, "XDS"), (WEBHOOK_PORT, "WEBHOOK"))
+_ROUTES = ((XDS_PORT, XDS_PORT), (WEBHOOK_PORT, HTTPS_PORT))
+"""Port of the gateway, port of the Service istiod."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IstiodGateway:
+    """The Gateway on ports 15012 and 15017."""
+
+    release: Release | str
+    address: Address | str
+    credential_name: str | None = None
+    """The TLS secret beside the gateway's pods; needed for a host name alone."""
+    namespace: str = "external-istiod"
+    gateway: str = DEFAULT_GATEWAY
+
+    def build(self) -> Gateway:
+        address = parse_address(self.address)
+        exposure = exposure_of(address)
+        if problem := why_no_credential(exposure, self.credential_name):
+            raise InvalidInput([Problem("credential_name", problem)])
+        return Gateway(
+            apiVersion=find_release(self.release).routing_api_version,
+            metadata=ObjectMeta(name="external-istiod-gw", namespace=self.namespace),
+            spec=GatewaySpec(
+                selector={"istio": gateway_labels(self.gateway)["istio"]},
+                servers=tuple(
+                    Server(
+                        port=Port(number=port, protocol=exposure.protocol, name=f"{exposure.protocol}-{name}"),
+                        tls=ServerTLSSettings(mode=exposure.tls_mode, credentialName=self.credential_name),
+                        hosts=exposure.hosts(address),
+                    )
+                    for port, name in _SERVERS
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IstiodVirtualService:
+    """The routes from the gateway's ports to the Service istiod."""
+
+    release: Release | str
+    address: Address | str
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> VirtualService:
+        address = parse_address(self.address)
+        exposure = exposure_of(address)
+        host = Names(namespace=self.namespace, revision=self.revision).istiod_host
+        routes = [(port, _destination(host, service_port)) for port, service_port in _ROUTES]
+        return VirtualService(
+            apiVersion=find_release(self.release).routing_api_version,
+            metadata=ObjectMeta(name="external-istiod-vs", namespace=self.namespace),
+            spec=VirtualServiceSpec(
+                hosts=exposure.hosts(address),
+                gateways=("external-istiod-gw",),
+                http=exposure.http and tuple(exposure.http(*route) for route in routes),
+                tls=exposure.tls and tuple(exposure.tls(*route) for route in routes),
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IstiodDestinationRule:
+    """TLS from the gateway to istiod; only a gateway that ends TLS itself, by host name, needs it."""
+
+    release: Release | str
+    namespace: str = "external-istiod"
+    revision: str | None = None
+
+    def build(self) -> DestinationRule:
+        simple = ClientTLSSettings(mode="SIMPLE")
+        return DestinationRule(
+            apiVersion=find_release(self.release).destination_rule_api_version,
+            metadata=ObjectMeta(name="external-istiod-dr", namespace=self.namespace),
+            spec=DestinationRuleSpec(
+                host=Names(namespace=self.namespace, revision=self.revision).istiod_host,
+                trafficPolicy=TrafficPolicy(
+                    portLevelSettings=(
+                        PortTrafficPolicy(
+                            port=PortSelector(number=XDS_PORT),
+                            tls=simple,
+                            connectionPool=ConnectionPoolSettings(http=HTTPSettings(h2UpgradePolicy="UPGRADE")),
+                        ),
+                        PortTrafficPolicy(port=PortSelector(number=HTTPS_PORT), tls=simple),
+                    )
+                ),
+            ),
+        )
+
+
+def _destination(host: str, port: int) -> RouteDestination:
+    return RouteDestination(destination=Destination(host=host, port=PortSelector(number=port)))

@@ -1,0 +1,105 @@
+"""The Secrets by which istiod reaches the API servers of remote clusters.
+
+Source: istio 1.15.7 and 1.30.3: istioctl/pkg/multicluster/remote_secret.go.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import SecretStr
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kubernetes import ObjectMeta, Secret
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.text import DNS_SUBDOMAIN, stand_in
+
+READER = "istio-reader-service-account"
+CONFIG_SECRET = "istio-kubeconfig"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteSecret:
+    """What `istioctl create-remote-secret` writes: a kubeconfig for one cluster, in a Secret for istiod.
+
+    `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; it carries the
+    label of remote secrets too, as istioctl writes it.
+    """
+
+    release: Release | str
+    cluster: str
+    server: str
+    """URL of the cluster's API server."""
+    ca: str
+    """The API server's CA certificates, as PEM text."""
+    token: SecretStr
+    """The token of a ServiceAccount in that cluster."""
+    type: Literal["remote", "config"] = "remote"
+    namespace: str = "external-istiod"
+    tls_server_name: str | None = None
+    """The name in the API server's certificate, if it is not the server's own; from 1.26."""
+
+    def build(self) -> Secret:
+        release = find_release(self.release)
+        if self.tls_server_name is not None and not release.tls_server_name:
+            problem = f"Istio {release} has no tls-server-name in remote secrets: leave it out or use 1.26 or later"
+            raise InvalidInput([Problem("tls_server_name", problem)])
+        metadata = ObjectMeta(
+            name=remote_secret_name(self.cluster) if self.type == "remote" else CONFIG_SECRET,
+            namespace=self.namespace,
+            labels={"istio/multiCluster": "true"},
+            annotations={"networking.istio.io/cluster": self.cluster},
+            **({"creationTimestamp": None} if release.secret_has_empty_fields else {}),
+        )
+        key = self.cluster if self.type == "remote" else "config"
+        return Secret(metadata=metadata, stringData={key: SecretStr(self._kubeconfig(release))})
+
+    def _kubeconfig(self, release: Release) -> str:
+        """The kubeconfig's text, keys in alphabetical order as Go writes them."""
+        cluster = {"certificate-authority-data": b64encode(self.ca.encode()).decode(), "server": self.server}
+        if self.tls_server_name is not None:
+            cluster["tls-server-name"] = self.tls_server_name
+        return yaml.dump(
+            {
+                "apiVersion": "v1",
+                "clusters": [{"cluster": cluster, "name": self.cluster}],
+                "contexts": [{"context": {"cluster": self.cluster, "user": self.cluster}, "name": self.cluster}],
+                "current-context": self.cluster,
+                "kind": "Config",
+                **({"preferences": {}} if release.secret_has_empty_fields else {}),
+                "users": [{"name": self.cluster, "user": {"token": self.token.get_secret_value()}}],
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceAccountToken:
+    """A Secret that Kubernetes 1.24 and later fill with a lasting token of a ServiceAccount, and the cluster's CA."""
+
+    namespace: str = "external-istiod"
+    service_account: str = READER
+
+    @property
+    def name(self) -> str:
+        """The Secret's name, the one under which istioctl looks for it."""
+        return f"{self.service_account}-istio-remote-secret-token"
+
+    def build(self) -> Secret:
+        return Secret(
+            metadata=ObjectMeta(
+                name=self.name,
+                namespace=self.namespace,
+                annotations={"kubernetes.io/service-account.name": self.service_account},
+            ),
+            type="kubernetes.io/service-account-token",
+        )
+
+
+def remote_secret_name(cluster: str) -> str:
+    """The Secret's name; a cluster's name that no Kubernetes object can bear gets a readable stand-in.
+
+    istiod takes the cluster from the Secret's key, not from its name, so any name does.
+    """
+    name = f"istio-remote-secret-{cluster}"
+    return name if DNS_SUBDOMAIN.fullmatch(name) else f"istio-remote-secret-{stand_in(cluster)}"
