@@ -1,0 +1,66 @@
+"""How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from extcp_manifests.errors import InvalidInput
+from extcp_manifests.inputs import CONFIG, from_file, matching, read
+from extcp_manifests.text import dns_subdomain
+
+
+def _why_no_server(text: str) -> str | None:
+    return None if _SERVER.fullmatch(text) else "is no URL of an API server: write it as in https://192.0.2.20:6443"
+
+
+def _why_no_ca(text: str) -> str | None:
+    return None if "-----BEGIN CERTIFICATE-----" in text else "is no certificate: give the text of ca.crt, in PEM form"
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise PydanticCustomError("unfit", "is no token: give its text, without blanks or line breaks")
+    return token
+
+
+_SERVER = re.compile(r"https://[^\s/?#@\x00-\x1f\x7f]+(?:/[^\s?#\x00-\x1f\x7f]*)?")
+_TOKEN = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterCredentials:
+    """How istiod reaches one cluster."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    server: Annotated[str, matching(_why_no_server), Field(description="URL of the API server.")]
+    ca: Annotated[str, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
+    token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")]
+    tls_server_name: Annotated[
+        Annotated[str, matching(dns_subdomain)] | None,
+        Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
+    ] = None
+
+
+def load_credentials(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, ClusterCredentials]:
+    """Read the credentials of clusters, by the clusters' names, from a file, a YAML text or a mapping.
+
+    The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`.
+    Raises InvalidInput, without any value, with every problem; OSError for a file that cannot be read.
+    """
+    file, problems = from_file(_File, read(source))
+    if file is None:
+        raise InvalidInput(problems)
+    return dict(file.clusters)
+
+
+class _File(BaseModel):
+    model_config = CONFIG
+
+    api_version: Literal["extcp-manifests/v1"]
+    kind: Literal["Credentials"]
+    clusters: Mapping[str, ClusterCredentials]

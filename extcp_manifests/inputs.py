@@ -1,0 +1,174 @@
+"""What inputs share: how a file spells them, how they are read, and how their problems are told.
+
+Fields are snake case in Python and camel case in files, with Istio's `ID`. Parts of an input are plain dataclasses
+that accept anything; the whole checks them, so that all problems are told at once.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+
+
+class Key(str):
+    """A key that is the user's own and not one of our fields, so that its spelling stays."""
+
+    __slots__ = ()
+
+
+Place = tuple[str | int, ...]
+"""Where a problem is: `("remote_clusters", 1, "network")`."""
+
+
+def file_spelling(field: str) -> str:
+    """The key in files of a field: `meshID` for `mesh_id`."""
+    first, *rest = field.split("_")
+    return first + "".join("ID" if word == "id" else word.capitalize() for word in rest)
+
+
+CONFIG = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    alias_generator=file_spelling,
+    validate_by_name=True,
+    validate_by_alias=False,
+    revalidate_instances="always",
+    hide_input_in_errors=True,
+    defer_build=True,
+)
+
+
+def matching(why_not: Callable[[str], str | None]) -> AfterValidator:
+    """Accepts the texts for which `why_not` has no sentence."""
+
+    def check(text: str) -> str:
+        if problem := why_not(text):
+            raise PydanticCustomError("unfit", "{problem}", {"problem": problem})
+        return text
+
+    return AfterValidator(check)
+
+
+def parsed(parse: Callable[[str], object]) -> AfterValidator:
+    """Accepts the texts that `parse` can read."""
+
+    def why_not(text: str) -> str | None:
+        try:
+            parse(text)
+        except InvalidInput as error:
+            return error.problems[0].message
+        return None
+
+    return matching(why_not)
+
+
+def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> Any:
+    """The plain data of a file, a YAML text (a str with a newline, or that begins with `{`) or a mapping itself."""
+    if isinstance(source, Mapping):
+        return source
+    if isinstance(source, str) and ("\n" in source or source.startswith("{")):
+        return yaml.load(source)
+    with Path(source).open("rb") as file:
+        return yaml.load(file.read(yaml.MAX_BYTES + 1))
+
+
+def from_file(model: type[BaseModel], content: Any) -> tuple[Any, list[Problem]]:
+    """The model of a file's content, or None and what is wrong with it."""
+    try:
+        return model.model_validate(content, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        return None, list(problems_of(error, model, from_file=True))
+
+
+def path_of(place: Place, *, from_file: bool, start: str = "") -> str:
+    """A place in the words of the input: `spec.remoteClusters[1].network`."""
+    path = start
+    for part in place:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            word = file_spelling(part) if from_file and not isinstance(part, Key) else part
+            path += f".{word}" if path else word
+    return path
+
+
+def problems_of(error: ValidationError, model: type[Any], *, from_file: bool, start: str = "") -> Iterator[Problem]:
+    """What pydantic found, each as one sentence with the way out; only numbers and booleans are shown."""
+    for details in error.errors(include_url=False, include_context=True):
+        yield Problem(path_of(details["loc"], from_file=False, start=start), _sentence(details, model, from_file))
+
+
+def _sentence(details: ErrorDetails, model: type[Any], from_file: bool) -> str:
+    match details["type"]:
+        case "unfit":
+            return details["msg"]
+        case "missing":
+            return "is required: add it"
+        case "string_type":
+            return f"must be text, not {_shown(details['input'])}: put it in quotes"
+        case "bool_type":
+            return f"must be true or false, not {_shown(details['input'])}"
+        case "literal_error":
+            return f"must be {details.get('ctx', {}).get('expected')}"
+        case "tuple_type":
+            return f"must be a list, not {_shown(details['input'])}"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return _unknown_key(details["loc"], model, from_file)
+        case "dataclass_type" | "model_type" | "mapping_type" | "dict_type" | "model_attributes_type":
+            return f"must be a mapping, not {_shown(details['input'])}"
+        case _:
+            return details["msg"]
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return f"the boolean {str(value).lower()}"
+        case int() | float():
+            return f"the number {value}"
+        case None:
+            return "empty"
+        case str():
+            return "text"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def _unknown_key(place: Place, model: type[Any], from_file: bool) -> str:
+    for part in place[:-1]:
+        model = _part(model, part)
+    known = [file_spelling(name) if from_file else name for name in _fields(model)]
+    nearest = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    return f"unknown key: did you mean {nearest[0]!r}?" if nearest else f"unknown key: known are {', '.join(known)}"
+
+
+def _part(model: type[Any], part: str | int) -> type[Any]:
+    """The model of a part; an item of a list has the model of the list."""
+    for name, hint in _fields(model).items():
+        if part in (name, file_spelling(name)):
+            return next((kind for kind in _flat([hint]) if isinstance(kind, type) and is_dataclass(kind)), model)
+    return model
+
+
+def _fields(model: type[Any]) -> dict[str, Any]:
+    if is_dataclass(model):
+        return {field.name: field.type for field in fields(model)}
+    return {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _flat(annotations: list[Any]) -> Iterator[Any]:
+    for annotation in annotations:
+        yield annotation
+        yield from _flat(list(get_args(annotation)))

@@ -1,0 +1,499 @@
+"""The input: everything about one external control plane, from Python or from a file.
+
+A Topology is checked as a whole when it is made. InvalidInput then has every problem, its place spelled as the input
+is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in a file.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_type_hints
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from extcp_manifests import injection, yaml
+from extcp_manifests.address import parse_address
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.exposure import Exposure, exposure_of, why_no_credential, why_not_in_release
+from extcp_manifests.inputs import (
+    CONFIG,
+    Key,
+    Place,
+    file_spelling,
+    from_file,
+    matching,
+    parsed,
+    path_of,
+    problems_of,
+    read,
+)
+from extcp_manifests.naming import Names
+from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.text import (
+    DNS_SUBDOMAIN,
+    SECRET_KEY,
+    dns_label,
+    dns_subdomain,
+    label_value,
+    printable,
+    stand_in,
+)
+
+SAMPLE_NAMESPACE = "sample"
+
+# Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
+_RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+
+
+def _why_no_cluster(name: str) -> str | None:
+    return printable(name) or injection.why_not_encodable(name)
+
+
+def _why_no_namespace(name: str) -> str | None:
+    if name in _RESERVED:
+        return f"{name!r} is one of Kubernetes' own namespaces: choose another"
+    return dns_label(name)
+
+
+def _why_no_revision(name: str) -> str | None:
+    if name == "default":
+        return "'default' is what no revision means: leave it out"
+    return dns_label(name, 63 - len("istiod-"))
+
+
+Text = Annotated[str, matching(printable)]
+NamespaceName = Annotated[str, matching(_why_no_namespace)]
+GatewayName = Annotated[str, matching(dns_label)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedGateway:
+    """The ingress gateway of the external cluster, through which remote clusters reach istiod."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    namespace: Annotated[NamespaceName, Field(description="Namespace of the gateway and of its own istiod.")] = (
+        "istio-system"
+    )
+    name: Annotated[GatewayName, Field(description="Name of the gateway.")] = "istio-ingressgateway"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExternalCluster:
+    """The cluster where istiod runs."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    name: Annotated[Text, Field(description="Name of the cluster.")] = "external"
+    context: Annotated[
+        Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeshGateways:
+    """Which gateways of the mesh a remote cluster gets."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    ingress: Annotated[StrictBool, Field(description="Whether requests from outside enter the mesh here.")] = False
+    egress: Annotated[StrictBool, Field(description="Whether requests leave the mesh here.")] = False
+    east_west: Annotated[StrictBool, Field(description="Whether other networks reach this cluster's services.")] = False
+    install: Annotated[
+        Literal["istioctl", "helm"],
+        Field(description="What installs the ingress and egress gateway; the east-west gateway is istioctl's."),
+    ] = "istioctl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """Istio's helloworld and a client, to try the mesh."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    version: Annotated[Literal["v1", "v2"], Field(description="The version of helloworld in this cluster.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeshCluster:
+    """A remote cluster: one with workloads of the mesh and without istiod."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    name: Annotated[
+        str, matching(_why_no_cluster), Field(description="Name of the cluster, as istiod and its metrics know it.")
+    ]
+    context: Annotated[
+        Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
+    ] = None
+    network: Annotated[
+        str,
+        matching(label_value),
+        Field(description="The cluster's network; pods of one network reach each other directly."),
+    ]
+    gateways: Annotated[MeshGateways, Field(description="The mesh's gateways in this cluster.")] = field(
+        default_factory=MeshGateways
+    )
+    sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
+
+
+def context_of(cluster: ExternalCluster | MeshCluster) -> str:
+    """The cluster's context in the kubeconfig."""
+    return cluster.name if cluster.context is None else cluster.context
+
+
+def folder_of(name: str) -> str:
+    """The folder of a cluster: its name, or a stand-in where the name is no good folder on every system."""
+    return name if _FOLDER.fullmatch(name) else stand_in(name)
+
+
+# Lower case, since some file systems know no other; not what Windows keeps for devices; not our own runbook.
+_FOLDER = re.compile(
+    rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z){DNS_SUBDOMAIN.pattern}"
+)
+
+
+class Topology(BaseModel):
+    """One external control plane: its release, its address and its clusters."""
+
+    model_config = CONFIG
+
+    name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
+    release: Annotated[
+        str,
+        parsed(find_release),
+        Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
+    ]
+    mesh_id: Annotated[Text, Field(description="ID of the mesh.")]
+    namespace: Annotated[
+        NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
+    ] = "external-istiod"
+    revision: Annotated[
+        Annotated[str, matching(_why_no_revision)] | None,
+        Field(description="Revision of the control plane; every name that carries it follows."),
+    ] = None
+    address: Annotated[
+        str,
+        parsed(parse_address),
+        Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
+    ]
+    credential_name: Annotated[
+        Annotated[str, matching(dns_subdomain)] | None,
+        Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
+    ] = None
+    gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
+    external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
+    config_cluster: Annotated[
+        MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")
+    ]
+    remote_clusters: Annotated[tuple[MeshCluster, ...], Field(description="Further remote clusters.")] = ()
+    mesh_config: Annotated[
+        Mapping[str, Any],
+        AfterValidator(deepcopy),
+        Field(description="The operator's own mesh config, merged into the external istiod's."),
+    ] = {}
+
+    @property
+    def istio(self) -> Release:
+        """The record of the release."""
+        return find_release(self.release)
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the kind of address decides."""
+        return exposure_of(parse_address(self.address))
+
+    @property
+    def names(self) -> Names:
+        """The names of the control plane's objects."""
+        return Names(namespace=self.namespace, revision=self.revision)
+
+    @property
+    def mesh_clusters(self) -> tuple[MeshCluster, ...]:
+        """Every remote cluster, the config cluster first."""
+        return (self.config_cluster, *self.remote_clusters)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Tell the problems of single values and those between values at once; pydantic alone takes two turns."""
+        file = info.context == _FILE
+        start = "spec" if file else ""
+        problems: list[Problem] = []
+        try:
+            topology, right = handler(data), set(cls.model_fields)
+        except ValidationError as error:
+            problems += problems_of(error, cls, from_file=file, start=start)
+            topology, right = _draft(cls, data, from_file=file)
+        problems += [
+            Problem(path_of(place, from_file=file, start=start), message)
+            for needed, rule in _RULES
+            if right >= needed
+            for place, message in rule(topology)
+        ]
+        if problems:
+            raise InvalidInput(problems)
+        return topology
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any], *, release: str | None = None) -> Topology:
+    """Read a topology from a file, from a YAML text or from a mapping with a file's keys.
+
+    A str with a newline, or that begins with `{`, is a text; any other is a path. A release given here replaces the
+    input's own. Raises InvalidInput with every problem, OSError for a file that cannot be read.
+    """
+    content = read(source)
+    head, problems = from_file(_File, content)
+    spec = content.get("spec") if isinstance(content, Mapping) else None
+    topology = None
+    if isinstance(spec, Mapping):
+        values = {key: value for key, value in spec.items() if key != "name"}
+        values |= {"name": head.metadata.name} if head else {}
+        values |= {"release": release} if release is not None else {}
+        if "name" in spec:
+            problems.append(Problem("spec.name", "unknown key: the name stands in metadata.name"))
+        try:
+            topology = Topology.model_validate(values, context=_FILE, by_alias=True, by_name=False)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems or topology is None:
+        raise InvalidInput(problems)
+    return topology
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a topology file.
+
+    It has the shape and the descriptions; the rules between values are only checked by `load`.
+    """
+    whole, spec = _File.model_json_schema(by_alias=True), Topology.model_json_schema(by_alias=True)
+    definitions = whole.pop("$defs") | spec.pop("$defs")
+    del spec["properties"]["name"]
+    whole["properties"]["spec"] = spec
+    return {
+        **whole,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ExternalControlPlane",
+        "description": "An Istio external control plane with all its clusters.",
+        "$defs": definitions,
+    }
+
+
+_FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metadata:
+    """What the whole is called."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    name: Annotated[GatewayName, Field(description="Name of the whole.")]
+
+
+class _File(BaseModel):
+    model_config = CONFIG
+
+    api_version: Literal["extcp-manifests/v1"]
+    kind: Literal["ExternalControlPlane"]
+    metadata: Metadata
+    spec: Mapping[str, Any]
+
+
+# ---------------------------------------------------------------------------------------------- rules between values
+
+_Found = Iterator[tuple[Place, str]]
+_T = TypeVar("_T", bound=Topology)
+
+
+def _release_and_address(topology: Topology) -> _Found:
+    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
+        yield (name,), problem
+
+
+def _credential(topology: Topology) -> _Found:
+    if problem := why_no_credential(topology.exposure, topology.credential_name):
+        yield ("credential_name",), problem
+
+
+def _namespaces(topology: Topology) -> _Found:
+    if topology.namespace == topology.gateway.namespace:
+        yield (
+            ("namespace",),
+            f"{topology.namespace!r} is the gateway's namespace, which has an istiod of its own: choose another",
+        )
+    for field_name, namespace in (
+        (("namespace",), topology.namespace),
+        (("gateway", "namespace"), topology.gateway.namespace),
+    ):
+        if namespace == SAMPLE_NAMESPACE:
+            yield field_name, f"{namespace!r} is the namespace of the sample workloads: choose another"
+
+
+def _clusters_apart(topology: Topology) -> _Found:
+    """No two clusters share a name, a folder or a context."""
+    names: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    contexts: dict[str, str] = {}
+    for place, cluster in _clusters(topology):
+        if cluster.name in names:
+            yield (*place, "name"), f"{cluster.name!r} is already the name of {names[cluster.name]}: choose another"
+            continue
+        names[cluster.name] = {"external_cluster": "the external cluster", "config_cluster": "the config cluster"}.get(
+            str(place[0]), "another remote cluster"
+        )
+        other = folders.setdefault(folder_of(cluster.name), cluster.name)
+        if other != cluster.name:
+            yield (*place, "name"), f"{cluster.name!r} would share its folder with cluster {other!r}: choose another"
+        other = contexts.setdefault(context_of(cluster), cluster.name)
+        if other != cluster.name:
+            yield (
+                (*place, "context"),
+                f"{context_of(cluster)!r} is already the context of cluster {other!r}: give each cluster its own",
+            )
+
+
+def _service_paths(topology: Topology) -> _Found:
+    for place, cluster in _mesh_clusters(topology):
+        for field_name, name in (("name", cluster.name), ("network", cluster.network)):
+            if problem := topology.exposure.why_not_nameable(name):
+                yield (*place, field_name), problem
+
+
+def _secret_keys(topology: Topology) -> _Found:
+    for place, cluster in _mesh_clusters(topology):
+        if place == ("config_cluster",):
+            continue
+        if not SECRET_KEY.fullmatch(cluster.name):
+            yield (
+                (*place, "name"),
+                f"{cluster.name!r} cannot be the key of a remote secret, where istiod looks for it: "
+                "use letters, digits, '-', '_' and '.'",
+            )
+        if cluster.name == "config":
+            yield (*place, "name"), "'config' is the key of the config cluster's own secret: choose another"
+
+
+def _leading_cluster(topology: Topology) -> _Found:
+    if topology.remote_clusters and "," in topology.config_cluster.name:
+        yield (
+            ("config_cluster", "name"),
+            f"{topology.config_cluster.name!r} has a comma, at which istiod splits the list of clusters that may lead "
+            "a remote cluster: choose a name without",
+        )
+
+
+def _mesh_config(topology: Topology) -> _Found:
+    given = topology.mesh_config
+    proxy = given.get("defaultConfig", {})
+    yield from _taken(given, _TAKEN_IN_MESH_CONFIG, ())
+    if not isinstance(proxy, Mapping):
+        yield ("mesh_config", Key("defaultConfig")), "must be a mapping"
+        return
+    yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
+    metadata = proxy.get("proxyMetadata", {})
+    if not isinstance(metadata, Mapping) or not all(isinstance(value, str) for value in metadata.values()):
+        yield (
+            ("mesh_config", Key("defaultConfig"), Key("proxyMetadata")),
+            "must be a mapping of texts: put the values in quotes",
+        )
+    try:
+        yaml.dump({"spec": {"meshConfig": given}})
+    except InvalidInput as error:
+        for problem in error.problems:
+            yield ("mesh_config", Key(problem.path.removeprefix("spec.meshConfig").lstrip("."))), problem.message
+
+
+def _taken(given: Mapping[str, Any], taken: Mapping[str, str], place: Place) -> _Found:
+    for key in filter(taken.__contains__, given):
+        yield ("mesh_config", *place, Key(key)), taken[key]
+
+
+_TAKEN_IN_MESH_CONFIG = {
+    **dict.fromkeys(("rootNamespace", "root_namespace"), "is set from the namespace: leave it out"),
+    "default_config": "is a spelling that would hide what is set here: write defaultConfig",
+}
+_TAKEN_IN_DEFAULT_CONFIG = {
+    **dict.fromkeys(("discoveryAddress", "discovery_address"), "is set from the address: leave it out"),
+    **dict.fromkeys(("meshId", "mesh_id"), "is set from the mesh ID: leave it out"),
+    "proxy_metadata": "is a spelling that would hide what is set here: write proxyMetadata",
+}
+
+
+def _clusters(topology: Topology) -> Iterator[tuple[Place, ExternalCluster | MeshCluster]]:
+    yield ("external_cluster",), topology.external_cluster
+    yield from _mesh_clusters(topology)
+
+
+def _mesh_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
+    """The remote clusters with their places; in a draft, those whose name is wrong are None."""
+    for index, cluster in enumerate(topology.mesh_clusters):
+        if cluster is not None:
+            yield (("remote_clusters", index - 1) if index else ("config_cluster",)), cluster
+
+
+_RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
+    ({"address", "release", "revision"}, _release_and_address),
+    ({"address", "credential_name"}, _credential),
+    ({"namespace", "gateway"}, _namespaces),
+    ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),
+    ({"address", "config_cluster", "remote_clusters"}, _service_paths),
+    ({"config_cluster", "remote_clusters"}, _secret_keys),
+    ({"config_cluster", "remote_clusters"}, _leading_cluster),
+    ({"mesh_config"}, _mesh_config),
+)
+"""Each rule with the values that it reads; a rule is left out where one of them is wrong by itself."""
+
+
+def _draft(cls: type[_T], data: Any, *, from_file: bool) -> tuple[_T, set[str]]:
+    """A topology of the values that are right by themselves, for the rules to look at, and those values' names."""
+    given = data if isinstance(data, Mapping) else {}
+    names = cls.model_fields.keys()
+    values = _valid(_adapters(cls, names), given, from_file)
+    adapters = _adapters(MeshCluster, [item.name for item in fields(MeshCluster)])
+    config, remotes = (given.get(_key(name, from_file)) for name in ("config_cluster", "remote_clusters"))
+    values["config_cluster"] = _draft_cluster(adapters, config, from_file)
+    if isinstance(remotes, list | tuple):
+        values["remote_clusters"] = tuple(_draft_cluster(adapters, remote, from_file) for remote in remotes)
+    draft = cls.model_construct(**values)
+    left_out = {name for name in names if _key(name, from_file) not in given and hasattr(draft, name)}
+    return draft, values.keys() | left_out
+
+
+def _draft_cluster(adapters: "_Adapters", data: Any, from_file: bool) -> MeshCluster | None:
+    if isinstance(data, MeshCluster):
+        data, from_file = {name: getattr(data, name) for name in adapters}, False
+    if not isinstance(data, Mapping):
+        return None
+    valid = _valid(adapters, data, from_file)
+    return MeshCluster(**{"network": "unknown", **valid}) if "name" in valid else None
+
+
+_Adapters = Mapping[str, TypeAdapter[Any]]
+
+
+def _adapters(model: type[Any], names: Iterable[str]) -> _Adapters:
+    hints = get_type_hints(model, include_extras=True)
+    return {name: TypeAdapter(hints[name]) for name in names}
+
+
+def _valid(adapters: _Adapters, data: Mapping[str, Any], from_file: bool) -> dict[str, Any]:
+    """Those values of the data that are right, by the names of their fields."""
+    valid = {}
+    for name, adapter in adapters.items():
+        if (key := _key(name, from_file)) in data:
+            with suppress(ValidationError):
+                valid[name] = adapter.validate_python(data[key], by_alias=from_file, by_name=not from_file)
+    return valid
+
+
+def _key(name: str, from_file: bool) -> str:
+    return file_spelling(name) if from_file else name
