@@ -1,0 +1,79 @@
+"""The runbook: a plan as Markdown that a person follows."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from extcp_manifests.step import Check, Pipeline, Step
+from extcp_manifests.topology import Topology
+
+
+def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
+    """The runbook, piece by piece; steps are gone through forwards, then backwards."""
+    yield _HEAD.format(
+        title=topology.name or topology.mesh_id,
+        release=topology.release,
+        kubernetes=topology.istio.kubernetes,
+        address=topology.address,
+        helm=_HELM if any(cluster.gateways.install == "helm" for cluster in topology.mesh_clusters) else "",
+    )
+    for number, (stage, members) in enumerate(groupby(steps, key=lambda step: step.stage), start=1):
+        yield f"\n## {number}. {stage}\n"
+        for step in members:
+            yield from _step(step)
+    yield _CLEAN_UP
+    for step in reversed(steps):
+        if step.undo is not None:
+            yield f"{_shell(step.undo)}\n"
+    yield "```\n"
+
+
+_HEAD = """\
+# {title}: external control plane of Istio {release} at {address}
+
+Run these commands in this folder, in this order. They need kubectl, istioctl {release}, and a kubeconfig with the
+contexts named below. Istio {release} supports Kubernetes {kubernetes}.
+{helm}"""
+
+_HELM = """
+Helm is needed too, with Istio's repository: `helm repo add istio https://istio-release.storage.googleapis.com/charts`.
+"""
+
+_CLEAN_UP = """
+## Clean-up
+
+In this order. Nothing here uses `--purge`, which would remove every other control plane of a cluster too. Leave out the
+last `istioctl uninstall` while another control plane uses the shared ingress gateway. `istioctl manifest generate` into
+`kubectl delete` also removes Istio's CRDs, and with them all Istio configuration of that cluster: leave it out where
+another control plane lives.
+
+```sh
+"""
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"\n### {_code(step.cluster)}{f': {_code(step.path)}' if step.path else ''}\n\n{step.why}\n\n"
+    yield _fenced([step.command])
+    if step.verify:
+        yield "\nThen check:\n"
+        yield from map(_check, step.verify)
+
+
+def _check(check: Check) -> str:
+    return f"\n{_fenced([(check.command,)])}\nExpect: {check.expect}.\n"
+
+
+def _fenced(commands: Iterable[Pipeline]) -> str:
+    return "```sh\n" + "".join(f"{_shell(command)}\n" for command in commands) + "```\n"
+
+
+def _shell(pipeline: Pipeline) -> str:
+    return " |\n  ".join(map(shlex.join, pipeline))
+
+
+def _code(text: str) -> str:
+    """Text as Markdown code, whatever backticks it has."""
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{text}{fence}" if fence == "`" else f"{fence} {text} {fence}"
