@@ -1,0 +1,46 @@
+"""Every manifest of an Istio external control plane, from one typed topology.
+
+    Topology --plan()--> Plan = ordered steps (cluster, file, documents, command) --render()--> {path: bytes}
+       |                    ^
+       |  Release (row)     |   builders: inputs in, one typed document out
+       +- Exposure (row) ---+   injection, merge, yaml: pure functions below
+
+The modules in reading order, in which each imports only from those before it: errors, text, release, address, naming;
+kubernetes, mesh_config, istio_operator, networking (documents); injection, merge, yaml (functions); exposure, builders;
+inputs, topology, credentials; step, commands, runbook, output, plan; cli. Nothing here calls a cluster, and only
+`load`, `load_credentials` and `Plan.write` touch files.
+"""
+
+from extcp_manifests import builders, injection, yaml
+from extcp_manifests.credentials import ClusterCredentials, load_credentials
+from extcp_manifests.errors import ExtcpError, InvalidInput, OutputError
+from extcp_manifests.plan import Plan, plan
+from extcp_manifests.topology import (
+    ExternalCluster,
+    MeshCluster,
+    MeshGateways,
+    Sample,
+    SharedGateway,
+    Topology,
+    load,
+)
+
+__all__ = [
+    "ClusterCredentials",
+    "ExtcpError",
+    "ExternalCluster",
+    "InvalidInput",
+    "MeshCluster",
+    "MeshGateways",
+    "OutputError",
+    "Plan",
+    "Sample",
+    "SharedGateway",
+    "Topology",
+    "builders",
+    "injection",
+    "load",
+    "load_credentials",
+    "plan",
+    "yaml",
+]

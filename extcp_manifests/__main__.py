@@ -1,0 +1,3 @@
+from extcp_manifests.cli import main
+
+main()
