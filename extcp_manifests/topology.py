@@ -58,6 +58,10 @@ SAMPLE_NAMESPACE = "sample"
 # Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 
+# istioctl sets values.revision as it does with --set, by Go's ParseFloat and ParseBool
+# (istio 1.30.3: operator/pkg/render/manifest.go); in DNS labels these are:
+_RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|nan|t|true|f|false")
+
 
 def _why_no_cluster(name: str) -> str | None:
     return printable(name) or injection.why_not_encodable(name)
@@ -72,6 +76,8 @@ def _why_no_namespace(name: str) -> str | None:
 def _why_no_revision(name: str) -> str | None:
     if name == "default":
         return "'default' is what no revision means: leave it out"
+    if _RETYPED.fullmatch(name):
+        return f"istioctl would read {name!r} as a number or a boolean: choose a name with other letters"
     return dns_label(name, 63 - len("istiod-"))
 
 

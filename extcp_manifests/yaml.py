@@ -95,7 +95,7 @@ def _flow(value: Any, indent: str = "") -> str:
         case str():
             text = str.__str__(value)
             return _TEXTS[text] or _literal(text, indent)
-        case int() if -(2**63) <= value < 2**64:
+        case int() if -(2**63) <= value < 2**63:
             return int.__repr__(value)
         case None:
             return "null"
@@ -304,7 +304,7 @@ class _Reader:
             raise _problem(event, f"more than {MAX_NODES} values with every alias written out: split the file")
 
     def _refuse_tag(self, event: Any) -> None:
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             raise _problem(event, f"the tag {event.tag!r} is not allowed: leave it out")
 
     def _until(self, end: type) -> Iterator[Any]:
@@ -338,7 +338,7 @@ def resolve(text: str) -> str | int | float | bool | None:
     for pattern, base in _INTEGERS:
         if pattern.fullmatch(digits):
             number = int(digits, base)
-            if -(2**63) <= number < 2**64:
+            if -(2**63) <= number < 2**63:
                 return number
     return float(digits) if _FLOAT.fullmatch(digits) else text
 

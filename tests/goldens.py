@@ -1,0 +1,64 @@
+"""Golden files: `golden/<topology>/<since>/<cluster>/<file>.yaml`, the release since which they hold.
+
+An epoch holds every file of the topology; a release is compared with the newest epoch that is not after it. The runbook
+names its release, so it is stored for the topology's own release alone.
+"""
+
+from pathlib import Path
+
+from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan
+from extcp_manifests.release import RELEASES
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "golden"
+TOPOLOGIES = {
+    "guide": ROOT / "examples/guide.yaml",
+    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("hostile", "ip", "ipv6", "revision")},
+}
+
+Files = dict[str, bytes]
+
+
+def expected(name: str) -> Files:
+    """Every golden file of a topology, by its path below golden/<topology>/, as the library writes it now."""
+    files: Files = {"RUNBOOK.md": _plan(name, None).runbook().encode()}
+    before: Files | None = None
+    for release in RELEASES:
+        try:
+            now: Files | None = dict(_plan(name, release).files())
+        except InvalidInput:
+            now = None
+        if now is not None and now != before:
+            files |= {f"{release}/{path}": content for path, content in now.items()}
+        before = now
+    return files
+
+
+def stored(name: str) -> Files:
+    """Every file below golden/<topology>/."""
+    folder = GOLDEN / name
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def update(name: str) -> list[str]:
+    """Make the stored files the expected ones; the changed paths come back."""
+    old, new = stored(name), expected(name)
+    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    for path in changed:
+        target = GOLDEN / name / path
+        if path in new:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(new[path])
+        else:
+            target.unlink()
+    return changed
+
+
+def _plan(name: str, release: str | None) -> Plan:
+    source = TOPOLOGIES[name]
+    credentials = source.with_suffix(".credentials.yaml")
+    return plan(
+        load(source, release=release), credentials=load_credentials(credentials) if credentials.exists() else None
+    )

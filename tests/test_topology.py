@@ -1,0 +1,232 @@
+"""The input: what is accepted, and every sentence about what is not."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from extcp_manifests import (
+    ExternalCluster,
+    InvalidInput,
+    MeshCluster,
+    MeshGateways,
+    Sample,
+    SharedGateway,
+    Topology,
+    load,
+    yaml,
+)
+from extcp_manifests.topology import folder_of, schema
+
+ROOT = Path(__file__).parents[1]
+WRONG = sorted((ROOT / "tests/cases/wrong").glob("*.yaml"))
+CONFIG = MeshCluster(name="cluster1", network="network1")
+
+
+def by_hostname(**changes: Any) -> Topology:
+    """A topology with a host name and one cluster."""
+    values = {"release": "1.24", "mesh_id": "mesh1", "address": "myhost.example.com", "credential_name": "cred"}
+    return Topology(**{**values, "config_cluster": CONFIG, **changes})
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_wrong_input(path: Path) -> None:
+    """Every problem of a wrong file is told at once, in its own sentence."""
+    case = yaml.load(path.read_bytes())
+    with pytest.raises(InvalidInput) as caught:
+        load(case["input"])
+    assert str(caught.value).splitlines() == case["problems"], case["what"]
+    assert caught.value.path == caught.value.problems[0].path
+
+
+def test_file_and_python_agree() -> None:
+    """The example file and the same topology in Python are equal."""
+    assert load(ROOT / "examples/guide.yaml") == Topology(
+        name="mesh1",
+        release="1.24",
+        mesh_id="mesh1",
+        namespace="external-istiod",
+        address="myhost.example.com",
+        credential_name="myhost-example-credential",
+        gateway=SharedGateway(namespace="istio-system", name="istio-ingressgateway"),
+        external_cluster=ExternalCluster(name="external", context="ctx-external"),
+        config_cluster=MeshCluster(
+            name="cluster1",
+            context="ctx-cluster1",
+            network="network1",
+            gateways=MeshGateways(ingress=True, egress=True, east_west=True),
+            sample=Sample(version="v1"),
+        ),
+        remote_clusters=(
+            MeshCluster(
+                name="cluster2",
+                context="ctx-cluster2",
+                network="network2",
+                gateways=MeshGateways(east_west=True),
+                sample=Sample(version="v2"),
+            ),
+        ),
+        mesh_config={"accessLogFile": "/dev/stdout"},
+    )
+
+
+def test_path_text_and_mapping_are_the_same_source() -> None:
+    """A file's path, its text and its content as a mapping give one topology."""
+    path = ROOT / "examples/guide.yaml"
+    text = path.read_text()
+    assert load(str(path)) == load(path) == load(text) == load(yaml.load(text))
+
+
+def test_release_given_beside_the_file_wins() -> None:
+    """A release given to load replaces the file's, also a wrong one."""
+    text = (ROOT / "examples/guide.yaml").read_text()
+    assert load(text, release="1.15").release == "1.15"
+    assert load(text.replace('"1.24"', '"9.9"'), release="1.31").release == "1.31"
+
+
+def test_python_problems_are_spelled_as_python() -> None:
+    """Problems of a Topology made in Python name its fields, with parts that were built wrong by themselves."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(
+            credential_name=None,
+            config_cluster=MeshCluster(name="cluster1", network="a/b", gateways=MeshGateways(east_west=1)),  # type: ignore[arg-type]
+            remote_clusters=[MeshCluster(name="cluster1", network="n")],
+            mesh_config={"root_namespace": "x"},
+        )
+    assert str(caught.value).splitlines() == [
+        "config_cluster.network: 'a/b' is no label value: use letters, digits and inner '-', '_' and '.', "
+        "at most 63 characters",
+        "config_cluster.gateways.east_west: must be true or false, not the number 1",
+        "credential_name: is required with a host name: name the TLS secret of its certificate in the gateway's "
+        "namespace",
+        "remote_clusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
+        "mesh_config.root_namespace: is set from the namespace: leave it out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("localhost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
+        ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
+        ("my_host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("$EXTERNAL_ISTIOD_ADDR.x", "has upper-case letters: write '$external_istiod_addr.x'"),
+        ("a.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        (f"{'a' * 64}.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
+        ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("010.0.0.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("myhost.example.com:15012", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("[2001:db8::1]", "is no plain address: write an IP address without brackets, port, zone or prefix length"),
+        ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets, port, zone or prefix length"),
+        ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
+        ("127.0.0.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
+        ("0.0.0.0", "cannot be reached from another cluster: give the address of the ingress gateway"),
+        ("169.254.1.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
+        ("fe80::1", "cannot be reached from another cluster: give the address of the ingress gateway"),
+        ("ff02::1", "cannot be reached from another cluster: give the address of the ingress gateway"),
+    ],
+)
+def test_wrong_addresses(address: str, problem: str) -> None:
+    """An address that cannot work is refused with its reason."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(address=address)
+    assert str(caught.value) == f"address: {address!r} {problem}"
+
+
+@pytest.mark.parametrize(("release", "works"), [("1.29", False), ("1.30", True), ("1.31", True)])
+def test_ipv6_from_1_30(release: str, works: bool) -> None:
+    """IPv6 is for releases whose charts know it."""
+    values = {"release": release, "address": "2001:db8::10", "credential_name": None}
+    if works:
+        assert by_hostname(**values).address == "2001:db8::10"
+    else:
+        with pytest.raises(InvalidInput, match=r"^address: IPv6 works from Istio 1\.30"):
+            by_hostname(**values)
+
+
+@pytest.mark.parametrize(("release", "works"), [("1.19", False), ("1.20", True)])
+def test_revision_with_an_ip_address_from_1_20(release: str, works: bool) -> None:
+    """A revision and an IP address go together only where the charts honour the revision."""
+    values = {"release": release, "address": "192.0.2.10", "credential_name": None, "revision": "canary"}
+    if works:
+        assert by_hostname(**values).revision == "canary"
+    else:
+        with pytest.raises(InvalidInput, match=r"^revision: a revision works with an IP address from Istio 1\.20"):
+            by_hostname(**values)
+
+
+@pytest.mark.parametrize("revision", ["12", "1e3", "1e-3", "0x1p4", "t", "f", "true", "false", "inf", "infinity", "nan"])
+def test_revisions_that_istioctl_would_retype(revision: str) -> None:
+    """istioctl sets a revision as a value of --set, which reads numbers and booleans."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(revision=revision)
+    assert str(caught.value) == (
+        f"revision: istioctl would read {revision!r} as a number or a boolean: choose a name with other letters"
+    )
+
+
+@pytest.mark.parametrize("revision", ["1-24-6", "canary", "v1", "e3", "a" * 56])
+def test_revisions_that_work(revision: str) -> None:
+    """Other DNS labels are good revisions, as long as istiod-REVISION is one too."""
+    assert by_hostname(revision=revision).names.istiod == f"istiod-{revision}"
+
+
+def test_a_topology_is_frozen_to_the_bottom() -> None:
+    """Neither the topology nor what it was made from can change it later."""
+    given: dict[str, Any] = {"defaultConfig": {"proxyMetadata": {"A": "1"}}}
+    topology = by_hostname(mesh_config=given)
+    given["defaultConfig"]["proxyMetadata"]["A"] = "2"
+    assert topology.mesh_config == {"defaultConfig": {"proxyMetadata": {"A": "1"}}}
+    with pytest.raises(Exception, match="frozen"):
+        topology.release = "1.15"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("source", ["[]", "text", "null", "- a\n- b\n"])
+def test_a_file_that_is_no_mapping(source: str) -> None:
+    """Anything but a mapping at the top is one problem."""
+    with pytest.raises(InvalidInput, match="must be a mapping"):
+        load(source + "\n")
+
+
+def test_the_schema_accepts_the_example_and_refuses_typos() -> None:
+    """The published JSON Schema is valid, fits the example and catches unknown keys."""
+    content = yaml.load((ROOT / "examples/guide.yaml").read_bytes())
+    published = schema()
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.validate(content, published)
+    content["spec"]["meshId"] = "mesh1"
+    with pytest.raises(jsonschema.ValidationError, match="meshId"):
+        jsonschema.validate(content, published)
+
+
+def test_every_key_of_the_schema_has_a_description() -> None:
+    """An editor can explain every key of a cluster and of the whole."""
+    published = schema()
+    for properties in (published["properties"]["spec"], *published["$defs"].values()):
+        for key, value in properties["properties"].items():
+            assert value.get("description"), key
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("cluster1", "cluster1"),
+        ("prod.k8s.example.com", "prod.k8s.example.com"),
+        ("Cluster1", "cluster1-0257a91f5f"),
+        ("../../etc", "etc-74ccf3c5b4"),
+        ("..", "5ec1f7e700"),
+        ("con", "con-1143da2bc5"),
+        ("nul.txt", "nul-txt-7f3cbdd58a"),
+        ("runbook.md", "runbook-md-aceeac5f9d"),
+        ("a/b", "a-b-c14cddc033"),
+        ("a b", "a-b-c8687a08aa"),
+        ("-f", "f-0e6503c1ec"),
+        ("é", "4a99557e40"),
+        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-c675a2e604"),
+    ],
+)
+def test_folders(name: str, folder: str) -> None:
+    """A cluster's folder is its name where every file system can bear it, else a stand-in with a digest."""
+    assert folder_of(name) == folder
