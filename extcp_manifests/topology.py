@@ -389,12 +389,13 @@ def _secret_keys(topology: Topology) -> _Found:
 
 
 def _leading_cluster(topology: Topology) -> _Found:
-    if topology.remote_clusters and "," in topology.config_cluster.name:
-        yield (
-            ("config_cluster", "name"),
-            f"{topology.config_cluster.name!r} has a comma, at which istiod splits the list of clusters that may lead "
-            "a remote cluster: choose a name without",
-        )
+    for place, cluster in _mesh_clusters(topology):
+        if place == ("config_cluster",) and topology.remote_clusters and "," in cluster.name:
+            yield (
+                (*place, "name"),
+                f"{cluster.name!r} has a comma, at which istiod splits the list of clusters that may lead a remote "
+                "cluster: choose a name without",
+            )
 
 
 def _mesh_config(topology: Topology) -> _Found:

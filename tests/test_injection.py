@@ -11,7 +11,9 @@ from extcp_manifests import InvalidInput, injection
 
 NAMES = st.one_of(
     st.text(min_size=1, max_size=30),
-    st.lists(st.sampled_from(["/", "--slash--", "-", "slash", ".", "..", ":ENV:", "=", "%", "%2F", "a", "é"])).map("".join),
+    st.lists(st.sampled_from(["/", "--slash--", "-", "slash", ".", "..", ":ENV:", "=", "%", "%2F", "a", "é"])).map(
+        "".join
+    ),
 )
 
 
@@ -93,7 +95,9 @@ def test_names_in_a_service_path(name: str) -> None:
     assert injection.decode(path) == {injection.CLUSTER_ID: name, injection.NETWORK: "n"}
 
 
-@pytest.mark.parametrize("name", ["/a", "a/", "/", "Cluster1", "a_b", "a:b", " ", "é", "cluster-", "-a", "a%b", "x" * 254])
+@pytest.mark.parametrize(
+    "name", ["/a", "a/", "/", "Cluster1", "a_b", "a:b", " ", "é", "cluster-", "-a", "a%b", "x" * 254]
+)
 def test_names_that_no_service_path_takes(name: str) -> None:
     """Kubernetes would refuse the webhook, so we refuse the name."""
     with pytest.raises(InvalidInput) as caught:

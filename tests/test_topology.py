@@ -157,7 +157,9 @@ def test_revision_with_an_ip_address_from_1_20(release: str, works: bool) -> Non
             by_hostname(**values)
 
 
-@pytest.mark.parametrize("revision", ["12", "1e3", "1e-3", "0x1p4", "t", "f", "true", "false", "inf", "infinity", "nan"])
+@pytest.mark.parametrize(
+    "revision", ["12", "1e3", "1e-3", "0x1p4", "t", "f", "true", "false", "inf", "infinity", "nan"]
+)
 def test_revisions_that_istioctl_would_retype(revision: str) -> None:
     """istioctl sets a revision as a value of --set, which reads numbers and booleans."""
     with pytest.raises(InvalidInput) as caught:
@@ -224,7 +226,10 @@ def test_every_key_of_the_schema_has_a_description() -> None:
         ("a b", "a-b-c8687a08aa"),
         ("-f", "f-0e6503c1ec"),
         ("é", "4a99557e40"),
-        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-c675a2e604"),
+        (
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-c675a2e604",
+        ),
     ],
 )
 def test_folders(name: str, folder: str) -> None:
