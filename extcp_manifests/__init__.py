@@ -5,10 +5,18 @@
        |  Release (row)     |   builders: inputs in, one typed document out
        +- Exposure (row) ---+   injection, merge, yaml: pure functions below
 
-The modules in reading order, in which each imports only from those before it: errors, text, release, address, naming;
-kubernetes, mesh_config, istio_operator, networking (documents); injection, merge, yaml (functions); exposure, builders;
-inputs, topology, credentials; step, commands, runbook, output, plan; cli. Nothing here calls a cluster, and only
-`load`, `load_credentials` and `Plan.write` touch files.
+The modules in reading order, in which each imports only from those before it:
+
+    values      errors, text, release, address, naming
+    documents   kubernetes, mesh_config, istio_operator, networking
+    functions   injection, merge, yaml
+    knowledge   exposure
+    composition builders
+    input       inputs, topology, credentials
+    outcome     step, commands, runbook, output, plan
+    edge        cli
+
+Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
 """
 
 from extcp_manifests import builders, injection, yaml

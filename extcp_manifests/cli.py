@@ -112,10 +112,11 @@ def _plan(file: str, release: str | None, credentials: str | None) -> Plan:
 
 
 def _source(file: str) -> Path | str:
-    """A path, or the text of standard input; text ends in a newline, by which `load` knows it."""
+    """A path, or the text of standard input, which `load` knows by its newline."""
     if file != "-":
         return Path(file)
-    return sys.stdin.buffer.read(yaml.MAX_BYTES + 1).decode("utf-8", "surrogateescape") + "\n"
+    text = sys.stdin.buffer.read(yaml.MAX_BYTES + 1).decode("utf-8", "surrogateescape")
+    return text if "\n" in text else f"{text}\n"
 
 
 def _stream(the_plan: Plan) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.inputs import CONFIG, from_file, matching, read
-from extcp_manifests.text import dns_subdomain
+from extcp_manifests.text import DNS_SUBDOMAIN
 
 
 def _why_no_server(text: str) -> str | None:
@@ -20,6 +20,10 @@ def _why_no_server(text: str) -> str | None:
 
 def _why_no_ca(text: str) -> str | None:
     return None if "-----BEGIN CERTIFICATE-----" in text else "is no certificate: give the text of ca.crt, in PEM form"
+
+
+def _why_no_server_name(text: str) -> str | None:
+    return None if DNS_SUBDOMAIN.fullmatch(text) else "is no host name: use a-z, 0-9, inner '-' and '.'"
 
 
 def _token(token: SecretStr) -> SecretStr:
@@ -41,7 +45,7 @@ class ClusterCredentials:
     ca: Annotated[str, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
     token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")]
     tls_server_name: Annotated[
-        Annotated[str, matching(dns_subdomain)] | None,
+        Annotated[str, matching(_why_no_server_name)] | None,
         Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
     ] = None
 
@@ -52,8 +56,8 @@ def load_credentials(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict
     The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`.
     Raises InvalidInput, without any value, with every problem; OSError for a file that cannot be read.
     """
-    file, problems = from_file(_File, read(source))
-    if file is None:
+    file, problems = from_file(_File, read(source), secret=True)
+    if problems:
         raise InvalidInput(problems)
     return dict(file.clusters)
 

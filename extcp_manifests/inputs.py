@@ -80,12 +80,12 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> Any:
         return yaml.load(file.read(yaml.MAX_BYTES + 1))
 
 
-def from_file(model: type[BaseModel], content: Any) -> tuple[Any, list[Problem]]:
-    """The model of a file's content, or None and what is wrong with it."""
+def from_file(model: type[BaseModel], content: Any, *, secret: bool = False) -> tuple[Any, list[Problem]]:
+    """The model of a file's content, or None and what is wrong with it; of a secret file no value is told."""
     try:
         return model.model_validate(content, by_alias=True, by_name=False), []
     except ValidationError as error:
-        return None, list(problems_of(error, model, from_file=True))
+        return None, list(problems_of(error, model, from_file=True, secret=secret))
 
 
 def path_of(place: Place, *, from_file: bool, start: str = "") -> str:
@@ -100,30 +100,33 @@ def path_of(place: Place, *, from_file: bool, start: str = "") -> str:
     return path
 
 
-def problems_of(error: ValidationError, model: type[Any], *, from_file: bool, start: str = "") -> Iterator[Problem]:
-    """What pydantic found, each as one sentence with the way out; only numbers and booleans are shown."""
-    for details in error.errors(include_url=False, include_context=True):
-        yield Problem(path_of(details["loc"], from_file=False, start=start), _sentence(details, model, from_file))
+def problems_of(
+    error: ValidationError, model: type[Any], *, from_file: bool, start: str = "", secret: bool = False
+) -> Iterator[Problem]:
+    """What pydantic found, each as one sentence with the way out; numbers and booleans are shown, if not secret."""
+    for details in error.errors(include_url=False):
+        sentence = _sentence(details, model, from_file, _kind if secret else _shown)
+        yield Problem(path_of(details["loc"], from_file=False, start=start), sentence)
 
 
-def _sentence(details: ErrorDetails, model: type[Any], from_file: bool) -> str:
+def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: Callable[[object], str]) -> str:
     match details["type"]:
         case "unfit":
             return details["msg"]
         case "missing":
             return "is required: add it"
         case "string_type":
-            return f"must be text, not {_shown(details['input'])}: put it in quotes"
+            return f"must be text, not {shown(details['input'])}: put it in quotes"
         case "bool_type":
-            return f"must be true or false, not {_shown(details['input'])}"
+            return f"must be true or false, not {shown(details['input'])}"
         case "literal_error":
             return f"must be {details.get('ctx', {}).get('expected')}"
         case "tuple_type":
-            return f"must be a list, not {_shown(details['input'])}"
+            return f"must be a list, not {shown(details['input'])}"
         case "extra_forbidden" | "unexpected_keyword_argument":
             return _unknown_key(details["loc"], model, from_file)
         case "dataclass_type" | "model_type" | "mapping_type" | "dict_type" | "model_attributes_type":
-            return f"must be a mapping, not {_shown(details['input'])}"
+            return f"must be a mapping, not {shown(details['input'])}"
         case _:
             return details["msg"]
 
@@ -134,8 +137,18 @@ def _shown(value: object) -> str:
             return f"the boolean {str(value).lower()}"
         case int() | float():
             return f"the number {value}"
+        case _:
+            return _kind(value)
+
+
+def _kind(value: object) -> str:
+    match value:
         case None:
             return "empty"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
         case str():
             return "text"
         case Mapping():

@@ -168,7 +168,7 @@ _FOLDER = re.compile(
 )
 
 
-class Topology(BaseModel):
+class Topology(BaseModel, frozen=True):
     """One external control plane: its release, its address and its clusters."""
 
     model_config = CONFIG

@@ -57,8 +57,8 @@ def test_the_guide_step_by_step() -> None:
         "kubectl --context=ctx-cluster1 apply -f cluster1/sample/helloworld-gateway.yaml",
         "kubectl --context=ctx-cluster2 apply -f cluster2/namespace.yaml",
         "istioctl install -y --context=ctx-cluster2 -f cluster2/remote-cluster.yaml",
-        "istioctl create-remote-secret --context=ctx-cluster2 --namespace=external-istiod --type=remote --name=cluster2 "
-        "--create-service-account=false | kubectl --context=ctx-external apply -f -",
+        "istioctl create-remote-secret --context=ctx-cluster2 --namespace=external-istiod --type=remote "
+        "--name=cluster2 --create-service-account=false | kubectl --context=ctx-external apply -f -",
         "istioctl install -y --context=ctx-cluster1 -f cluster1/eastwest-gateway.yaml",
         "istioctl install -y --context=ctx-cluster2 -f cluster2/eastwest-gateway.yaml",
         "kubectl --context=ctx-cluster1 apply -f cluster1/expose-services.yaml",

@@ -17,74 +17,20 @@ from ruamel.yaml import YAML
 from extcp_manifests import InvalidInput, yaml
 
 # A hundred strings and more that some parser reads as a number, a boolean, null, a date, a merge key or structure.
-HOSTILE = (
-    """
+HOSTILE = [
+    *r"""
 y n Y N yes no Yes No YES NO on off On Off ON OFF true false True False TRUE FALSE null Null NULL ~ nan NaN inf
 1e3 12e4 1E5 1e+3 1e-3 1.5e3 +1e3 -1e3 .1e3 1.e3 0o14 0O14 014 0b11 0B1 0x1F 0X1f -0x1 +0o7 08 09 00 007 0 -0 +0 1 -1
 +1 1_000 1__0 0x_1 1_0.5 _1 1. .5 +.5 -.5 . .. .inf -.inf +.INF .nan .NaN .NAN 12:30 12:30:45 1:2 190:20:30.15
-2024-01-01 2024-1-1 2001-12-14t21:59:43.10-05:00 << = ! & * - ? : , [ ] { } # % @ ` | > ' " -- --- ... {} [] '' ""
+2024-01-01 2024-1-1 2001-12-14t21:59:43.10-05:00 << = ! & * - ? : , [ ] { } # % @ ` | > ' " -- --- ... {} [] '' \
 !!str &a *a %YAML #a @a `a |- >- -a ?a :a a: :: a:b 10Mi 100m 1s 5d v1 1.24 1.30 1.2.3 192.0.2.1 2001:db8::1 ::1 e3 E
-""".split()
-    + [
-        *(
-            "",
-            " ",
-            " a",
-            "a ",
-            "a: b",
-            "a #b",
-            "a\tb",
-            "\t",
-            "\n",
-            "a\n",
-            "a\nb",
-            "a\n\n",
-            "\na",
-            " a\nb",
-            "a\n b\n",
-            "a \nb",
-        ),
-        *(
-            "a\n\n\nb\n",
-            "a\n  \nb",
-            "---\na\n",
-            "a\n---\n",
-            "a\n...\n",
-            "- a\n- b",
-            "k: v\nl: w\n",
-            "# a\nb",
-            "a\r\nb",
-            "\r",
-        ),
-        *(
-            "\x00",
-            "\x07",
-            "\x1b[31m",
-            "\x7f",
-            "\x85",
-            "\xa0",
-            "\xad",
-            "\u2028",
-            "\u2029",
-            "\ufeff",
-            "\ufffe",
-            "\u202e",
-            "\u200b",
-        ),
-        *(
-            "é",
-            "日本",
-            "\U0001f600",
-            "\U0010ffff",
-            "\ue000",
-            "a\u2028b\nc",
-            "x" * 500,
-            "x y " * 200,
-            "2024-01-01 12:30:00",
-            "'a'",
-        ),
-    ]
-)
+""".split(),
+    *("", " ", " a", "a ", "a: b", "a #b", "a\tb", "\t", "\n", "a\n", "a\nb", "a\n\n", "\na", " a\nb", "a\n b\n"),
+    *("a \nb", "a\n\n\nb\n", "a\n  \nb", "---\na\n", "a\n---\n", "a\n...\n", "- a\n- b", "k: v\nl: w\n", "# a\nb"),
+    *("a\r\nb", "\r", "\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "\xa0", "\xad", "\u2028", "\u2029", "\ufeff"),
+    *("\ufffe", "\u202e", "\u200b", "é", "日本", "\U0001f600", "\U0010ffff", "\ue000", "a\u2028b\nc", "x" * 500),
+    *("x y " * 200, "2024-01-01 12:30:00", "'a'"),
+]
 
 TEXT = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(HOSTILE))
 SCALARS = st.one_of(
@@ -190,8 +136,8 @@ open: |-
   one
   two
 """
-        + f"long: {'word ' * 40}end\n"
-        + """\
+        f"long: {'word ' * 40}end\n"
+        """\
 none: null
 "": true
 """

@@ -1,0 +1,202 @@
+"""The command line, as a process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from extcp_manifests import load, plan, yaml
+from extcp_manifests.topology import schema
+
+ROOT = Path(__file__).parents[1]
+GUIDE = ROOT / "examples/guide.yaml"
+HOSTILE = ROOT / "tests/topologies/hostile.yaml"
+
+
+def run(*words: str | Path, stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line and wait for it."""
+    command = [sys.executable, "-m", "extcp_manifests", *map(str, words)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+
+
+def test_generate_writes_and_says_what_is_next(tmp_path: Path) -> None:
+    """With -o the files are written, listed, and the runbook is named."""
+    done = run("generate", GUIDE, "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "out/external/controlplane-gateway.yaml"
+    assert lines[-1] == "Next: follow out/RUNBOOK.md, with out as the current folder."
+    assert (tmp_path / "out/external/external-istiod.yaml").read_bytes() == plan(load(GUIDE)).render()[
+        "external/external-istiod.yaml"
+    ]
+
+
+def test_generate_to_standard_output() -> None:
+    """Without -o all documents come as one stream, each file under its path."""
+    done = run("generate", GUIDE)
+    files = plan(load(GUIDE)).render()
+    assert done.stdout == "---\n".join(f"# {path}\n{content.decode()}" for path, content in files.items())
+    assert yaml.load_all(done.stdout) == [document for content in files.values() for document in yaml.load_all(content)]
+
+
+def test_generate_reads_standard_input_and_another_release() -> None:
+    """`-` is standard input; --release replaces the file's."""
+    done = run("generate", "-", "--release", "1.15", stdin=GUIDE.read_text())
+    assert done.returncode == 0
+    assert "profile: external" in done.stdout
+
+
+def test_generate_names_only_some_of_many_files(tmp_path: Path) -> None:
+    """A long list of files is cut, with the number of those left out."""
+    remotes = "".join(f"  - {{name: c{number}, network: net}}\n" for number in range(50))
+    text = GUIDE.read_text().split("  remoteClusters:")[0] + "  remoteClusters:\n" + remotes
+    done = run("generate", "-", "-o", tmp_path / "out", stdin=text)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "... and 75 more files\n" in done.stdout
+
+
+def test_problems_go_to_standard_error_a_line_each(tmp_path: Path) -> None:
+    """A wrong input exits 1 with a line for each problem, and writes nothing."""
+    text = GUIDE.read_text().replace("cluster2", "cluster1").replace("network: network1", "network: on")
+    done = run("generate", "-", "-o", tmp_path / "out", stdin=text)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "spec.configCluster.network: must be text, not the boolean true: put it in quotes",
+        "spec.remoteClusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_yaml_names_the_line() -> None:
+    """Text that is not YAML is one line with its place."""
+    done = run("plan", "-", stdin="a: [\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("line 2: not YAML: ")
+
+
+@pytest.mark.parametrize("stdin", ["", "\x00", "\udcff", "text"])
+def test_input_that_is_nothing_of_ours(stdin: str) -> None:
+    """No text on standard input makes a traceback."""
+    command = [sys.executable, "-m", "extcp_manifests", "generate", "-"]
+    done = subprocess.run(command, input=stdin.encode("utf-8", "surrogateescape"), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_file_that_is_not_there() -> None:
+    """A file that cannot be read is named."""
+    done = run("generate", "no-such-file.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no-such-file.yaml: No such file or directory\n")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A foreign file in the way is a problem with its place."""
+    (tmp_path / "RUNBOOK.md").write_text("mine")
+    done = run("generate", GUIDE, "-o", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{tmp_path}/RUNBOOK.md: was not written by extcp-manifests: move it away or choose another folder\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("generate",), ("nonsense",), ("inject", "encode"), ("plan", "a", "b")])
+def test_wrong_usage_exits_with_2(words: tuple[str, ...]) -> None:
+    """A call that cannot be understood exits 2 and says how it is meant."""
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: ")
+
+
+def test_credentials_need_a_folder(tmp_path: Path) -> None:
+    """Tokens are written into files of mode 0600, and never to standard output."""
+    credentials = HOSTILE.with_suffix(".credentials.yaml")
+    done = run("generate", HOSTILE, "--credentials", credentials)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--credentials needs -o DIR, where files that hold tokens are readable by you alone." in done.stderr
+    done = run("generate", HOSTILE, "--credentials", credentials, "-o", tmp_path / "out")
+    assert done.returncode == 0
+    assert "not-a-token-1" not in done.stdout + done.stderr
+    done = run("plan", HOSTILE, "--credentials", credentials)
+    assert done.returncode == 0
+    assert "not-a-token-1" not in done.stdout + done.stderr
+
+
+def test_plan_prints_the_runbook() -> None:
+    """`plan` prints what generate writes as RUNBOOK.md."""
+    assert run("plan", GUIDE).stdout == plan(load(GUIDE)).runbook()
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (("--cluster", "a/b", "--network", "n%"), "/inject/cluster/a--slash--b/net/n%\n"),
+        (
+            ("--cluster", "a/b", "--network", "n%", "--address", "h.example.com"),
+            "injectionURL: https://h.example.com:15017/inject/cluster/a--slash--b/net/n%25\n",
+        ),
+        (
+            ("--cluster", "a/b", "--network", "n", "--address", "192.0.2.10"),
+            "injectionPath: /inject/cluster/a--slash--b/net/n\n",
+        ),
+    ],
+)
+def test_inject_encode(words: tuple[str, ...], printed: str) -> None:
+    """The path, or with an address the setting of a remote cluster."""
+    done = run("inject", "encode", *words)
+    assert (done.returncode, done.stdout) == (0, printed)
+
+
+def test_inject_encode_refuses() -> None:
+    """A name that cannot be encoded is a problem of the input."""
+    done = run("inject", "encode", "--cluster", "a--slash--b", "--network", "n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "cluster: istiod would read 'a--slash--b' as 'a/b': choose a name without '--slash--'\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["/inject/cluster/a--slash--b/net/n%", "https://h:15017/inject/cluster/a--slash--b/net/n%25/"]
+)
+def test_inject_decode(path: str) -> None:
+    """Paths and URLs are decoded as istiod does."""
+    assert run("inject", "decode", path).stdout == "ISTIO_META_CLUSTER_ID=a/b\nISTIO_META_NETWORK=n%\n"
+
+
+def test_schema() -> None:
+    """The JSON Schema is printed."""
+    assert json.loads(run("schema").stdout) == schema()
+
+
+def test_releases() -> None:
+    """Every release is listed with its Kubernetes versions and what changes with it."""
+    lines = run("releases").stdout.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "1.15  Kubernetes 1.22-1.25",
+        "1.16  Kubernetes 1.22-1.25",
+        "1.17  Kubernetes 1.23-1.26",
+        "1.18  Kubernetes 1.24-1.27",
+        "1.19  Kubernetes 1.25-1.28",
+        "1.20  Kubernetes 1.25-1.29",
+        "1.21  Kubernetes 1.26-1.29",
+        "1.22  Kubernetes 1.27-1.30",
+        "1.23  Kubernetes 1.27-1.30",
+        "1.24  Kubernetes 1.28-1.31",
+        "1.25  Kubernetes 1.29-1.32",
+        "1.26  Kubernetes 1.29-1.33",
+        "1.27  Kubernetes 1.29-1.33",
+        "1.28  Kubernetes 1.30-1.34",
+        "1.29  Kubernetes 1.31-1.35",
+        "1.30  Kubernetes 1.32-1.36",
+        "1.31  Kubernetes 1.32-1.36",
+    ]
+    assert lines[lines.index("1.30  Kubernetes 1.32-1.36") + 1] == "      - the address may be IPv6"
+
+
+def test_nobody_reads_on() -> None:
+    """A reader that goes away early ends the command without a traceback."""
+    command = f"{sys.executable} -m extcp_manifests generate {GUIDE} | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout == "# external/controlplane-gateway.yaml\n"
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,61 @@
+"""Credentials: what is accepted, and that no problem shows a value."""
+
+from pathlib import Path
+
+import pytest
+
+from extcp_manifests import InvalidInput, load_credentials
+
+ROOT = Path(__file__).parents[1]
+HEAD = "apiVersion: extcp-manifests/v1\nkind: Credentials\nclusters:\n"
+
+
+def test_a_file_of_credentials() -> None:
+    """A file gives the credentials by the clusters' names, their tokens hidden."""
+    credentials = load_credentials(ROOT / "tests/topologies/hostile.credentials.yaml")
+    assert list(credentials) == ["arn:aws:eks:us-east-1:111122223333:cluster/prod?a=b%2F#c", "1_0"]
+    assert credentials["1_0"].token.get_secret_value() == "1e3"
+    assert "not-a-token-1" not in repr(credentials)
+
+
+def test_problems_show_no_value() -> None:
+    """Every problem is told, and none of them shows a server, a certificate or a token."""
+    with pytest.raises(InvalidInput) as caught:
+        load_credentials(
+            HEAD
+            + "  a: {server: http://SECRET, ca: SECRET, token: SEC RET}\n"
+            + "  b: {server: https://u:SECRET@h, ca: 5, token: 12345678, password: SECRET}\n"
+            + "  c: SECRET\n"
+            + "  d: {server: https://h, tlsServerName: SECRET}\n"
+        )
+    assert str(caught.value).splitlines() == [
+        "clusters.a.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
+        "clusters.a.token: is no token: give its text, without blanks or line breaks",
+        "clusters.b.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "clusters.b.ca: must be text, not a number: put it in quotes",
+        "clusters.b.token: must be text, not a number: put it in quotes",
+        "clusters.b.password: unknown key: known are server, ca, token, tlsServerName",
+        "clusters.c: must be a mapping, not text",
+        "clusters.d.ca: is required: add it",
+        "clusters.d.token: is required: add it",
+        "clusters.d.tlsServerName: is no host name: use a-z, 0-9, inner '-' and '.'",
+    ]
+    shown = repr(caught.value) + repr(caught.value.__context__) + repr(caught.value.__cause__)
+    assert "SECRET" not in shown
+    assert "12345678" not in shown
+
+
+def test_the_kind_is_checked() -> None:
+    """A topology is not taken for credentials."""
+    with pytest.raises(InvalidInput) as caught:
+        load_credentials(ROOT / "examples/guide.yaml")
+    assert str(caught.value).splitlines()[0] == "kind: must be 'Credentials'"
+
+
+def test_broken_yaml_shows_no_value() -> None:
+    """A broken file names its line alone."""
+    with pytest.raises(InvalidInput) as caught:
+        load_credentials(HEAD + "  a: {token: SECRET\n  b: SECRET]\n")
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.path.startswith("line ")
