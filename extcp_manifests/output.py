@@ -52,16 +52,35 @@ def write(
                 _refuse_foreign(root / path, new / path)
 
         stale = sorted(before.difference(written), reverse=True)
+        for path in (*written, LISTING):
+            _make_folder((root / path).parent, undo)
+        moves: list[_Move] = []
+        undo.callback(_move_back, moves)
         for path in (*stale, *written, LISTING):
             if (root / path).exists():
-                _move(root / path, old / path, undo)
+                (old / path).parent.mkdir(parents=True, exist_ok=True)
+                _move(root, old, path, moves)
         for path in (*written, LISTING):
-            _move(new / path, root / path, undo)
+            _move(new, root, path, moves)
         undo.pop_all()
     shutil.rmtree(stage, ignore_errors=True)
     for path in stale:
         _remove_empty_folders(root, path)
     return written
+
+
+_Move = tuple[Path, Path, str]
+"""From which folder to which, and the path in both."""
+
+
+def _move(source: Path, target: Path, path: str, moves: list[_Move]) -> None:
+    (source / path).rename(target / path)
+    moves.append((source, target, path))
+
+
+def _move_back(moves: list[_Move]) -> None:
+    for source, target, path in reversed(moves):
+        (target / path).rename(source / path)
 
 
 def _make_folder(folder: Path, undo: ExitStack) -> None:
@@ -113,12 +132,6 @@ def _refuse_detours(root: Path, path: str) -> None:
 def _refuse_foreign(target: Path, new: Path) -> None:
     if target.exists() and not filecmp.cmp(target, new, shallow=False):
         raise OutputError(str(target), "was not written by extcp-manifests: move it away or choose another folder")
-
-
-def _move(source: Path, target: Path, undo: ExitStack) -> None:
-    _make_folder(target.parent, undo)
-    source.rename(target)
-    undo.callback(target.rename, source)
 
 
 def _remove_empty_folders(root: Path, path: str) -> None:
