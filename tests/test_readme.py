@@ -1,0 +1,60 @@
+"""README.md says what is so."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from extcp_manifests import InvalidInput, load, load_credentials, plan, yaml
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_example() -> None:
+    """The topology at the top gives the files beside it."""
+    shown = [line.partition(" # ")[2] for line in blocks("yaml")[0].splitlines()]
+    names = re.findall(r"[\w.-]+\.(?:yaml|md)", "\n".join(shown[1:]))
+    folders = re.findall(r"── (\w+)$", "\n".join(shown), re.MULTILINE)
+    paths = [*plan(load(blocks("yaml")[0])).render(), "RUNBOOK.md"]
+    assert sorted(names) == sorted(path.split("/")[-1] for path in paths)
+    assert folders == ["external", "cluster1", "cluster2"]
+
+
+def test_the_python_example() -> None:
+    """The Python block runs and prints steps and a document."""
+    done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("external external/controlplane-gateway.yaml (('istioctl', 'install', ")
+    assert yaml.load(done.stdout[done.stdout.index("apiVersion:") :])["kind"] == "IstioOperator"
+
+
+def test_the_problems_shown() -> None:
+    """The three problems are told in these words."""
+    wrong = (
+        blocks("yaml")[0]
+        .replace('"1.24"', "1.30")
+        .replace("{ingress: true}", "{eastwest: true}")
+        .replace("name: cluster2", "name: cluster1")
+    )
+    with pytest.raises(InvalidInput) as caught:
+        load(wrong)
+    assert str(caught.value) == "\n".join(blocks("console")[0].splitlines()[1:])
+
+
+def test_the_credentials_shown() -> None:
+    """The form of the credentials file is accepted once a token stands in it."""
+    text = next(block for block in blocks("yaml") if "kind: Credentials" in block)
+    credentials = load_credentials(text.replace("the token of the ServiceAccount istio-reader-service-account", "abc"))
+    assert list(credentials) == ["cluster2"]
+
+
+def test_ci_runs_the_test_command() -> None:
+    """CI runs the very command that README gives."""
+    assert blocks("sh")[1].strip() in (ROOT / ".ci/run").read_text().splitlines()
