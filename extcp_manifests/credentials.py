@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
-from extcp_manifests.errors import InvalidInput
-from extcp_manifests.inputs import CONFIG, from_file, matching, read
+from extcp_manifests.builders.secrets import why_no_tls_server_name
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.inputs import CONFIG, from_file, matching, problems_of, read
+from extcp_manifests.release import Release
 from extcp_manifests.text import DNS_SUBDOMAIN
 
 
@@ -62,9 +64,39 @@ def load_credentials(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict
     return dict(file.clusters)
 
 
+def checked_credentials(
+    credentials: Mapping[str, ClusterCredentials], *, clusters: Iterable[str], release: Release
+) -> dict[str, ClusterCredentials]:
+    """Credentials that fit the clusters of a topology and its release.
+
+    Raises InvalidInput, without any value, with every problem; paths begin with `credentials`.
+    """
+    problems: list[Problem] = []
+    try:
+        _Python.model_validate({"credentials": credentials})
+    except ValidationError as error:
+        problems += problems_of(error, _Python, from_file=False, secret=True)
+    known = set(clusters)
+    for name, given in credentials.items():
+        if name not in known:
+            problem = "no remote cluster of the topology has this name: correct it or leave it out"
+            problems.append(Problem(f"credentials.{name}", problem))
+        if getattr(given, "tls_server_name", None) is not None and (why_not := why_no_tls_server_name(release)):
+            problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
+    if problems:
+        raise InvalidInput(problems)
+    return dict(credentials)
+
+
 class _File(BaseModel):
     model_config = CONFIG
 
     api_version: Literal["extcp-manifests/v1"]
     kind: Literal["Credentials"]
     clusters: Mapping[str, ClusterCredentials]
+
+
+class _Python(BaseModel):
+    model_config = CONFIG
+
+    credentials: Mapping[str, ClusterCredentials]

@@ -10,8 +10,7 @@ from extcp_manifests import builders, output
 from extcp_manifests.builders import gateways
 from extcp_manifests.builders.secrets import CONFIG_SECRET, remote_secret_name
 from extcp_manifests.commands import Action, apply, create_remote_secret, generate, helm_gateway, install, kubectl
-from extcp_manifests.credentials import ClusterCredentials
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.runbook import runbook
 from extcp_manifests.step import Builder, Check, Step, text_of
 from extcp_manifests.text import dns_label
@@ -33,22 +32,8 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
     commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
     """
-    given = dict(credentials or {})
-    known = {cluster.name for cluster in topology.mesh_clusters}
-    problems = [
-        Problem(f"clusters.{name}", "no remote cluster of the topology has this name: correct it or leave it out")
-        for name in given.keys() - known
-    ]
-    problems += [
-        Problem(
-            f"clusters.{name}.tlsServerName",
-            f"Istio {topology.release} has no tls-server-name in remote secrets: leave it out or use 1.26 or later",
-        )
-        for name, cluster in given.items()
-        if cluster.tls_server_name is not None and not topology.istio.tls_server_name
-    ]
-    if problems:
-        raise InvalidInput(sorted(problems, key=str))
+    names = (cluster.name for cluster in topology.mesh_clusters)
+    given = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
     return Plan(topology=topology, credentials=given)
 
 

@@ -159,15 +159,18 @@ def test_credentials_make_files_instead_of_commands() -> None:
 
 
 def test_credentials_that_fit_nothing() -> None:
-    """Credentials of unknown clusters and those that the release cannot write are refused together."""
+    """Wrong credentials, those of unknown clusters and those that the release cannot write are refused together."""
     named = ClusterCredentials(server="https://h:1", ca=CA, token=SecretStr("hunter2"), tls_server_name="a.b")
+    wrong = ClusterCredentials(server="hunter2", ca="hunter2", token=SecretStr("hunter2\n"))
     with pytest.raises(InvalidInput) as caught:
-        guide("1.25", cluster2=named, external=CREDENTIALS, cluster9=CREDENTIALS)
+        guide("1.25", cluster1=wrong, cluster2=named, cluster9=CREDENTIALS)
     assert str(caught.value).splitlines() == [
-        "clusters.cluster2.tlsServerName: Istio 1.25 has no tls-server-name in remote secrets: "
+        "credentials.cluster1.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "credentials.cluster1.ca: is no certificate: give the text of ca.crt, in PEM form",
+        "credentials.cluster1.token: is no token: give its text, without blanks or line breaks",
+        "credentials.cluster2.tls_server_name: Istio 1.25 has no tls-server-name in remote secrets: "
         "leave it out or use 1.26 or later",
-        "clusters.cluster9: no remote cluster of the topology has this name: correct it or leave it out",
-        "clusters.external: no remote cluster of the topology has this name: correct it or leave it out",
+        "credentials.cluster9: no remote cluster of the topology has this name: correct it or leave it out",
     ]
 
 

@@ -42,8 +42,7 @@ class RemoteSecret:
 
     def build(self) -> Secret:
         release = find_release(self.release)
-        if self.tls_server_name is not None and not release.tls_server_name:
-            problem = f"Istio {release} has no tls-server-name in remote secrets: leave it out or use 1.26 or later"
+        if self.tls_server_name is not None and (problem := why_no_tls_server_name(release)):
             raise InvalidInput([Problem("tls_server_name", problem)])
         metadata = ObjectMeta(
             name=remote_secret_name(self.cluster) if self.type == "remote" else CONFIG_SECRET,
@@ -103,3 +102,10 @@ def remote_secret_name(cluster: str) -> str:
     """
     name = f"istio-remote-secret-{cluster}"
     return name if DNS_SUBDOMAIN.fullmatch(name) else f"istio-remote-secret-{stand_in(cluster)}"
+
+
+def why_no_tls_server_name(release: Release) -> str | None:
+    """Why remote secrets of a release cannot name the server's certificate, or None."""
+    if release.tls_server_name:
+        return None
+    return f"Istio {release} has no tls-server-name in remote secrets: leave it out or use 1.26 or later"
