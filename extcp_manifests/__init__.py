@@ -9,7 +9,7 @@ The modules in reading order, in which each imports only from those before it:
 
     values      errors, text, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, merge, yaml
+    functions   injection, merge, yaml, patch
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials

@@ -1,10 +1,14 @@
 """Merging of plain data; no argument is ever changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from deepmerge import Merger
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.release import Release, find_release
 
 _OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
 
@@ -13,3 +17,64 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Both mappings as one, key by key on every level; where both have a value that is no mapping, `over` wins."""
     merged: dict[str, Any] = _OVERLAY.merge(deepcopy(dict(base)), deepcopy(dict(over)))
     return merged
+
+
+@dataclass(frozen=True, slots=True)
+class MergedEnv:
+    """The environment variables of a container after `k8s.env` was merged in."""
+
+    env: tuple[dict[str, Any], ...]
+    problems: tuple[Problem, ...]
+    """Variables that Kubernetes will refuse."""
+
+
+def merge_env(
+    chart: Sequence[Mapping[str, Any]], patch: Sequence[Mapping[str, Any]] | None, *, release: Release | str
+) -> MergedEnv:
+    """Merge `k8s.env` into the variables that a chart renders, in the order that comes out of istioctl.
+
+    A variable of the same name is merged field by field; null deletes a field, `$patch: delete` the variable, a null
+    patch all of them. New variables come first, unless a variable before them in the patch is one of the chart's.
+    Up to 1.23 empty text in the patch is lost on the way. Raises InvalidInput for a variable without name.
+    Source: k8s.io/apimachinery: pkg/util/strategicpatch, merge key `name`; istio 1.30.3: operator/pkg/render.
+    """
+    if patch is None:
+        return MergedEnv((), ())
+    keep_empty = find_release(release).untyped_operator
+    if nameless := [index for index, entry in enumerate(patch) if not entry.get("name")]:
+        raise InvalidInput(Problem(f"env[{index}].name", "is required: name the variable") for index in nameless)
+    changes = {
+        str(entry["name"]): {key: value for key, value in entry.items() if value != "" or keep_empty} for entry in patch
+    }
+    place = {str(entry["name"]): index for index, entry in enumerate(chart)}
+    merged = {str(entry["name"]): dict(entry) for entry in chart} | {
+        name: _merged_variable(chart[place[name]] if name in place else {}, change) for name, change in changes.items()
+    }
+    left = [name for name in place if name not in changes]
+    right = [name for name, change in changes.items() if change.get("$patch") != "delete"]
+    env = tuple(merged[name] for name in _interleaved(left, right, place))
+    both = [entry["name"] for entry in env if "value" in entry and "valueFrom" in entry]
+    return MergedEnv(
+        env,
+        tuple(
+            Problem(
+                f"env.{name}", "has value and valueFrom, which Kubernetes refuses: set valueFrom to null beside value"
+            )
+            for name in both
+        ),
+    )
+
+
+def _merged_variable(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in overlay(before, change).items() if value is not None}
+
+
+def _interleaved(left: list[str], right: list[str], place: Mapping[str, int]) -> list[str]:
+    """What only the chart has keeps its place before what both have; all else goes as the patch has it."""
+    result: list[str] = []
+    rest = list(left)
+    for name in right:
+        while rest and name in place and place[rest[0]] < place[name]:
+            result.append(rest.pop(0))
+        result.append(name)
+    return result + rest

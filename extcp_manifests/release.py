@@ -35,6 +35,8 @@ class Release:
     """Whether the guide creates the ServiceAccount `istiod-service-account` beside the namespace."""
     install_remotes: bool
     """Whether remote clusters are set up with `istioctl install`, or else `istioctl manifest generate`."""
+    untyped_operator: bool
+    """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
     ipv6: bool
     """Whether `remotePilotAddress` may be an IPv6 address."""
     revision_by_ip: bool
@@ -74,6 +76,7 @@ _FIRST = Release(
     external_istiod_value=None,  # istio 1.22.8: istio-discovery/templates/reader-clusterrole.yaml, reader rules only
     legacy_service_account=True,  # the guide, up to 1.23; nothing uses the account
     install_remotes=False,  # the guide, up to 1.23
+    untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
     revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
     secret_has_empty_fields=True,  # istio 1.15.7: istioctl create-remote-secret, through its Kubernetes libraries
@@ -128,6 +131,11 @@ CHANGES = (
         "1.24",
         "remote clusters are set up with `istioctl install`, before that `istioctl manifest generate`",
         {"install_remotes": True},  # the guide from 1.24
+    ),
+    Change(
+        "1.24",
+        "istioctl merges IstioOperators as plain trees, and ignores an overlay that fits no object",
+        {"untyped_operator": True},  # istio 1.24.6: operator/pkg/render/manifest.go, postprocess.go
     ),
     Change(
         "1.24",

@@ -17,6 +17,7 @@ EXPECTED = {
     "external_istiod_value": {"1.15": None, "1.24": True},
     "legacy_service_account": {"1.15": True, "1.24": False},
     "install_remotes": {"1.15": False, "1.24": True},
+    "untyped_operator": {"1.15": False, "1.24": True},
     "ipv6": {"1.15": False, "1.30": True},
     "revision_by_ip": {"1.15": False, "1.20": True},
     "secret_has_empty_fields": {"1.15": True, "1.28": False},

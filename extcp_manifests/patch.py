@@ -1,0 +1,392 @@
+"""`k8s.overlays`: what istioctl makes of their paths and patches on rendered manifests.
+
+Source: istio 1.15.7: operator/pkg/patch/patch.go, operator/pkg/tpath/tree.go, operator/pkg/util/path.go; 1.30.3:
+operator/pkg/render/postprocess.go with the same path code. Where istioctl crashes, or from 1.24 keeps silent, the
+result has a problem instead.
+"""
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio_operator import IstioOperator, Overlay
+from extcp_manifests.release import Release, find_release
+
+Object = Mapping[str, Any]
+Operation = Mapping[str, Any]
+"""One operation of a JSON patch (RFC 6902)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AppliedOverlays:
+    """What overlays made of rendered objects."""
+
+    objects: tuple[dict[str, Any], ...]
+    """All objects, in their order, as patched."""
+    operations: tuple[tuple[Operation, ...], ...]
+    """For each object the JSON patch that makes the same change."""
+    problems: tuple[Problem, ...]
+    """What was not applied, each with the place of the patch: `overlays[0].patches[1]`."""
+
+
+def apply_overlays(
+    objects: Iterable[Object],
+    overlays: IstioOperator | Iterable[Overlay],
+    *,
+    release: Release | str,
+    component: str = "pilot",
+    namespace: str | None = None,
+) -> AppliedOverlays:
+    """Apply overlays to rendered objects as istioctl of a release does; neither is changed.
+
+    From an IstioOperator the overlays of a component are taken: `pilot`, another key of `components`, or the name of a
+    gateway. Up to 1.23 an object must be in the component's namespace or in none; `namespace` says which that is, None
+    lets any pass. Raises InvalidInput for a component that the IstioOperator does not have.
+    """
+    rules = _Rules(find_release(release), namespace)
+    originals = tuple(objects)
+    runs = [_Run(deepcopy(dict(each)), []) for each in originals]
+    problems: list[Problem] = []
+    for index, overlay in enumerate(_overlays(overlays, component)):
+        place = f"overlays[{index}]"
+        found = [number for number, each in enumerate(originals) if rules.matches(overlay, each)]
+        problems += rules.wrong_matches(overlay, len(found), place)
+        for number in found:
+            if not rules.cumulative:
+                runs[number] = _Run(deepcopy(dict(originals[number])), [])
+            problems += _apply(runs[number], overlay, place)
+    return AppliedOverlays(
+        objects=tuple(run.tree for run in runs),
+        operations=tuple(tuple(run.operations) for run in runs),
+        problems=tuple(problems),
+    )
+
+
+def to_json6902(
+    overlays: IstioOperator | Iterable[Overlay],
+    objects: Iterable[Object],
+    *,
+    release: Release | str,
+    component: str = "pilot",
+    namespace: str | None = None,
+) -> list[dict[str, Any]]:
+    """The same change as entries for `patches` of a kustomization, for manifests that Helm renders.
+
+    Raises InvalidInput where a patch cannot be applied.
+    """
+    originals = tuple(objects)
+    applied = apply_overlays(originals, overlays, release=release, component=component, namespace=namespace)
+    if applied.problems:
+        raise InvalidInput(applied.problems)
+    return [
+        {"target": _target(each), "patch": yaml.dump(list(operations))}
+        for each, operations in zip(originals, applied.operations, strict=True)
+        if operations
+    ]
+
+
+def _target(each: Object) -> dict[str, str]:
+    group, _, version = str(each.get("apiVersion", "")).rpartition("/")
+    metadata = each.get("metadata") or {}
+    target = {
+        "group": group,
+        "version": version,
+        "kind": each.get("kind"),
+        "name": metadata.get("name"),
+        "namespace": metadata.get("namespace"),
+    }
+    return {key: value for key, value in target.items() if value}
+
+
+def _overlays(overlays: IstioOperator | Iterable[Overlay], component: str) -> Sequence[Overlay]:
+    if not isinstance(overlays, IstioOperator):
+        return tuple(overlays)
+    components = overlays.spec.components
+    if components is not None:
+        gateways = (*(components.ingressGateways or ()), *(components.egressGateways or ()))
+        named = {gateway.name: gateway for gateway in gateways}
+        found = named.get(component) or (
+            getattr(components, component, None) if component in _SINGLE_COMPONENTS else None
+        )
+        if found is not None:
+            return (found.k8s and found.k8s.overlays) or ()
+    problem = f"{component!r} is no component of this IstioOperator: name a key of components or a gateway"
+    raise InvalidInput([Problem("component", problem)])
+
+
+_SINGLE_COMPONENTS = ("base", "pilot", "cni", "ztunnel", "istiodRemote")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How a release finds the object of an overlay."""
+
+    release: Release
+    namespace: str | None
+
+    @property
+    def cumulative(self) -> bool:
+        """Whether a second overlay for an object goes on from the first one's result; else only the last one counts."""
+        return self.release.untyped_operator
+
+    def matches(self, overlay: Overlay, each: Object) -> bool:
+        metadata = each.get("metadata") or {}
+        if (each.get("kind"), metadata.get("name")) != (overlay.kind, overlay.name):
+            return False
+        anywhere = self.release.untyped_operator or self.namespace is None
+        return anywhere or metadata.get("namespace", "") in ("", self.namespace)
+
+    def wrong_matches(self, overlay: Overlay, found: int, place: str) -> Iterator[Problem]:
+        target = f"{overlay.kind} {overlay.name!r}"
+        reaction = "ignores this overlay silently" if self.release.untyped_operator else "stops with an error"
+        if found == 0:
+            yield Problem(place, f"no object is {target}, and istioctl {self.release} {reaction}: correct kind or name")
+        if found > 1 and not self.release.untyped_operator:
+            problem = f"{found} objects are {target}, and istioctl {self.release} {reaction}: leave one of them"
+            yield Problem(place, problem)
+
+
+# ------------------------------------------------------------------------------------------------ one object's patches
+
+
+@dataclass(slots=True)
+class _Run:
+    """An object while it is patched, and what was done to it."""
+
+    tree: dict[str, Any]
+    operations: list[dict[str, Any]]
+
+
+class _PatchError(Exception):
+    """A patch that istioctl cannot apply; the text is the sentence."""
+
+
+def _apply(run: _Run, overlay: Overlay, place: str) -> Iterator[Problem]:
+    writer = _Writer(run)
+    for index, patch in enumerate(overlay.patches):
+        try:
+            writer.write(patch.path, deepcopy(patch.value))
+        except _PatchError as error:
+            yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} {error}")
+
+
+class _Writer:
+    """Writes values at paths of one object.
+
+    Maps that a patch inserted are of another type in istioctl than those of the manifest, and follow other rules;
+    `_inserted` keeps them.
+    """
+
+    def __init__(self, run: _Run) -> None:
+        self._tree = run.tree
+        self._operations = run.operations
+        self._inserted: list[Any] = []
+
+    def write(self, path: str, value: Any) -> None:
+        pieces = split_path(path)
+        if not pieces:
+            return
+        node: Any = self._tree
+        pointer = ""
+        for piece, following in pairwise(pieces):
+            node, pointer = self._descend(node, piece, following, pointer)
+        last = pieces[-1]
+        if isinstance(node, dict):
+            self._write_key(node, last, value, pointer)
+        elif isinstance(node, list):
+            self._write_item(node, last, value, pointer)
+        else:
+            raise _PatchError(f"goes through a value that is no mapping or list before {last!r}: shorten the path")
+
+    def _descend(self, node: Any, piece: str, following: str, pointer: str) -> tuple[Any, str]:
+        """The node below one piece, made if it is missing."""
+        if isinstance(node, dict):
+            below = f"{pointer}/{_escaped(piece)}"
+            if node.get(piece) is None:
+                if piece in node and _SELECTOR.fullmatch(following):
+                    raise _PatchError(f"selects from {piece!r}, which is null: set a list first")
+                made: Any = [] if self._is_inserted(node) and _index(following) is not None else {}
+                node[piece] = made
+                self._record("add", below, made)
+            return node[piece], below
+        if isinstance(node, list):
+            position = _position(node, piece)
+            if position == len(node):
+                node.append({})
+                self._record("add", f"{pointer}/-", {})
+            return node[position], f"{pointer}/{position}"
+        raise _PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
+
+    def _write_key(self, node: dict[str, Any], key: str, value: Any, pointer: str) -> None:
+        below = f"{pointer}/{_escaped(key)}"
+        if value is None:
+            if key in node:
+                del node[key]
+                self._record("remove", below)
+            return
+        read = interpret(value)
+        if self._is_inserted(node):
+            self._write_inserted_key(node, key, value, read, pointer)
+            return
+        node[key] = self._keep(read)
+        self._record("add", below, read)
+
+    def _write_inserted_key(self, node: dict[str, Any], key: str, value: Any, read: Any, pointer: str) -> None:
+        """In a map that an earlier patch inserted, text that reads as a map and values for lists are misplaced."""
+        below = f"{pointer}/{_escaped(key)}"
+        if isinstance(value, str) and isinstance(read, dict):
+            if key in node:
+                del node[key]
+                self._record("remove", below)
+            for first, content in list(read.items())[:1]:
+                node[first] = self._keep(content)
+                self._record("add", f"{pointer}/{_escaped(first)}", content)
+        elif isinstance(node.get(key), list):
+            node[key].append(self._keep(read))
+            self._record("add", f"{below}/-", read)
+        else:
+            node[key] = self._keep(read)
+            self._record("add", below, read)
+
+    def _write_item(self, node: list[Any], piece: str, value: Any, pointer: str) -> None:
+        position = _position(node, piece)
+        if value is None:
+            if position == len(node):
+                raise _PatchError("deletes an item that is not there, at which istioctl crashes: name one that is")
+            del node[position]
+            self._record("remove", f"{pointer}/{position}")
+            return
+        read = self._keep(interpret(value))
+        if position == len(node):
+            node.append(read)
+            self._record("add", f"{pointer}/-", read)
+        else:
+            node[position] = read
+            self._record("replace", f"{pointer}/{position}", read)
+
+    def _keep(self, value: Any) -> Any:
+        """Remember every map of an inserted value."""
+        self._inserted += _maps(value)
+        return value
+
+    def _is_inserted(self, node: dict[str, Any]) -> bool:
+        return any(node is each for each in self._inserted)
+
+    def _record(self, operation: str, path: str, *value: Any) -> None:
+        self._operations.append({"op": operation, "path": path, **({"value": deepcopy(value[0])} if value else {})})
+
+
+def _maps(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _maps(item)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+# ---------------------------------------------------------------------------------------------------- paths and values
+
+_SELECTOR = re.compile(r"\[.*\]", re.DOTALL)
+_KEY_AND_VALUE = re.compile(r"([A-Za-z0-9_-]+):((?:[^:\\]|\\.)*)", re.DOTALL)
+
+
+def split_path(path: str) -> list[str]:
+    """The pieces of a path: keys, and selectors in brackets.
+
+    As in istioctl the path is cleaned like a file's first (`//`, `x/../`), `\\.` is a dot that does not split, and one
+    selector may follow a key directly.
+    """
+    cleaned = posixpath.normpath(re.sub("^//+", "/", path)) if path else ""
+    cleaned = cleaned.removeprefix(".")
+    cleaned = cleaned[:-1] if cleaned.endswith(".") and not cleaned.endswith("\\.") else cleaned
+    pieces = [piece.replace("\\.", ".") for piece in re.split(r"(?<!\\)\.", cleaned) if piece]
+    return [part for piece in pieces for part in _key_and_selector(piece)]
+
+
+def _key_and_selector(piece: str) -> Iterator[str]:
+    bracket = piece.find("[")
+    if bracket > 0 and piece.endswith("]"):
+        yield piece[:bracket]
+        yield piece[bracket:]
+    else:
+        yield piece
+
+
+def _index(piece: str) -> int | None:
+    """The number of a selector such as `[100]` or `[-1]`."""
+    number = re.fullmatch(r"\[([-+]?[0-9]+)\]", piece)
+    return int(number[1]) if number else None
+
+
+def _position(items: list[Any], piece: str) -> int:
+    """Where in a list a selector points; its length stands for a new item at the end."""
+    if not _SELECTOR.fullmatch(piece):
+        raise _PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
+    index = _index(piece)
+    if index is not None:
+        if index < -1:
+            raise _PatchError(f"has the index {index}: use -1 or a large number to append")
+        return min(index, len(items)) if index >= 0 else len(items)
+    selector = piece[1:-1]
+    for position, item in enumerate(items):
+        if _selects(selector, item):
+            return position
+    raise _PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
+
+
+def _selects(selector: str, item: Any) -> bool:
+    key_and_value = _KEY_AND_VALUE.fullmatch(selector)
+    if key_and_value:
+        key, value = key_and_value.groups()
+        return isinstance(item, dict) and key in item and _go_text(item[key]) == value
+    if isinstance(item, dict | list):
+        return False
+    try:
+        return re.search(selector.removeprefix(":"), _go_text(item)) is not None
+    except re.error:
+        raise _PatchError(f"has the pattern {selector!r}, which is no regular expression: correct it") from None
+
+
+def _go_text(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case None:
+            return "<nil>"
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def interpret(value: Any) -> Any:
+    """What istioctl takes a patch's value for: text that reads as a YAML map, and is no JSON, becomes that map."""
+    if not isinstance(value, str):
+        return value
+    looks_like_a_map = ":" in value if "\n" in value else ": " in value
+    if not looks_like_a_map or _is_json_object(value):
+        return value
+    try:
+        read = yaml.load(value)
+    except InvalidInput:
+        return value
+    if read is None and "\n" in value:
+        return {}
+    return read if isinstance(read, dict) else value
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,209 @@
+"""`k8s.overlays` on rendered objects."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extcp_manifests import InvalidInput, builders, yaml
+from extcp_manifests.istio_operator import IstioOperator, Overlay
+from extcp_manifests.patch import AppliedOverlays, apply_overlays, split_path, to_json6902
+
+CASES = Path(__file__).parent / "cases/patch"
+
+
+def read(name: str) -> Any:
+    return yaml.load((CASES / name).read_bytes())
+
+
+def overlay(*patches: dict[str, Any], name: str = "x", kind: str = "K") -> Overlay:
+    return Overlay.model_validate({"kind": kind, "name": name, "patches": list(patches)})
+
+
+def apply_one(content: Any, release: str, *patches: dict[str, Any]) -> AppliedOverlays:
+    """Patches on one object."""
+    target = {"kind": "K", "metadata": {"name": "x"}, **content}
+    return apply_overlays([target], [overlay(*patches)], release=release)
+
+
+def single_cases() -> Iterator[Any]:
+    for name in ("paths.yaml", "selectors.yaml"):
+        suite = read(name)
+        for case in suite["cases"]:
+            yield pytest.param(suite, case, id=f"{name}-{case['path']}-{case.get('value')}")
+
+
+@pytest.mark.parametrize(("suite", "case"), list(single_cases()))
+def test_one_patch(suite: Any, case: Any) -> None:
+    """Each path and value has the result that istioctl gives, or a problem with its sentence."""
+    patch = {key: case[key] for key in ("path", "value") if key in case}
+    before = deepcopy(suite["object"])
+    applied = apply_one(suite["object"], suite["release"], patch)
+    assert suite["object"] == before
+    if "problem" in case:
+        assert [str(problem) for problem in applied.problems] == [
+            f"overlays[0].patches[0]: {case['path']!r} {case['problem']}"
+        ]
+        assert applied.objects[0]["a"] == before["a"]
+        return
+    assert applied.problems == ()
+    if "at" in case:
+        assert applied.objects[0]["a"][case["at"][0]] == case["result"]
+    else:
+        assert applied.objects[0]["a"] == case["a"]
+
+
+@pytest.mark.parametrize(
+    ("suite", "case", "release"),
+    [
+        pytest.param(suite, case, release, id=f"{release}-{case['what']}")
+        for suite in [read("runs.yaml")]
+        for case in suite["cases"]
+        for release in case["releases"]
+    ],
+)
+def test_runs(suite: Any, case: Any, release: str) -> None:
+    """Patches and overlays act on each other as in the release's istioctl."""
+    overlays = [Overlay.model_validate(each) for each in case["overlays"]]
+    before = deepcopy(suite["objects"])
+    applied = apply_overlays(suite["objects"], overlays, release=release, namespace=case.get("namespace"))
+    assert [each["spec"] for each in applied.objects] == case["specs"]
+    assert [str(problem) for problem in applied.problems] == case.get("problems", [])
+    assert suite["objects"] == before
+
+
+def test_the_overlays_of_our_own_istiod() -> None:
+    """The overlays that the external istiod carries mount both ConfigMaps in a rendered Deployment."""
+    istiod = builders.ExternalIstiod(
+        release="1.24", address="h.example.com", mesh_id="m", cluster="c", network="n", revision="canary"
+    ).build()
+    deployment = {
+        "kind": "Deployment",
+        "metadata": {"name": "istiod-canary"},
+        "spec": {
+            "template": {
+                "spec": {
+                    "volumes": [{"name": "local-certs"}],
+                    "containers": [{"name": "discovery", "volumeMounts": [{"name": "local-certs"}]}],
+                }
+            }
+        },
+    }
+    applied = apply_overlays([deployment], istiod, release="1.24")
+    pod = applied.objects[0]["spec"]["template"]["spec"]
+    assert applied.problems == ()
+    assert [volume["name"] for volume in pod["volumes"]] == ["local-certs", "config-volume", "inject-volume"]
+    assert pod["volumes"][1] == {"name": "config-volume", "configMap": {"name": "istio-canary"}}
+    assert [mount.get("mountPath") for mount in pod["containers"][0]["volumeMounts"]] == [
+        None,
+        "/etc/istio/config",
+        "/var/lib/istio/inject",
+    ]
+
+
+def test_overlays_of_a_gateway_and_of_nothing() -> None:
+    """A gateway's overlays are found by its name; a component that is not there is refused."""
+    operator = IstioOperator.model_validate(
+        {
+            "metadata": {},
+            "spec": {
+                "components": {
+                    "ingressGateways": [
+                        {"name": "other"},
+                        {
+                            "name": "gw",
+                            "k8s": {"overlays": [{"kind": "K", "name": "x", "patches": [{"path": "a", "value": 1}]}]},
+                        },
+                    ]
+                }
+            },
+        }
+    )
+    target = {"kind": "K", "metadata": {"name": "x"}}
+    assert apply_overlays([target], operator, release="1.24", component="gw").objects[0]["a"] == 1
+    assert apply_overlays([target], operator, release="1.24", component="other").objects == (target,)
+    with pytest.raises(InvalidInput) as caught:
+        apply_overlays([target], operator, release="1.24", component="pilot")
+    assert str(caught.value) == (
+        "component: 'pilot' is no component of this IstioOperator: name a key of components or a gateway"
+    )
+
+
+def test_two_objects_of_one_name() -> None:
+    """Up to 1.23 that is an error, from 1.24 both are patched."""
+    pair = [{"kind": "K", "metadata": {"name": "x"}, "n": number} for number in (1, 2)]
+    change = [overlay({"path": "a", "value": 1})]
+    assert [each.get("a") for each in apply_overlays(pair, change, release="1.24").objects] == [1, 1]
+    assert [str(problem) for problem in apply_overlays(pair, change, release="1.23").problems] == [
+        "overlays[0]: 2 objects are K 'x', and istioctl 1.23 stops with an error: leave one of them"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "pieces"),
+    [
+        ("a.b.c", ["a", "b", "c"]),
+        ("a[0].b", ["a", "[0]", "b"]),
+        ("a.[0].b", ["a", "[0]", "b"]),
+        (r"a.b\.c/d", ["a", "b.c/d"]),
+        (r"a.[x\.y:z\.w]", ["a", "[x.y:z.w]"]),
+        ("//a", ["/a"]),
+        ("a//b", ["a/b"]),
+        ("x/../y", ["y"]),
+        (".a.", ["a"]),
+        ("", []),
+        (".", []),
+        ("  ", ["  "]),
+    ],
+)
+def test_paths_are_split_as_in_istioctl(path: str, pieces: list[str]) -> None:
+    """A path is cleaned like a file's, then split at dots that are not escaped."""
+    assert split_path(path) == pieces
+
+
+KEYS = st.sampled_from(["a", "b", "c", "name"])
+VALUES = st.recursive(
+    st.sampled_from([1, True, "v", "n", "k: v", "k: v\nl: w", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+PIECES = st.one_of(KEYS, st.sampled_from(["[0]", "[1]", "[-1]", "[100]", "[name:v]", "[v]", "[:n]"]))
+PATCHES = st.fixed_dictionaries(
+    {"path": st.lists(PIECES, min_size=1, max_size=4).map(".".join)}, optional={"value": VALUES}
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=3), st.lists(PATCHES, max_size=4), st.sampled_from(["1.15", "1.24"]))
+def test_the_json_patch_makes_the_same_change(content: Any, patches: list[Any], release: str) -> None:
+    """A JSON patch library, given our operations, comes to the same object; nothing given is changed."""
+    target = {"kind": "K", "metadata": {"name": "x"}, "spec": content}
+    before = deepcopy(target), deepcopy(patches)
+    change = [overlay(*({**patch, "path": f"spec.{patch['path']}"} for patch in patches))]
+    applied = apply_overlays([target], change, release=release)
+    assert (target, patches) == before
+    assert (
+        jsonpatch.JsonPatch.from_string(json.dumps(applied.operations[0])).apply(deepcopy(target)) == applied.objects[0]
+    )
+
+
+def test_kustomize_patches() -> None:
+    """The same change as patches of a kustomization, with the target of each."""
+    objects: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istiod", "namespace": "ns"}, "l": [1]},
+    ]
+    change = [overlay({"path": "l[100]", "value": {"a/b": 2}}, {"path": "l[0]"}, name="istiod", kind="Deployment")]
+    assert to_json6902(change, objects, release="1.24") == [
+        {
+            "target": {"group": "apps", "version": "v1", "kind": "Deployment", "name": "istiod", "namespace": "ns"},
+            "patch": "- op: add\n  path: /l/-\n  value:\n    a/b: 2\n- op: remove\n  path: /l/0\n",
+        }
+    ]
+    with pytest.raises(InvalidInput, match=r"^overlays\[0\]: no object is K 'x'"):
+        to_json6902([overlay({"path": "a", "value": 1})], objects, release="1.24")
