@@ -9,12 +9,12 @@ The modules in reading order, in which each imports only from those before it:
 
     values      errors, text, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, merge, yaml, patch
+    functions   injection, merge, yaml, patch, schema, mesh_defaults, mesh_validation, mesh
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials
     outcome     step, commands, runbook, output, plan
-    edge        cli
+    edge        schemas (tables), cli
 
 Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
 """

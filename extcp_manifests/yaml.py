@@ -234,6 +234,24 @@ def load_all(text: str | bytes) -> list[Any]:
         raise InvalidInput([Problem("", "not YAML: it holds bytes or characters that YAML does not allow")]) from None
 
 
+def line_of(text: str | bytes, path: Sequence[str | int]) -> int | None:
+    """The line at which a value of the first document begins, or None where the path leads nowhere."""
+    node = pyyaml.compose(text, Loader=_PARSER)
+    line = None
+    for part in path:
+        if isinstance(node, pyyaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == part]
+            if not found:
+                return line
+            line, node = found[-1][0].start_mark.line + 1, found[-1][1]
+        elif isinstance(node, pyyaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
 _PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
 
 

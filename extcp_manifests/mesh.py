@@ -1,0 +1,415 @@
+"""Merging of mesh configs as istiod does it: built-in defaults, then the config cluster's, then istiod's own file.
+
+Source: istio 1.15.7 and 1.30.3: pkg/config/mesh/mesh.go (ApplyMeshConfig), pilot/pkg/bootstrap/mesh.go; confirmed by
+running it, unless a docstring says otherwise.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from deepmerge import Merger
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.mesh_config import MeshConfig
+from extcp_manifests.mesh_defaults import mesh_defaults, proxy_defaults
+from extcp_manifests.mesh_validation import validate_mesh_config
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.schema import Decoded, decode, read_schema
+
+Source = Literal["defaults", "shared", "local"]
+"""Who set a value: Istio, the mesh admin in the config cluster, or the mesh operator in istiod's own file."""
+
+Path = tuple[str | int, ...]
+Input = str | bytes | Mapping[str, Any] | MeshConfig | None
+"""A mesh config: YAML text, a mapping, a typed one, or a whole ConfigMap with the key `mesh`; None is no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A value of the config cluster that istiod's own file beats."""
+
+    path: str
+    shared: Any
+    local: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A key that istiod drops without a word."""
+
+    source: Source
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfigMerge:
+    """The mesh config that istiod runs with, and how it came about."""
+
+    config: dict[str, Any]
+    """The effective mesh config; without Istio's defaults unless they were asked for."""
+    overridden: tuple[Overridden, ...]
+    ignored: tuple[Ignored, ...]
+    problems: tuple[Problem, ...]
+    """What istiod's validation says of the effective config."""
+    broken: tuple[Problem, ...]
+    """Where a source could not be decoded, and what istiod makes of that; only with `emulate`."""
+    _sources: Any
+
+    def origin(self, path: str) -> Source:
+        """Who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
+
+        An item of a list may be named by its number or its name. Raises KeyError where there is no value.
+        """
+        node: Any = self.config
+        place: list[str | int] = []
+        for part in _parsed_path(path):
+            if isinstance(node, list):
+                named = [
+                    index for index, item in enumerate(node) if isinstance(item, dict) and item.get("name") == part
+                ]
+                part = named[0] if named else part
+            if (isinstance(node, dict) and part not in node) or not isinstance(node, dict | list):
+                raise KeyError(path)
+            if isinstance(node, list) and not (isinstance(part, int) and part < len(node)):
+                raise KeyError(path)
+            node = node[part]  # type: ignore[index]
+            place.append(part)
+        return self._origin(tuple(place))
+
+    def origins(self) -> Iterator[tuple[str, Any, Source]]:
+        """Each leaf of the effective config with its path, its value and who set it."""
+        for place, value in _leaves(self.config, ()):
+            yield path_text(place), value, self._origin(place)
+
+    def _origin(self, place: Path) -> Source:
+        node = self._sources
+        for part in place:
+            if isinstance(node, str):
+                break
+            node = node[part]
+        return _strongest(node)
+
+
+_STRENGTH: Sequence[Source] = ("defaults", "shared", "local")
+
+
+def _strongest(node: Any) -> Source:
+    """The source of a part, or of the strongest of its parts."""
+    if isinstance(node, dict | list):
+        return max(map(_strongest, node.values() if isinstance(node, dict) else node), key=_STRENGTH.index)
+    source: Source = node
+    return source
+
+
+def merge_mesh_config(
+    *, shared: Input, local: Input, release: Release | str, defaults: bool = False, emulate: bool = False
+) -> MeshConfigMerge:
+    """Merge the config cluster's mesh config (SHARED_MESH_CONFIG) with istiod's own, which takes precedence.
+
+    Raises InvalidInput for a source that istiod could not decode, with every problem; a path begins with `shared` or
+    `local`, and names the line where the source is a text. With `emulate` such a source is applied in part, as by an
+    istiod that is running already; `.broken` tells of it. (istiod does not start with a broken file of its own.)
+    """
+    record = find_release(release)
+    sources: list[tuple[Source, Input]] = [("shared", shared), ("local", local)]
+    decoded = [_decode(name, given, record) for name, given in sources if given is not None]
+    broken = [problem for each in decoded for problem in each.problems]
+    if broken and not emulate:
+        raise InvalidInput(broken)
+    merging = _Merging()
+    tree = _default_units(record)
+    for each in decoded:
+        tree = _damaged(tree, each, record) if each.problems else merging.apply(tree, _units(each.value, each.source))
+    shown = tree if defaults else _without_defaults(tree)
+    return MeshConfigMerge(
+        config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
+        overridden=tuple(merging.overridden),
+        ignored=tuple(ignored for each in decoded for ignored in each.ignored),
+        problems=tuple(validate_mesh_config(_values(tree), record)),
+        broken=tuple(broken),
+        _sources=_sources(shown),
+    )
+
+
+@cache
+def _default_units(release: Release) -> dict[str, Any]:
+    units: dict[str, Any] = _units(mesh_defaults(release), "defaults")
+    return units
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A source by JSON names."""
+
+    source: Source
+    value: dict[str, Any]
+    problems: list[Problem]
+    ignored: list[Ignored]
+    failed: int
+    """The place, in the order of decoding, of the first field that could not be decoded; -1 for a text without YAML."""
+
+
+# Messages that are merged into what is there already are decoded by their JSON name alone; the other spelling is read,
+# then thrown away.
+_LOST_SPELLINGS = {"default_config": "defaultConfig", "default_providers": "defaultProviders"}
+
+
+def _decode(source: Source, given: Input, release: Release) -> _Decoded:
+    try:
+        text, data = _read(source, given)
+    except InvalidInput as error:
+        return _Decoded(source, {}, list(error.problems), [], -1)
+    schema = read_schema("mesh_config")
+    lost = [key for key in _LOST_SPELLINGS if key in data]
+    kept = {key: value for key, value in data.items() if key not in lost}
+    decoded = decode(schema, "MeshConfig", kept, release)
+    ignored = [Ignored(source, path_text(found.path), found.message) for found in decoded.unknown]
+    ignored += [
+        Ignored(source, key, f"is read by istiod and thrown away: write {_LOST_SPELLINGS[key]}") for key in lost
+    ]
+    fields = schema.fields("MeshConfig", release)
+    failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
+    return _Decoded(source, decoded.value, list(_problems(source, text, decoded)), ignored, failed)
+
+
+def _read(source: Source, given: Input) -> tuple[str | bytes | None, Mapping[str, Any]]:
+    """The text of a source, where it is one, and its content."""
+    data: Any = given.plain() if isinstance(given, MeshConfig) else given
+    text = data if isinstance(data, str | bytes) else None
+    if text is not None:
+        try:
+            data = next(iter(yaml.load_all(text)), None)
+        except InvalidInput as error:
+            places = (Problem(f"{source} {each.path}".rstrip(), each.message) for each in error.problems)
+            raise InvalidInput(places) from None
+    if isinstance(data, Mapping) and data.get("kind") == "ConfigMap":
+        return _read(source, (data.get("data") or {}).get("mesh", ""))
+    if not isinstance(data, Mapping | None):
+        raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
+    return text, data or {}
+
+
+def _problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
+    for found in decoded.errors:
+        line = yaml.line_of(text, found.path) if text is not None else None
+        place = f"{source} line {line}, " if line else f"{source}."
+        yield Problem(f"{place}{path_text(found.path)}", found.message)
+
+
+def _damaged(tree: dict[str, Any], decoded: _Decoded, release: Release) -> dict[str, Any]:
+    """What a source that cannot be decoded leaves behind.
+
+    Fields before the wrong one stay applied, without their merging; defaultConfig is lost: it becomes the source's own,
+    or Istio's default where that was not reached.
+    """
+    fields = read_schema("mesh_config").fields("MeshConfig", release)
+    reached = {key: value for key, value in decoded.value.items() if fields[key].index < decoded.failed}
+    left: dict[str, Any] = {**tree, **_units(reached, decoded.source)}
+    if "defaultConfig" not in reached:
+        left["defaultConfig"] = _units(proxy_defaults(release), "defaults", ("defaultConfig",))
+    return left
+
+
+# -------------------------------------------------------------------------------------------------------------- merging
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A value that is replaced as a whole, and who set it."""
+
+    value: Any
+    source: Source
+
+
+# What is not replaced as a whole, by its path, and how it is cut into units.
+_CUT: Mapping[tuple[str, ...], str] = {
+    (): "by key",
+    ("defaultConfig",): "by key",
+    ("defaultConfig", "proxyMetadata"): "by key",
+    ("defaultConfig", "proxyHeaders"): "by key",
+    ("defaultProviders",): "by key",
+    ("extensionProviders",): "by item",
+    ("trustDomainAliases",): "by item",
+}
+
+
+def _units(value: Any, source: Source, path: tuple[str, ...] = ()) -> Any:
+    match _CUT.get(path):
+        case "by key":
+            return {key: _units(item, source, (*path, key)) for key, item in value.items()}
+        case "by item":
+            return [_Unit(item, source) for item in value]
+        case _:
+            return _Unit(value, source)
+
+
+# Parts of proxyHeaders that a higher source inherits where it leaves them out; the others it does not, and before 1.19
+# the message did not exist.
+_BACK_FILLED = ("forwardedClientCert", "requestId", "attemptCount", "server", "envoyDebugHeaders")
+
+
+class _Merging:
+    """deepmerge with istiod's rules by path, which keeps account of what beats what."""
+
+    def __init__(self) -> None:
+        self.overridden: list[Overridden] = []
+        self._merger = Merger(
+            [(dict, [self._mappings]), (list, [self._lists])],
+            [self._replace],
+            [self._replace],
+        )
+        self._by_path: dict[Path, Callable[[Merger, list[Any], Any, Any], Any]] = {
+            ("defaultConfig",): self._one_cluster_name,
+            ("defaultConfig", "proxyHeaders"): self._back_fill,
+            ("extensionProviders",): self._by_name,
+            ("trustDomainAliases",): self._union,
+        }
+
+    def apply(self, base: Any, over: Any) -> Any:
+        """The base with a further source merged in; neither is changed."""
+        merged = self._merger.merge(_copied(base), over)
+        # istiod sorts the aliases each time, also where a source does not mention them.
+        if "trustDomainAliases" in merged:
+            merged["trustDomainAliases"] = _sorted_union(merged["trustDomainAliases"], ())
+        return merged
+
+    def _mappings(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        special = self._by_path.get(tuple(path))
+        return special(merger, path, base, over) if special else self._keys(merger, path, base, over)
+
+    def _lists(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        return self._by_path[tuple(path)](merger, path, base, over)
+
+    def _keys(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        for key, value in over.items():
+            base[key] = merger.value_strategy([*path, key], base[key], value) if key in base else value
+        return base
+
+    def _one_cluster_name(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        """serviceCluster and tracingServiceName are one choice; the one that is set clears the other."""
+        choice = {"serviceCluster": "tracingServiceName", "tracingServiceName": "serviceCluster"}
+        for key in choice.keys() & over.keys():
+            if choice[key] in base:
+                cleared = base.pop(choice[key])
+                self._note([*path, choice[key]], cleared, _Unit(None, over[key].source))
+        return self._keys(merger, path, base, over)
+
+    def _back_fill(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        kept = {key: base[key] for key in _BACK_FILLED if key in base and key not in over}
+        source: Source = next(iter(over.values())).source if over else "local"
+        for key, unit in base.items():
+            if key not in kept:
+                self._note([*path, key], unit, over.get(key, _Unit(None, source)))
+        return over | kept
+
+    def _by_name(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        for unit in over:
+            name = unit.value.get("name", "")
+            index = next((index for index, each in enumerate(base) if each.value.get("name", "") == name), None)
+            if index is None:
+                base.append(unit)
+            else:
+                self._note([*path, name], base[index], unit)
+                base[index] = unit
+        return base
+
+    def _union(self, _merger: Merger, _path: list[Any], base: Any, over: Any) -> Any:
+        return _sorted_union(base, over)
+
+    def _replace(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        self._note(path, base, over)
+        return over
+
+    def _note(self, path: Sequence[Any], base: _Unit, over: _Unit) -> None:
+        if base.source == "shared" and over.source == "local" and base.value != over.value:
+            self.overridden.append(Overridden(path_text(tuple(path)), base.value, over.value))
+
+
+def _sorted_union(base: Iterable[_Unit], over: Iterable[_Unit]) -> list[_Unit]:
+    units = {unit.value: unit for unit in (*base, *over)}
+    return [units[value] for value in sorted(units)]
+
+
+def _copied(tree: Any) -> Any:
+    """The tree with containers of its own; units are frozen and shared."""
+    if isinstance(tree, dict):
+        return {key: _copied(value) for key, value in tree.items()}
+    return list(tree) if isinstance(tree, list) else tree
+
+
+def _values(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _values(value) for key, value in tree.items()}
+    return [unit.value for unit in tree] if isinstance(tree, list) else tree.value
+
+
+def _sources(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _sources(value) for key, value in tree.items()} or "defaults"
+    return [unit.source for unit in tree] or "defaults" if isinstance(tree, list) else tree.source
+
+
+def _without_defaults(tree: Any) -> Any:
+    """The tree without units of Istio's own, and without what is empty because of that."""
+    if isinstance(tree, list):
+        return [unit for unit in tree if unit.source != "defaults"]
+    kept = {}
+    for key, value in tree.items():
+        if isinstance(value, _Unit):
+            if value.source != "defaults":
+                kept[key] = value
+        elif rest := _without_defaults(value):
+            kept[key] = rest
+    return kept
+
+
+# ---------------------------------------------------------------------------------------------------------------- paths
+
+
+def path_text(path: Path) -> str:
+    """A path as `.origin` takes it: `defaultConfig.proxyMetadata["a.b"]`, `extensionProviders[0].name`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _SIMPLE_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+    return text
+
+
+_SIMPLE_KEY = re.compile(r'[^.\["\]]+')
+_PART = re.compile(rf"\.?({_SIMPLE_KEY.pattern})|\[([0-9]+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
+
+
+def _parsed_path(text: str) -> Path:
+    parts: list[str | int] = []
+    position = 0
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None:
+            raise KeyError(text)
+        position = part.end()
+        key, index, quoted = part.groups()
+        parts.append(key if key is not None else int(index) if index is not None else json.loads(quoted))
+    return tuple(parts)
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not items or not value:
+        yield path, value
+        return
+    for key, item in items:
+        yield from _leaves(item, (*path, key))

@@ -1,0 +1,318 @@
+"""Decoding of plain data by Istio's typed schemas, as its protobuf-JSON decoder does it, by release.
+
+Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go, confirmed by running it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any
+
+from extcp_manifests.release import RELEASES, Release
+
+_ORDER = {name: index for index, name in enumerate(RELEASES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a message, for a range of releases."""
+
+    name: str
+    """Its JSON name."""
+    type: str
+    proto: str
+    """The other spelling that is accepted."""
+    index: int
+    """Its place in the order of decoding."""
+    oneof: str | None
+    since: str
+    until: str
+
+    def known_in(self, release: Release) -> bool:
+        return _ORDER[self.since] <= _ORDER[release.name] <= _ORDER[self.until]
+
+    @property
+    def releases(self) -> str:
+        """The releases that know the field, in words."""
+        first, last = next(iter(RELEASES)), list(RELEASES)[-1]
+        if self.until == last:
+            return "every release" if self.since == first else f"Istio from {self.since}"
+        return f"Istio {self.since} to {self.until}" if self.since != first else f"Istio to {self.until}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """Messages and enums by their names; there is one of each."""
+
+    messages: Mapping[str, tuple[Field, ...]]
+    enums: Mapping[str, tuple[Field, ...]]
+    """An enum's values as fields whose type is their number."""
+
+    def values(self, enum: str, release: Release) -> Mapping[str, int]:
+        """The names of an enum's values in a release, with their numbers."""
+        return _values(self, enum, release)
+
+    def fields(self, message: str, release: Release) -> Mapping[str, Field]:
+        """The fields of a message in a release, by both spellings."""
+        return _fields(self, message, release)
+
+
+@cache
+def _values(schema: Schema, enum: str, release: Release) -> Mapping[str, int]:
+    return {field.name: int(field.type) for field in schema.enums[enum] if field.known_in(release)}
+
+
+@cache
+def _fields(schema: Schema, message: str, release: Release) -> Mapping[str, Field]:
+    known = [field for field in schema.messages[message] if field.known_in(release)]
+    return {field.proto: field for field in known} | {field.name: field for field in known}
+
+
+@cache
+def read_schema(name: str) -> Schema:
+    """The schema in `schemas/NAME.txt`, whose head says how to read it."""
+    kinds: dict[str, dict[str, list[Field]]] = {"message": {}, "enum": {}}
+    text = resources.files("extcp_manifests.schemas").joinpath(f"{name}.txt").read_text("utf-8")
+    members: list[Field] = []
+    for line in text.splitlines():
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if line.startswith(" "):
+            members.append(_field(words, len(members)))
+        else:
+            members = kinds[words[0]].setdefault(words[1], [])
+    messages, enums = ({name: tuple(fields) for name, fields in kind.items()} for kind in kinds.values())
+    return Schema(messages, enums)
+
+
+def _field(words: list[str], index: int) -> Field:
+    name, type_, *rest = words
+    options = dict(word.split("=") for word in rest)
+    snake = re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+    return Field(
+        name=name,
+        type=type_,
+        proto=options.get("proto", snake),
+        index=index,
+        oneof=options.get("oneof"),
+        since=options.get("since", next(iter(RELEASES))),
+        until=options.get("until", list(RELEASES)[-1]),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- decoding
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a value: where it stands, and what there is to say."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A message by its JSON names, what could not be decoded, and what nobody will read."""
+
+    value: dict[str, Any]
+    errors: list[Finding]
+    unknown: list[Finding]
+
+
+def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded:
+    """Decode plain data into a message.
+
+    null is absent; of two spellings the JSON name wins; of a oneof the last member in the order of decoding stays.
+    Fields come in the order of decoding. A value that cannot be decoded is left out and told among the errors.
+    """
+    decoder = _Decoder(schema, release)
+    value = decoder.message(message, data, ())
+    return Decoded(value, decoder.errors, decoder.unknown)
+
+
+class _Decoder:
+    def __init__(self, schema: Schema, release: Release) -> None:
+        self._schema = schema
+        self._release = release
+        self.errors: list[Finding] = []
+        self.unknown: list[Finding] = []
+
+    def message(self, name: str, data: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            self._wrong(path, "must be a mapping", data)
+            return {}
+        fields = self._schema.fields(name, self._release)
+        given: dict[str, tuple[Field, str]] = {}
+        for key in data:
+            field = fields.get(key)
+            if field is None:
+                self.unknown.append(Finding((*path, key), self._unknown(name, key, fields)))
+            elif data[key] is not None and (field.name not in given or key == field.name):
+                given[field.name] = field, key
+        result: dict[str, Any] = {}
+        chosen: dict[str, str] = {}
+        for field, key in sorted(given.values(), key=lambda pair: pair[0].index):
+            failed = len(self.errors)
+            value = self._value(field.type, data[key], (*path, key))
+            if len(self.errors) > failed and not isinstance(value, dict | list):
+                continue
+            if field.oneof is not None:
+                result.pop(chosen.get(field.oneof, ""), None)
+                chosen[field.oneof] = field.name
+            result[field.name] = value
+        return result
+
+    def _value(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        kind, _, inner = type_.partition(":")
+        match kind:
+            case "list":
+                return self._list(inner, data, path)
+            case "map":
+                return self._map(inner, data, path)
+            case "message":
+                return self.message(inner, data, path)
+            case "enum":
+                return self._enum(inner, data, path)
+            case "wrapper":
+                return self._scalar(inner, data, path)
+            case "struct":
+                return deepcopy(data) if isinstance(data, Mapping) else self._wrong(path, "must be a mapping", data)
+            case _:
+                return self._scalar(kind, data, path)
+
+    def _list(self, inner: str, data: Any, path: tuple[str | int, ...]) -> list[Any]:
+        if not isinstance(data, list | tuple):
+            self._wrong(path, "must be a list", data)
+            return []
+        return [self._item(inner, item, (*path, index)) for index, item in enumerate(data)]
+
+    def _map(self, inner: str, data: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            self._wrong(path, "must be a mapping", data)
+            return {}
+        return {key: self._item(inner, item, (*path, key)) for key, item in data.items()}
+
+    def _item(self, inner: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        """An item of a list or map, where null is the type's zero value."""
+        return _zero(inner) if data is None else self._value(inner, data, path)
+
+    def _enum(self, name: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        values = self._schema.values(name, self._release)
+        if isinstance(data, str) and data in values:
+            return data
+        if isinstance(data, int) and not isinstance(data, bool):
+            return next((text for text, number in values.items() if number == data), data)
+        nearest = get_close_matches(data.upper(), list(values), n=1) if isinstance(data, str) else []
+        hint = f": did you mean {nearest[0]}?" if nearest else ""
+        return self._wrong(path, f"must be {_either(values)}", data, hint)
+
+    def _scalar(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        match type_:
+            case "string":
+                return data if isinstance(data, str) else self._wrong(path, "must be text", data, ": put it in quotes")
+            case "bool":
+                hint = ": leave the quotes out" if data in ("true", "false") else ""
+                return data if isinstance(data, bool) else self._wrong(path, "must be true or false", data, hint)
+            case "duration":
+                valid = isinstance(data, str) and parse_duration(data) is not None
+                return data if valid else self._wrong(path, "must be a duration such as 10s or 1m30s", data)
+            case "double" | "float":
+                return self._float(data, path)
+            case _:
+                return self._integer(type_, data, path)
+
+    def _float(self, data: Any, path: tuple[str | int, ...]) -> Any:
+        if isinstance(data, str) and (data in ("NaN", "Infinity", "-Infinity") or _NUMBER.fullmatch(data)):
+            return data if data.endswith(("N", "y")) else float(data)
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            return data
+        return self._wrong(path, "must be a number", data)
+
+    def _integer(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        number = data
+        if isinstance(data, str) and re.fullmatch(r"-?[0-9]+", data):
+            number = int(data)
+        if isinstance(data, float) and data.is_integer():
+            number = int(data)
+        low, high = _WIDTHS[type_]
+        if isinstance(number, int) and not isinstance(number, bool) and low <= number <= high:
+            return number
+        return self._wrong(path, f"must be a whole number from {low} to {high}", data)
+
+    def _wrong(self, path: tuple[str | int, ...], must: str, data: Any, hint: str = "") -> None:
+        self.errors.append(Finding(path, f"{must}, not {_shown(data)}{hint}"))
+
+    def _unknown(self, message: str, key: str, fields: Mapping[str, Field]) -> str:
+        """What is known of a key that the release does not know."""
+        elsewhere = [field for field in self._schema.messages[message] if key in (field.name, field.proto)]
+        if elsewhere:
+            return f"is known to {' and '.join(field.releases for field in elsewhere)}, not to {self._release}"
+        names = sorted({field.name for field in fields.values()})
+        nearest = get_close_matches(key, names, n=1) or [n for n in names if n.lower() == key.lower()]
+        return f"is unknown to Istio: did you mean {nearest[0]!r}?" if nearest else "is unknown to Istio: leave it out"
+
+
+_WIDTHS = {
+    "int32": (-(2**31), 2**31 - 1),
+    "uint32": (0, 2**32 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint64": (0, 2**64 - 1),
+}
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+def _zero(type_: str) -> Any:
+    kind = type_.partition(":")[0]
+    return {"string": "", "bool": False, "message": {}, "map": {}, "list": []}.get(kind, 0)
+
+
+def _either(names: Mapping[str, int]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _shown(data: Any) -> str:
+    match data:
+        case bool():
+            return f"the boolean {str(data).lower()}"
+        case int() | float():
+            return f"the number {data}"
+        case str():
+            return repr(data)
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(data).__name__}"
+
+
+_DURATION = re.compile(r"([-+]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)")
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+
+
+@lru_cache(maxsize=1024)
+def parse_duration(text: str) -> int | None:
+    """The nanoseconds of a duration as Go's time.ParseDuration reads it, or None."""
+    whole = _DURATION.fullmatch(text)
+    if whole is None:
+        return None
+    total = sum(_nanoseconds(number, unit) for number, unit in _parts(whole[2]))
+    return -total if whole[1] == "-" else total
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    for part in re.finditer(r"([0-9.]+)(ns|us|µs|μs|ms|s|m|h)", text):
+        yield part[1], part[2]
+
+
+def _nanoseconds(number: str, unit: str) -> int:
+    whole, _, fraction = number.partition(".")
+    scale: int = 10 ** len(fraction)
+    return int(whole or 0) * _UNITS[unit] + int(fraction or 0) * _UNITS[unit] // scale
