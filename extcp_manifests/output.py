@@ -4,7 +4,7 @@ import filecmp
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -13,6 +13,8 @@ from extcp_manifests.errors import OutputError
 
 LISTING = ".extcp-manifests"
 """The file that lists what a run wrote, one path a line."""
+
+_HEAD = "# Written by extcp-manifests, whose next run replaces or removes these files.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ def write(
     """Write the entries, remove what an earlier run wrote and this one does not, and return the entries' paths.
 
     New files are first written beside the old ones; then all change places by renaming, and back again if anything
-    fails. A process that is killed while it renames can leave a mixture, which the next run puts right. Raises
-    OutputError, or OSError from the file system, with the folder as it was before.
+    fails. A process that is killed while it renames can leave a mixture, which the next run puts right; two runs at
+    once on one folder can make one of them fail. Raises OutputError, or OSError from the file system, with the folder
+    as it was before.
     """
     root = Path(folder)
     with ExitStack() as undo:
@@ -42,9 +45,6 @@ def write(
 
         written = [_create(new, entry, on_file) for entry in entries]
         before = _listed(root)
-        listing = "# Written by extcp-manifests, whose next run replaces or removes these files.\n"
-        _create(new, Entry(LISTING, (listing.encode(), *(f"{path}\n".encode() for path in sorted(written)))))
-
         for path in (*written, *before):
             _refuse_detours(root, path)
         for path in written:
@@ -52,35 +52,65 @@ def write(
                 _refuse_foreign(root / path, new / path)
 
         stale = sorted(before.difference(written), reverse=True)
-        for path in (*written, LISTING):
+        for path in written:
             _make_folder((root / path).parent, undo)
-        moves: list[_Move] = []
-        undo.callback(_move_back, moves)
-        for path in (*stale, *written, LISTING):
+        moves = _Moves(root, stage)
+        undo.push(moves.take_back)
+        moves.list(before.union(written), first=True)
+        for path in (*stale, *written):
             if (root / path).exists():
                 (old / path).parent.mkdir(parents=True, exist_ok=True)
-                _move(root, old, path, moves)
-        for path in (*written, LISTING):
-            _move(new, root, path, moves)
+                moves.move(root, old, path)
+        for path in written:
+            moves.move(new, root, path)
+        moves.list(written)
         undo.pop_all()
-    shutil.rmtree(stage, ignore_errors=True)
+    for leftover in root.glob(f"{LISTING}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     for path in stale:
         _remove_empty_folders(root, path)
     return written
 
 
-_Move = tuple[Path, Path, str]
-"""From which folder to which, and the path in both."""
+class _Moves:
+    """The last phase, which only renames, and can be taken back."""
 
+    def __init__(self, root: Path, stage: Path) -> None:
+        self._root = root
+        self._stage = stage
+        self._done: list[tuple[Path, Path, str]] = []
+        self._listing: bytes | None = None
 
-def _move(source: Path, target: Path, path: str, moves: list[_Move]) -> None:
-    (source / path).rename(target / path)
-    moves.append((source, target, path))
+    def list(self, paths: Iterable[str], *, first: bool = False) -> None:
+        """Write the listing at one go: before the moves of all files there may be, after them of those there are."""
+        listing = self._root / LISTING
+        if first and listing.exists():
+            self._listing = listing.read_bytes()
+        text = self._stage / "listing"
+        text.write_text(_HEAD + "".join(f"{path}\n" for path in sorted(paths)), "utf-8", newline="\n")
+        text.replace(listing)
 
+    def move(self, source: Path, target: Path, path: str) -> None:
+        (source / path).rename(target / path)
+        self._done.append((source, target, path))
 
-def _move_back(moves: list[_Move]) -> None:
-    for source, target, path in reversed(moves):
-        (target / path).rename(source / path)
+    def take_back(self, *_: object) -> None:
+        """Undo every move; what cannot be undone stays in the stage, which then must not be removed."""
+        failed = []
+        for source, target, path in reversed(self._done):
+            try:
+                (target / path).rename(source / path)
+            except BaseException as error:  # even an interrupt must not stop the others from being taken back
+                failed.append((path, error))
+        listing = self._root / LISTING
+        if self._listing is not None:
+            listing.write_bytes(self._listing)
+        else:
+            listing.unlink(missing_ok=True)
+        if failed:
+            kept = self._stage.rename(self._stage.with_name(f"{LISTING}.kept{self._stage.name.removeprefix(LISTING)}"))
+            problem = f"could not be put back after a failure; the files of before are in {kept / 'old'}"
+            raise OutputError(failed[0][0], problem) from failed[0][1]
 
 
 def _make_folder(folder: Path, undo: ExitStack) -> None:
@@ -88,12 +118,12 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
     if not folder.exists():
         _make_folder(folder.parent, undo)
         folder.mkdir()
-        undo.callback(folder.rmdir)
+        undo.callback(_remove_if_empty, folder)
     elif not folder.is_dir():
         raise OutputError(str(folder), "is no folder: choose another")
 
 
-def _create(root: Path, entry: Entry, on_file: Callable[[str], None] | None = None) -> str:
+def _create(root: Path, entry: Entry, on_file: Callable[[str], None] | None) -> str:
     target = root / entry.path
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if entry.secret else 0o666)
@@ -111,21 +141,23 @@ def _listed(root: Path) -> set[str]:
         lines = (root / LISTING).read_text("utf-8").splitlines()
     except FileNotFoundError:
         return set()
+    except UnicodeDecodeError:
+        raise OutputError(str(root / LISTING), "is no list of files: remove it") from None
     return {line for line in lines if line and not line.startswith("#")}
 
 
 def _refuse_detours(root: Path, path: str) -> None:
     """A path must lead, through folders that are no links, to a file or to nothing."""
-    parts = PurePosixPath(path).parts
-    if not parts or parts[0] == "/" or ".." in parts or "\\" in path:
+    pure = PurePosixPath(path)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise OutputError(path, f"leads out of the folder: remove it from {LISTING}")
     place = root
-    for part in parts[:-1]:
+    for part in pure.parts[:-1]:
         place /= part
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise OutputError(str(place), "stands where a folder of the output belongs: move it away")
-    place /= parts[-1]
-    if place.is_symlink() or place.is_dir():
+    place /= pure.parts[-1]
+    if place.is_symlink() or (place.exists() and not place.is_file()):
         raise OutputError(str(place), "stands where a file of the output belongs: move it away")
 
 
@@ -136,7 +168,9 @@ def _refuse_foreign(target: Path, new: Path) -> None:
 
 def _remove_empty_folders(root: Path, path: str) -> None:
     for parent in (root / path).relative_to(root).parents:
-        try:
-            (root / parent).rmdir()
-        except OSError:  # not empty, or gone already
-            return
+        _remove_if_empty(root / parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # not empty, or gone already
+        folder.rmdir()
