@@ -1,17 +1,16 @@
 """How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
 from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.inputs import CONFIG, from_file, matching, problems_of, read
+from extcp_manifests.inputs import CONFIG, Readable, from_file, matching, problems_of, read
 from extcp_manifests.release import Release
 from extcp_manifests.text import DNS_SUBDOMAIN
 
@@ -21,7 +20,11 @@ def _why_no_server(text: str) -> str | None:
 
 
 def _why_no_ca(text: str) -> str | None:
-    return None if "-----BEGIN CERTIFICATE-----" in text else "is no certificate: give the text of ca.crt, in PEM form"
+    return (
+        None
+        if "-----BEGIN CERTIFICATE-----" in text and text.isascii()
+        else "is no certificate: give the text of ca.crt, in PEM form"
+    )
 
 
 def _why_no_server_name(text: str) -> str | None:
@@ -52,13 +55,20 @@ class ClusterCredentials:
     ] = None
 
 
-def load_credentials(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, ClusterCredentials]:
+def load_credentials(source: Readable) -> dict[str, ClusterCredentials]:
     """Read the credentials of clusters, by the clusters' names, from a file, a YAML text or a mapping.
 
-    The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`.
-    Raises InvalidInput, without any value, with every problem; OSError for a file that cannot be read.
+    The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`; what is a
+    text is told as in `load`. Raises InvalidInput, without any value, with every problem; OSError for a file that
+    cannot be read.
     """
-    file, problems = from_file(_File, read(source), secret=True)
+    try:
+        content = read(source)
+    except InvalidInput as error:
+        hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
+        problems = [Problem(each.path, f"is not YAML as it is read here: {hint}") for each in error.problems]
+        raise InvalidInput(problems) from None
+    file, problems = from_file(_File, content, secret=True)
     if problems:
         raise InvalidInput(problems)
     return dict(file.clusters)
@@ -72,20 +82,22 @@ def checked_credentials(
     Raises InvalidInput, without any value, with every problem; paths begin with `credentials`.
     """
     problems: list[Problem] = []
+    given: Mapping[str, ClusterCredentials] = {}
     try:
-        _Python.model_validate({"credentials": credentials})
+        given = _Python.model_validate({"credentials": credentials}).credentials
     except ValidationError as error:
         problems += problems_of(error, _Python, from_file=False, secret=True)
     known = set(clusters)
-    for name, given in credentials.items():
+    for name in credentials if isinstance(credentials, Mapping) else ():
         if name not in known:
             problem = "no remote cluster of the topology has this name: correct it or leave it out"
             problems.append(Problem(f"credentials.{name}", problem))
-        if getattr(given, "tls_server_name", None) is not None and (why_not := why_no_tls_server_name(release)):
+        named = getattr(credentials[name], "tls_server_name", None) is not None
+        if named and (why_not := why_no_tls_server_name(release)):
             problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
     if problems:
         raise InvalidInput(problems)
-    return dict(credentials)
+    return dict(given)
 
 
 class _File(BaseModel):

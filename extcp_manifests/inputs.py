@@ -70,11 +70,20 @@ def parsed(parse: Callable[[str], object]) -> AfterValidator:
     return matching(why_not)
 
 
-def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> Any:
-    """The plain data of a file, a YAML text (a str with a newline, or that begins with `{`) or a mapping itself."""
+Readable = str | bytes | os.PathLike[str] | Mapping[str, Any]
+"""A path, a YAML text, or a mapping with a file's keys.
+
+Bytes are a text, and so is a str with a newline or `: `, or one that begins with `{`; any other str is a path.
+"""
+
+
+def read(source: Readable) -> Any:
+    """The plain data of a source."""
     if isinstance(source, Mapping):
         return source
-    if isinstance(source, str) and ("\n" in source or source.startswith("{")):
+    if isinstance(source, bytes) or (
+        isinstance(source, str) and ("\n" in source or ": " in source or source.startswith("{"))
+    ):
         return yaml.load(source)
     with Path(source).open("rb") as file:
         return yaml.load(file.read(yaml.MAX_BYTES + 1))
@@ -106,7 +115,12 @@ def problems_of(
     """What pydantic found, each as one sentence with the way out; numbers and booleans are shown, if not secret."""
     for details in error.errors(include_url=False):
         sentence = _sentence(details, model, from_file, _kind if secret else _shown)
-        yield Problem(path_of(details["loc"], from_file=False, start=start), sentence)
+        hidden = secret and details["type"] in _UNKNOWN_KEY
+        place = details["loc"][:-1] if hidden else details["loc"]
+        yield Problem(path_of(place, from_file=False, start=start), f"has an {sentence}" if hidden else sentence)
+
+
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: Callable[[object], str]) -> str:
@@ -123,7 +137,7 @@ def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: C
             return f"must be {details.get('ctx', {}).get('expected')}"
         case "tuple_type":
             return f"must be a list, not {shown(details['input'])}"
-        case "extra_forbidden" | "unexpected_keyword_argument":
+        case kind if kind in _UNKNOWN_KEY:
             return _unknown_key(details["loc"], model, from_file)
         case "dataclass_type" | "model_type" | "mapping_type" | "dict_type" | "model_attributes_type":
             return f"must be a mapping, not {shown(details['input'])}"
@@ -135,7 +149,7 @@ def _shown(value: object) -> str:
     match value:
         case bool():
             return f"the boolean {str(value).lower()}"
-        case int() | float():
+        case int() | float() if abs(value) < 1e20:
             return f"the number {value}"
         case _:
             return _kind(value)
@@ -162,7 +176,9 @@ def _kind(value: object) -> str:
 def _unknown_key(place: Place, model: type[Any], from_file: bool) -> str:
     for part in place[:-1]:
         model = _part(model, part)
-    known = [file_spelling(name) if from_file else name for name in _fields(model)]
+    # In a file the name of the whole stands in its metadata.
+    hidden = "name" if from_file and issubclass(model, BaseModel) else None
+    known = [file_spelling(name) if from_file else name for name in _fields(model) if name != hidden]
     nearest = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
     return f"unknown key: did you mean {nearest[0]!r}?" if nearest else f"unknown key: known are {', '.join(known)}"
 

@@ -35,7 +35,7 @@ def test_problems_show_no_value() -> None:
         "clusters.b.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
         "clusters.b.ca: must be text, not a number: put it in quotes",
         "clusters.b.token: must be text, not a number: put it in quotes",
-        "clusters.b.password: unknown key: known are server, ca, token, tlsServerName",
+        "clusters.b: has an unknown key: known are server, ca, token, tlsServerName",
         "clusters.c: must be a mapping, not text",
         "clusters.d.ca: is required: add it",
         "clusters.d.token: is required: add it",
@@ -53,9 +53,26 @@ def test_the_kind_is_checked() -> None:
     assert str(caught.value).splitlines()[0] == "kind: must be 'Credentials'"
 
 
-def test_broken_yaml_shows_no_value() -> None:
-    """A broken file names its line alone."""
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  a: {token: 12345e678}\n",
+        "  a: {token: !12345e678 x}\n",
+        "  a: {token: *12345e678}\n",
+        "  a: {12345e678: 1, 12345e678: 2}\n",
+        "  a: {token: 12345e678\n  b: 12345e678]\n",
+        "  a: {token: " + "12345e678" * 1000 + "}\n",
+    ],
+)
+def test_broken_yaml_shows_no_value(text: str) -> None:
+    """A broken file names its lines alone, whatever a token looks like."""
     with pytest.raises(InvalidInput) as caught:
-        load_credentials(HEAD + "  a: {token: SECRET\n  b: SECRET]\n")
+        load_credentials(HEAD + text)
+    assert "12345e678" not in str(caught.value)
+
+
+def test_a_text_in_one_line_is_no_path() -> None:
+    """A token that is given where a path is expected is not told as a file's name."""
+    with pytest.raises(InvalidInput) as caught:
+        load_credentials("token: SECRET")
     assert "SECRET" not in str(caught.value)
-    assert caught.value.path.startswith("line ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -172,6 +173,18 @@ def test_credentials_that_fit_nothing() -> None:
         "leave it out or use 1.26 or later",
         "credentials.cluster9: no remote cluster of the topology has this name: correct it or leave it out",
     ]
+
+
+def test_credentials_of_wrong_types() -> None:
+    """Credentials that are no ClusterCredentials, or hold a plain token, are checked, and shown nowhere."""
+    plain: Any = ClusterCredentials(server="https://h:1", ca=CA, token="hunter2")  # type: ignore[arg-type]
+    assert "hunter2" not in repr(list(guide("1.24", cluster2=plain).steps))
+    assert b"hunter2" in guide("1.24", cluster2=plain).render()["external/remote-secret-cluster2.yaml"]
+    wrong: Any = {"server": "https://h:1", "token": "hunter2"}
+    for credentials in ({"cluster2": wrong}, ["hunter2"], {"cluster2": "hunter2"}):
+        with pytest.raises(InvalidInput) as caught:
+            plan(load(ROOT / "examples/guide.yaml"), credentials=credentials)  # type: ignore[arg-type]
+        assert "hunter2" not in str(caught.value)
 
 
 def test_a_name_that_istioctl_refuses_gets_a_token_to_fetch() -> None:
