@@ -8,6 +8,7 @@ else. The loader reads scalars as Go's parser does, so that a value means what i
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import yaml as pyyaml
@@ -17,6 +18,7 @@ from extcp_manifests.errors import InvalidInput, Problem
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_NODES = 2_000_000
+_MOST_PROBLEMS = 20
 _LONGEST_KEY = 1000
 """Parsers look for the colon behind a key no further than 1,024 characters."""
 
@@ -33,11 +35,11 @@ def dump(document: Any) -> str:
     lines: list[str] = []
     try:
         if _is_block(document):
-            _block(document, "", "", lines)
+            _block(document, "", "", lines, 1)
         else:
             lines.append(f"{_flow(document)}\n")
     except _UnwritableError:
-        raise InvalidInput(_unwritable(document, "")) from None
+        raise InvalidInput(islice(_unwritable(document, ""), _MOST_PROBLEMS)) from None
     return "".join(lines)
 
 
@@ -50,9 +52,9 @@ class _UnwritableError(Exception):
     """The data holds something that YAML for Go cannot carry."""
 
 
-def _block(value: Any, head: str, indent: str, lines: list[str]) -> None:
+def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> None:
     """Append the lines of a collection that is not empty: the first begins with head, the others with indent."""
-    if len(indent) > 2 * MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise _UnwritableError
     inner = f"{indent}  "
     if type(value) is dict or isinstance(value, Mapping):
@@ -65,12 +67,12 @@ def _block(value: Any, head: str, indent: str, lines: list[str]) -> None:
             else:
                 lines.append(f"{head}{_KEYS[key]}\n")
                 deeper = inner if kind is dict or isinstance(item, Mapping) else indent
-                _block(item, deeper, deeper, lines)
+                _block(item, deeper, deeper, lines, depth + 1)
             head = indent
     else:
         for item in value:
             if _is_block(item):
-                _block(item, f"{head}- ", inner, lines)
+                _block(item, f"{head}- ", inner, lines, depth + 1)
             else:
                 lines.append(f"{head}- {_flow(item, indent)}\n")
             head = indent
@@ -165,6 +167,7 @@ _ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff
 # Not written as a block: text with such characters or tabs, a first line that starts with a blank, lines of blanks
 # alone, and more than one newline at the end.
 _UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -180,12 +183,14 @@ def _escape(match: re.Match[str]) -> str:
 
 def _unwritable(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """Each value that cannot be written; only called once it is known that there is one."""
-    if depth > MAX_DEPTH:
+    if depth >= MAX_DEPTH and _is_block(value):
         yield Problem(path[:80] + "...", f"is nested deeper than {MAX_DEPTH} levels: flatten it")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
                 yield Problem(path, f"the key {key!r} is no text: write it as a string")
+            elif _SURROGATE.search(key):
+                yield Problem(path, f"the key {key[:40]!r} is no valid text: correct it")
             elif len(_quoted(key)) > _LONGEST_KEY:
                 yield Problem(path, f"the key {key[:40]!r}... has {len(key)} characters: shorten it")
             else:
@@ -270,7 +275,7 @@ class _Reader:
                 yield self._node(next(self._events), 0)
 
     def _node(self, event: Any, depth: int) -> Any:
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and isinstance(event, pyyaml.CollectionStartEvent):
             raise _problem(event, f"nested deeper than {MAX_DEPTH} levels: flatten it")
         if isinstance(event, pyyaml.AliasEvent):
             return self._alias(event)
@@ -352,13 +357,17 @@ def resolve(text: str) -> str | int | float | bool | None:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":
         return text
-    digits = text.replace("_", "")
+    digits = text if text[0] == "." else text.replace("_", "")
     for pattern, base in _INTEGERS:
-        if pattern.fullmatch(digits):
+        if len(digits) <= _LONGEST_INTEGER and pattern.fullmatch(digits):
             number = int(digits, base)
-            if -(2**63) <= number < 2**63:
-                return number
-    return float(digits) if _FLOAT.fullmatch(digits) else text
+            if -(2**63) <= number < 2**64:
+                return number if number < 2**63 else float(number)
+    value = float(digits) if _FLOAT.fullmatch(digits) else math.inf
+    return value if math.isfinite(value) else text
+
+
+_LONGEST_INTEGER = len("-0b") + 64
 
 
 _WORDS: dict[str, bool | float | None] = {

@@ -179,6 +179,7 @@ def test_other_mappings_and_sequences() -> None:
         ({"a": 2**63}, "a: a int that YAML cannot carry"),
         ({"a": b"b"}, "a: a bytes that YAML cannot carry"),
         ({"a": "\ud800"}, "a: a str that YAML cannot carry"),
+        ({"\ud800": 1}, "the key '\\ud800' is no valid text: correct it"),
         ({"a": {1: 2}}, "a: the key 1 is no text: write it as a string"),
         ({"a": {"k" * 2000: 2}}, f"a: the key '{'k' * 40}'... has 2000 characters: shorten it"),
     ],
@@ -196,6 +197,22 @@ def test_data_without_end_is_refused() -> None:
     data.append(data)
     with pytest.raises(InvalidInput, match=r"is nested deeper than 100 levels: flatten it$"):
         yaml.dump({"a": data})
+    data.append(data)
+    with pytest.raises(InvalidInput, match=r"is nested deeper than 100 levels: flatten it$"):
+        yaml.dump({"a": data})
+
+
+@pytest.mark.parametrize("kind", ["list", "mapping", "both"])
+def test_depth(kind: str) -> None:
+    """What can be written can be read: both stop at 100 levels, of lists and mappings alike."""
+    data: Any = "x"
+    for level in range(100):
+        data = [data] if kind == "list" or (kind == "both" and level % 2) else {"k": data}
+    assert yaml.load(yaml.dump(data)) == data
+    with pytest.raises(InvalidInput):
+        yaml.dump([data])
+    with pytest.raises(InvalidInput):
+        yaml.load("- " + yaml.dump(data).replace("\n", "\n  "))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +236,10 @@ def test_data_without_end_is_refused() -> None:
         ("9223372036854775807", 9223372036854775807),
         ("9223372036854775808", 9223372036854775808.0),
         ("'1'", "1"),
+        ("._5", "._5"),
+        (".5_", ".5_"),
+        ("0xffffffffffffffff", 18446744073709551615.0),
+        ("1e+400", "1e+400"),
         ("=", "="),
     ],
 )
@@ -230,6 +251,12 @@ def test_scalars_are_read_as_go_reads_them(text: str, value: object, kubectl: st
     command = [kubectl, "annotate", "--local", "-f", str(file), "x=y", "-o", "json"]
     read = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["value"]
     assert (float(read) if isinstance(value, float) else read) == value
+
+
+def test_long_numbers() -> None:
+    """A number beyond every type is text, however long it is."""
+    assert yaml.load("a: " + "1" * 5000) == {"a": "1" * 5000}
+    assert yaml.load("a: " + "1" * 30) == {"a": float("1" * 30)}
 
 
 def test_aliases_and_merge_keys() -> None:
