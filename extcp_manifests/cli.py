@@ -3,17 +3,21 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from extcp_manifests import injection, yaml
 from extcp_manifests.address import parse_address
 from extcp_manifests.credentials import load_credentials
-from extcp_manifests.errors import ExtcpError, InvalidInput
+from extcp_manifests.errors import ExtcpError, InvalidInput, Problem
 from extcp_manifests.exposure import exposure_of
+from extcp_manifests.inputs import problems_of
+from extcp_manifests.istio_operator import IstioOperator
+from extcp_manifests.mesh import MeshConfigMerge, merge_mesh_config
+from extcp_manifests.patch import apply_overlays, to_json6902
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import CHANGES, RELEASES
 from extcp_manifests.topology import load, schema
@@ -21,9 +25,25 @@ from extcp_manifests.topology import load, schema
 _MOST_PATHS = 40
 
 
+def main() -> None:
+    """Run the command line; problems go to standard error, a line each, and the exit code is 1."""
+    try:
+        cli()
+    except InvalidInput as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(1)
+    except ExtcpError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"{error.filename}: {error.strerror}" if error.filename else str(error), err=True)
+        sys.exit(1)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="extcp-manifests")
-def main() -> None:
+def cli() -> None:
     """Every manifest of an Istio external control plane, from one topology."""
 
 
@@ -34,34 +54,34 @@ _credentials = click.option(
 )
 
 
-@main.command()
+@cli.command()
 @_file
 @click.option("-o", "--output", metavar="DIR", help="Folder for the files; without it all go to standard output.")
 @_release
 @_credentials
 def generate(file: str, output: str | None, release: str | None, credentials: str | None) -> None:
     """Write every manifest of the topology in FILE (- is standard input)."""
-    if credentials and output is None:
+    if output == "":
+        raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
+    if credentials is not None and output is None:
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
-    with _problems():
-        the_plan = _plan(file, release, credentials)
-        if output is None:
-            _print(_stream(the_plan))
-        else:
-            _report(output, _write(the_plan, output))
+    the_plan = _plan(file, release, credentials)
+    if output is None:
+        _print(_stream(the_plan))
+    else:
+        _report(output, _write(the_plan, output))
 
 
-@main.command("plan")
+@cli.command("plan")
 @_file
 @_release
 @_credentials
 def show_plan(file: str, release: str | None, credentials: str | None) -> None:
     """Print the runbook of the topology in FILE (- is standard input)."""
-    with _problems():
-        _print(line.encode() for line in _plan(file, release, credentials).runbook_lines())
+    _print(line.encode() for line in _plan(file, release, credentials).runbook_lines())
 
 
-@main.group()
+@cli.group()
 def inject() -> None:
     """Encode and decode injection paths."""
 
@@ -72,13 +92,12 @@ def inject() -> None:
 @click.option("--address", help="Address of istiod; the setting for a remote cluster is printed then.")
 def encode(cluster: str, network: str, address: str | None) -> None:
     """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
-    with _problems():
-        if address is None:
-            click.echo(injection.encode(cluster=cluster, network=network))
-        else:
-            parsed = parse_address(address)
-            for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
-                click.echo(f"{key}: {value}")
+    if address is None:
+        click.echo(injection.encode(cluster=cluster, network=network))
+    else:
+        parsed = parse_address(address)
+        for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
+            click.echo(f"{key}: {value}")
 
 
 @inject.command()
@@ -90,13 +109,13 @@ def decode(path: str) -> None:
         click.echo(f"{name}={value}")
 
 
-@main.command("schema")
+@cli.command("schema")
 def show_schema() -> None:
     """Print the JSON Schema of a topology file."""
     click.echo(json.dumps(schema(), indent=2))
 
 
-@main.command()
+@cli.command()
 def releases() -> None:
     """Print what changes by Istio release."""
     changes = {since: list(group) for since, group in groupby(CHANGES, key=lambda change: change.since)}
@@ -106,17 +125,104 @@ def releases() -> None:
             click.echo(f"      - {change.what}")
 
 
+@cli.command("merge-mesh")
+@click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config, or its ConfigMap.")
+@click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file, or its ConfigMap.")
+@click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+@click.option("--defaults", is_flag=True, help="Show Istio's defaults too.")
+@click.option("--emulate", is_flag=True, help="Do as a running istiod does with a source that it cannot decode.")
+@click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it beats.")
+def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: bool, explain: bool) -> None:
+    """Print the mesh config that istiod runs with, of two sources of which the local one takes precedence."""
+    merged = merge_mesh_config(
+        shared=_text(shared), local=_text(local), release=release, defaults=defaults, emulate=emulate
+    )
+    if explain:
+        _print_table(("PATH", "VALUE", "SET BY", "BEATS"), _explained(merged))
+    else:
+        click.echo(yaml.dump(merged.config), nl=False)
+    for ignored in merged.ignored:
+        click.echo(f"{ignored.source}.{ignored.path}: {ignored.message}", err=True)
+    for problem in (*merged.broken, *merged.problems):
+        click.echo(problem, err=True)
+    sys.exit(1 if merged.broken or merged.problems else 0)
+
+
+@cli.command("patch")
+@click.option("--overlays", metavar="FILE", required=True, help="The IstioOperator whose overlays to apply.")
+@click.option("--component", default="pilot", show_default=True, help="A key of components, or a gateway's name.")
+@click.option("--namespace", help="The component's namespace; up to 1.23 objects elsewhere are not found.")
+@click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+@click.option("--json6902", is_flag=True, help="Print the same change as patches of a kustomization.")
+@click.argument("objects", nargs=-1, required=True)
+def patch_objects(
+    overlays: str, component: str, namespace: str | None, release: str, json6902: bool, objects: tuple[str, ...]
+) -> None:
+    """Print rendered manifests with the overlays of an IstioOperator applied, as istioctl would."""
+    operator = _operator(overlays)
+    rendered = [each for file in objects for each in yaml.load_all(_text(file)) if each]
+    if json6902:
+        patches = to_json6902(operator, rendered, release=release, component=component, namespace=namespace)
+        click.echo(yaml.dump({"patches": patches}), nl=False)
+        return
+    applied = apply_overlays(rendered, operator, release=release, component=component, namespace=namespace)
+    click.echo(yaml.dump_all(applied.objects), nl=False)
+    for problem in applied.problems:
+        click.echo(problem, err=True)
+    sys.exit(1 if applied.problems else 0)
+
+
 def _plan(file: str, release: str | None, credentials: str | None) -> Plan:
+    if file == credentials == "-":
+        raise click.UsageError("FILE and --credentials cannot both be standard input.")
     topology = load(_source(file), release=release)
-    return plan(topology, credentials=load_credentials(_source(credentials)) if credentials else None)
+    if credentials is None:
+        return plan(topology)
+    try:
+        given = load_credentials(_source(credentials))
+    except InvalidInput as error:
+        problems = error.problems
+        raise InvalidInput(Problem(f"{credentials} {each.path}".strip(), each.message) for each in problems) from None
+    return plan(topology, credentials=given)
 
 
-def _source(file: str) -> Path | str:
-    """A path, or the text of standard input, which `load` knows by its newline."""
-    if file != "-":
-        return Path(file)
-    text = sys.stdin.buffer.read(yaml.MAX_BYTES + 1).decode("utf-8", "surrogateescape")
-    return text if "\n" in text else f"{text}\n"
+def _source(file: str) -> Path | bytes:
+    return _text(file) if file == "-" else Path(file)
+
+
+def _text(file: str) -> bytes:
+    """The content of a file, or of standard input."""
+    if file == "-":
+        return sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(yaml.MAX_BYTES + 1)
+
+
+def _operator(file: str) -> IstioOperator:
+    try:
+        return IstioOperator.model_validate(yaml.load(_text(file)))
+    except ValidationError as error:
+        raise InvalidInput(problems_of(error, IstioOperator, from_file=True, start=file)) from None
+
+
+def _explained(merged: MeshConfigMerge) -> Iterator[tuple[str, str, str, str]]:
+    beaten = {each.path: each for each in merged.overridden}
+    for path, value, source in merged.origins():
+        beats = beaten.pop(path, None)
+        yield path, _shown(value), source, "" if beats is None else _shown(beats.shared)
+    for path, each in beaten.items():
+        yield path, _shown(each.local), "local", _shown(each.shared)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _stream(the_plan: Plan) -> Iterator[bytes]:
@@ -146,22 +252,3 @@ def _print(pieces: Iterable[bytes]) -> None:
     for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
-    """Problems of the input go to standard error, a line each, and the exit code is 1."""
-    try:
-        yield
-    except InvalidInput as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(1)
-    except ExtcpError as error:
-        click.echo(error, err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        raise  # nobody reads on, which click knows how to end
-    except OSError as error:
-        click.echo(f"{error.filename}: {error.strerror}" if error.filename else str(error), err=True)
-        sys.exit(1)

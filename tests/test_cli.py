@@ -65,6 +65,8 @@ def test_problems_go_to_standard_error_a_line_each(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "spec.configCluster.network: must be text, not the boolean true: put it in quotes",
         "spec.remoteClusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
+        "spec.remoteClusters[0].context: 'ctx-cluster1' is already the context of cluster 'cluster1': "
+        "give each cluster its own",
     ]
     assert not (tmp_path / "out").exists()
 
@@ -90,6 +92,47 @@ def test_a_file_that_is_not_there() -> None:
     """A file that cannot be read is named."""
     done = run("generate", "no-such-file.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "no-such-file.yaml: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("plan", "/dev/null"), "apiVersion: must be a mapping, not empty"),
+        (("inject", "decode", "https://["), ""),
+        (("plan", str(ROOT)), f"{ROOT}: Is a directory"),
+    ],
+)
+def test_strange_files(words: tuple[str, ...], line: str) -> None:
+    """Empty files, folders and broken URLs end in a sentence, not a traceback."""
+    done = run(*words)
+    assert "Traceback" not in done.stderr
+    assert line.split(": ")[-1] in done.stderr
+
+
+def test_problems_of_credentials_name_their_file(tmp_path: Path) -> None:
+    """With two files, the problems of the second begin with its name."""
+    credentials = tmp_path / "credentials.yaml"
+    credentials.write_text("kind: Credentials\n")
+    done = run("generate", GUIDE, "--credentials", credentials, "-o", tmp_path / "out")
+    assert done.stderr.splitlines() == [
+        f"{credentials} apiVersion: is required: add it",
+        f"{credentials} clusters: is required: add it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-", "--credentials", "-", "-o", "out"), "FILE and --credentials cannot both be standard input."),
+        ((GUIDE, "-o", ""), "-o is empty: name a folder, or leave it out for standard output."),
+        ((GUIDE, "--credentials", ""), "--credentials needs -o DIR"),
+    ],
+)
+def test_calls_that_contradict_themselves(words: tuple[str | Path, ...], message: str) -> None:
+    """Empty options, as from unset shell variables, are no options that are left out."""
+    done = run("generate", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -167,6 +210,84 @@ def test_inject_decode(path: str) -> None:
 def test_schema() -> None:
     """The JSON Schema is printed."""
     assert json.loads(run("schema").stdout) == schema()
+
+
+MESH = ROOT / "examples/mesh_config"
+
+
+def test_merge_mesh_explains() -> None:
+    """Each value of both mesh configs, who set it, and what it beats."""
+    done = run("merge-mesh", "--shared", MESH / "admin.yaml", "--local", MESH / "operator.yaml", "--explain")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split("  ") for line in done.stdout.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert cells[0] == ["PATH", "VALUE", "SET BY", "BEATS"]
+    assert ["accessLogFile", '""', "local", '"/dev/stdout"'] in cells
+    assert ["enableTracing", "true", "shared"] in cells
+    assert ["trustDomainAliases[0]", '"old.example.com"', "shared"] in cells
+
+
+def test_merge_mesh_prints_the_effective_config() -> None:
+    """Without --explain the mesh config itself; what is ignored or refused goes to standard error."""
+    shared = "fooBar: 1\nconnectTimeout: 0s\n"
+    done = run("merge-mesh", "--shared", "-", "--local", MESH / "operator.yaml", "--release", "1.24", stdin=shared)
+    assert done.returncode == 1
+    assert yaml.load(done.stdout)["rootNamespace"] == "external-istiod"
+    assert done.stderr.splitlines() == [
+        "shared.fooBar: is unknown to Istio: leave it out",
+        "connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
+    ]
+
+
+def test_merge_mesh_refuses_and_emulates() -> None:
+    """A broken source is refused; with --emulate its remains are shown, and still the exit code is 1."""
+    words = ("merge-mesh", "--shared", MESH / "admin.yaml", "--local", "-")
+    problem = "local line 1, rootNamespace: must be text, not the number 5: put it in quotes\n"
+    done = run(*words, stdin="rootNamespace: 5\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
+    done = run(*words, "--emulate", stdin="rootNamespace: 5\n")
+    assert (done.returncode, done.stderr) == (1, problem)
+    assert "defaultConfig" not in yaml.load(done.stdout)
+
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: istiod, namespace: external-istiod}
+spec:
+  template:
+    spec:
+      containers: [{name: discovery, volumeMounts: []}]
+      volumes: []
+"""
+
+
+def test_patch(tmp_path: Path) -> None:
+    """Rendered manifests come back with the overlays of our own IstioOperator, or the change as kustomize patches."""
+    plan(load(GUIDE)).write(tmp_path)
+    words = ("patch", "--overlays", tmp_path / "external/external-istiod.yaml")
+    done = run(*words, "-", stdin=DEPLOYMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+    pod = yaml.load(done.stdout)["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["config-volume", "inject-volume"]
+    done = run(*words, "--json6902", "-", stdin=DEPLOYMENT)
+    [patch] = yaml.load(done.stdout)["patches"]
+    assert patch["target"] == {
+        "group": "apps",
+        "version": "v1",
+        "kind": "Deployment",
+        "name": "istiod",
+        "namespace": "external-istiod",
+    }
+    done = run(*words, "-", stdin=DEPLOYMENT.replace("istiod,", "other,"))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "overlays[0]: no object is Deployment 'istiod', and istioctl 1.31 ignores this overlay silently: "
+        "correct kind or name\n"
+    )
+    done = run("patch", "--overlays", "-", tmp_path / "external/namespace.yaml", stdin="kind: IstioOperator\nspce: 1\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "spce: unknown key: did you mean 'spec'?" in done.stderr
 
 
 def test_releases() -> None:
