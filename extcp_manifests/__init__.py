@@ -7,7 +7,7 @@
 
 The modules in reading order, in which each imports only from those before it:
 
-    values      errors, text, release, address, naming
+    values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
     functions   injection, merge, yaml, patch, schema, mesh_defaults, mesh_validation, mesh
     knowledge   exposure

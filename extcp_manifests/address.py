@@ -48,14 +48,17 @@ def parse_address(address: Address | str) -> Address:
     if isinstance(address, Hostname | IPAddress):
         return address
     try:
-        return _ip_address(address) if _LIKE_AN_IP.fullmatch(address) else _hostname(address)
+        if len(address) > 253:
+            raise ValueError("is no address: it has more than 253 characters")
+        like_an_ip = ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address)
+        return _ip_address(address) if like_an_ip else _hostname(address)
     except ValueError as error:
-        raise InvalidInput([Problem("address", f"{address!r} {error}")]) from None
+        raise InvalidInput([Problem("address", f"{address[:253]!r} {error}")]) from None
 
 
 # What looks like an IP address to the charts is treated as one here too, so that a mistyped address never becomes a
 # host name (istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml). Brackets and zones are caught as well.
-_LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*|.*:.*|\[.*")
+_LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*")
 
 
 def _ip_address(text: str) -> IPAddress:

@@ -10,6 +10,8 @@ No message holds a token or a key.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from extcp_manifests.text import UNPRINTABLE
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -19,7 +21,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        line = f"{self.path}: {self.message}" if self.path else self.message
+        line = UNPRINTABLE.sub(lambda character: repr(character[0])[1:-1], line)
+        return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
+
+
+_LONGEST_LINE = 1000
 
 
 class ExtcpError(Exception):

@@ -4,9 +4,10 @@
 cannot be are refused. Source: istio 1.15.7 and 1.30.3: pkg/kube/inject/webhook.go, parseInjectEnvs.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from posixpath import normpath
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.text import DNS_SUBDOMAIN, UNPRINTABLE
@@ -66,7 +67,8 @@ def decode_url(text: str) -> dict[str, str]:
     kube-apiserver unescapes the path once and removes empty, `.` and `..` segments.
     Source: kubernetes apiserver: pkg/util/webhook/client.go; client-go: rest/url_utils.go.
     """
-    return decode(normpath("/" + unquote(urlsplit(text).path).lstrip("/")))
+    path = re.sub(r"^[a-z]+://[^/?#]*", "", text)
+    return decode(normpath("/" + unquote(re.split("[?#]", path)[0]).lstrip("/")))
 
 
 def why_not_encodable(name: str) -> str | None:

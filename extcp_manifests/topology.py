@@ -4,26 +4,25 @@ A Topology is checked as a whole when it is made. InvalidInput then has every pr
 is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in a file.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainValidator,
     StrictBool,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from extcp_manifests import injection, yaml
 from extcp_manifests.address import parse_address
@@ -33,6 +32,7 @@ from extcp_manifests.inputs import (
     CONFIG,
     Key,
     Place,
+    Readable,
     file_spelling,
     from_file,
     matching,
@@ -79,6 +79,24 @@ def _why_no_revision(name: str) -> str | None:
     if _RETYPED.fullmatch(name):
         return f"istioctl would read {name!r} as a number or a boolean: choose a name with other letters"
     return dns_label(name, 63 - len("istiod-"))
+
+
+def _plain_mapping(value: object) -> Mapping[str, Any]:
+    """A copy of a mapping of plain data; what is not plain is left for the rules to tell."""
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("mapping_type", "must be a mapping")
+    try:
+        yaml.dump({"spec": {"meshConfig": value}})
+    except InvalidInput:
+        return value
+    copied: dict[str, Any] = _copied(value)
+    return copied
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 Text = Annotated[str, matching(printable)]
@@ -204,7 +222,7 @@ class Topology(BaseModel, frozen=True):
     remote_clusters: Annotated[tuple[MeshCluster, ...], Field(description="Further remote clusters.")] = ()
     mesh_config: Annotated[
         Mapping[str, Any],
-        AfterValidator(deepcopy),
+        PlainValidator(_plain_mapping, json_schema_input_type=dict[str, Any]),
         Field(description="The operator's own mesh config, merged into the external istiod's."),
     ] = {}
 
@@ -251,11 +269,12 @@ class Topology(BaseModel, frozen=True):
         return topology
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any], *, release: str | None = None) -> Topology:
+def load(source: Readable, *, release: str | None = None) -> Topology:
     """Read a topology from a file, from a YAML text or from a mapping with a file's keys.
 
-    A str with a newline, or that begins with `{`, is a text; any other is a path. A release given here replaces the
-    input's own. Raises InvalidInput with every problem, OSError for a file that cannot be read.
+    Bytes are a text, and so is a str with a newline or `: `, or one that begins with `{`; any other str is a path. A
+    release given here replaces the input's own. Raises InvalidInput with every problem, OSError for a file that cannot
+    be read.
     """
     content = read(source)
     head, problems = from_file(_File, content)
@@ -320,9 +339,15 @@ _Found = Iterator[tuple[Place, str]]
 _T = TypeVar("_T", bound=Topology)
 
 
-def _release_and_address(topology: Topology) -> _Found:
-    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
+def _address_in_release(topology: Topology) -> _Found:
+    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), None):
         yield (name,), problem
+
+
+def _revision_in_release(topology: Topology) -> _Found:
+    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
+        if name == "revision":
+            yield (name,), problem
 
 
 def _credential(topology: Topology) -> _Found:
@@ -348,23 +373,20 @@ def _clusters_apart(topology: Topology) -> _Found:
     """No two clusters share a name, a folder or a context."""
     names: dict[str, str] = {}
     folders: dict[str, str] = {}
-    contexts: dict[str, str] = {}
+    contexts: dict[str, tuple[Place, str]] = {}
+    called = {"external_cluster": "the external cluster", "config_cluster": "the config cluster"}
     for place, cluster in _clusters(topology):
-        if cluster.name in names:
-            yield (*place, "name"), f"{cluster.name!r} is already the name of {names[cluster.name]}: choose another"
-            continue
-        names[cluster.name] = {"external_cluster": "the external cluster", "config_cluster": "the config cluster"}.get(
-            str(place[0]), "another remote cluster"
-        )
-        other = folders.setdefault(folder_of(cluster.name), cluster.name)
-        if other != cluster.name:
-            yield (*place, "name"), f"{cluster.name!r} would share its folder with cluster {other!r}: choose another"
-        other = contexts.setdefault(context_of(cluster), cluster.name)
-        if other != cluster.name:
-            yield (
-                (*place, "context"),
-                f"{context_of(cluster)!r} is already the context of cluster {other!r}: give each cluster its own",
-            )
+        name, context = cluster.name, context_of(cluster)
+        if name in names:
+            yield (*place, "name"), f"{name!r} is already the name of {names[name]}: choose another"
+        names.setdefault(name, called.get(str(place[0]), "another remote cluster"))
+        other = folders.setdefault(folder_of(name), name)
+        if other != name:
+            yield (*place, "name"), f"{name!r} would share its folder with cluster {other!r}: choose another"
+        first, owner = contexts.setdefault(context, (place, name))
+        if first != place and (cluster.context is not None or owner != name):
+            problem = f"{context!r} is already the context of cluster {owner!r}: give each cluster its own"
+            yield (*place, "context"), problem
 
 
 def _service_paths(topology: Topology) -> _Found:
@@ -402,11 +424,11 @@ def _mesh_config(topology: Topology) -> _Found:
     given = topology.mesh_config
     proxy = given.get("defaultConfig", {})
     yield from _taken(given, _TAKEN_IN_MESH_CONFIG, ())
-    if not isinstance(proxy, Mapping):
+    if isinstance(proxy, Mapping):
+        yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
+    else:
         yield ("mesh_config", Key("defaultConfig")), "must be a mapping"
-        return
-    yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
-    metadata = proxy.get("proxyMetadata", {})
+    metadata = proxy.get("proxyMetadata", {}) if isinstance(proxy, Mapping) else {}
     if not isinstance(metadata, Mapping) or not all(isinstance(value, str) for value in metadata.values()):
         yield (
             ("mesh_config", Key("defaultConfig"), Key("proxyMetadata")),
@@ -448,7 +470,8 @@ def _mesh_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
 
 
 _RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
-    ({"address", "release", "revision"}, _release_and_address),
+    ({"address", "release"}, _address_in_release),
+    ({"address", "release", "revision"}, _revision_in_release),
     ({"address", "credential_name"}, _credential),
     ({"namespace", "gateway"}, _namespaces),
     ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),
@@ -465,31 +488,47 @@ def _draft(cls: type[_T], data: Any, *, from_file: bool) -> tuple[_T, set[str]]:
     given = data if isinstance(data, Mapping) else {}
     names = cls.model_fields.keys()
     values = _valid(_adapters(cls, names), given, from_file)
-    adapters = _adapters(MeshCluster, [item.name for item in fields(MeshCluster)])
+    for name, part in (("gateway", SharedGateway), ("external_cluster", ExternalCluster)):
+        if (key := _key(name, from_file)) in given and name not in values:
+            values[name] = part(**_valid_part(part, given[key], from_file))
     config, remotes = (given.get(_key(name, from_file)) for name in ("config_cluster", "remote_clusters"))
-    values["config_cluster"] = _draft_cluster(adapters, config, from_file)
-    if isinstance(remotes, list | tuple):
-        values["remote_clusters"] = tuple(_draft_cluster(adapters, remote, from_file) for remote in remotes)
+    values["config_cluster"] = _draft_cluster(config, from_file)
+    if isinstance(remotes, Iterable) and not isinstance(remotes, Mapping | str):
+        values["remote_clusters"] = tuple(_draft_cluster(remote, from_file) for remote in remotes)
     draft = cls.model_construct(**values)
     left_out = {name for name in names if _key(name, from_file) not in given and hasattr(draft, name)}
     return draft, values.keys() | left_out
 
 
-def _draft_cluster(adapters: "_Adapters", data: Any, from_file: bool) -> MeshCluster | None:
-    if isinstance(data, MeshCluster):
-        data, from_file = {name: getattr(data, name) for name in adapters}, False
-    if not isinstance(data, Mapping):
-        return None
-    valid = _valid(adapters, data, from_file)
+def _draft_cluster(data: Any, from_file: bool) -> MeshCluster | None:
+    valid = _valid_part(MeshCluster, data, from_file)
     return MeshCluster(**{"network": "unknown", **valid}) if "name" in valid else None
+
+
+def _valid_part(part: type[Any], data: Any, from_file: bool) -> dict[str, Any]:
+    """The right values of a part; a context that is wrong becomes one that no other cluster has."""
+    names = [item.name for item in fields(part)]
+    if isinstance(data, part):
+        data, from_file = {name: getattr(data, name) for name in names}, False
+    if not isinstance(data, Mapping):
+        return {}
+    valid = _valid(_adapters(part, names), data, from_file)
+    if data.get("context") is not None and "context" not in valid:
+        valid["context"] = f"\0{id(data)}"
+    return valid
 
 
 _Adapters = Mapping[str, TypeAdapter[Any]]
 
 
+_KNOWN_ADAPTERS: dict[type[Any], _Adapters] = {}
+
+
 def _adapters(model: type[Any], names: Iterable[str]) -> _Adapters:
-    hints = get_type_hints(model, include_extras=True)
-    return {name: TypeAdapter(hints[name]) for name in names}
+    if model not in _KNOWN_ADAPTERS:
+        hints = get_type_hints(model, include_extras=True)
+        _KNOWN_ADAPTERS[model] = {name: TypeAdapter(hints[name]) for name in names}
+    return _KNOWN_ADAPTERS[model]
 
 
 def _valid(adapters: _Adapters, data: Mapping[str, Any], from_file: bool) -> dict[str, Any]:

@@ -147,6 +147,8 @@ def test_decode_never_fails(path: str) -> None:
     [
         ("https://h:15017/inject/cluster//net/n1", {"ISTIO_META_CLUSTER_ID": "net"}),
         ("https://h:15017/inject/cluster/../net/n1", {"ISTIO_META_NETWORK": "n1"}),
+        ("https://[", {}),
+        ("https://\u2100/inject/cluster/a?x#y", {"ISTIO_META_CLUSTER_ID": "a"}),
         ("https://h:15017/inject/cluster/a%2Fb/net/n1", {"ISTIO_META_CLUSTER_ID": "a", "B": "net"}),
     ],
 )

@@ -185,6 +185,76 @@ def test_a_topology_is_frozen_to_the_bottom() -> None:
         topology.release = "1.15"  # type: ignore[misc]
 
 
+def test_problems_of_one_part_hide_none_of_another() -> None:
+    """A wrong value hides only the rules that need it, in the external cluster, the gateway and every other part."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(
+            namespace="istio-system",
+            revision="no_label",
+            address="2001:db8::10",
+            credential_name=None,
+            gateway=SharedGateway(name="no_label"),
+            external_cluster=ExternalCluster(name="cluster1", context=""),
+            config_cluster=MeshCluster(name="cluster1", network="n", context="c2"),
+            remote_clusters=(
+                MeshCluster(name="c2", network="n", context=5),  # type: ignore[arg-type]
+                MeshCluster(name="c3", network="n", context="c2"),
+            ),
+            mesh_config={"defaultConfig": 5, "a": {"b": {1: 2}}},
+        )
+    label = "is no DNS label: use a-z, 0-9 and inner '-', at most"
+    assert str(caught.value).splitlines() == [
+        f"revision: 'no_label' {label} 56 characters",
+        f"gateway.name: 'no_label' {label} 63 characters",
+        "external_cluster.context: has 0 characters: use 1 to 253",
+        "remote_clusters[0].context: must be text, not the number 5: put it in quotes",
+        "address: IPv6 works from Istio 1.30, since the charts of 1.24 take it for a host name: "
+        "use a host name or an IPv4 address",
+        "namespace: 'istio-system' is the gateway's namespace, which has an istiod of its own: choose another",
+        "config_cluster.name: 'cluster1' is already the name of the external cluster: choose another",
+        "remote_clusters[1].context: 'c2' is already the context of cluster 'cluster1': give each cluster its own",
+        "mesh_config.defaultConfig: must be a mapping",
+        "mesh_config.a.b: the key 1 is no text: write it as a string",
+    ]
+
+
+@pytest.mark.parametrize(
+    "mesh_config",
+    [5, [1], {1: 1}, {"a": object()}, {"a": iter([1])}, {"\ud800": 1}, {"a": {"b": float("nan")}}, {"a": b""}],
+)
+def test_mesh_config_that_is_no_plain_data(mesh_config: Any) -> None:
+    """Whatever is no plain data is told as a problem of the mesh config."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(mesh_config=mesh_config)
+    assert caught.value.path.startswith("mesh_config")
+
+
+def test_mesh_config_that_is_nested_without_end() -> None:
+    """Depth is limited."""
+    nested: dict[str, Any] = {}
+    nested["a"] = nested
+    with pytest.raises(InvalidInput, match=r"is nested deeper than 100 levels: flatten it$"):
+        by_hostname(mesh_config=nested)
+
+
+def test_long_and_unprintable_input_is_told_in_one_short_line() -> None:
+    """Problems stay one line each, without control characters, whatever the input holds."""
+    with pytest.raises(InvalidInput) as caught:
+        load(
+            {
+                "apiVersion": "extcp-manifests/v1",
+                "kind": "ExternalControlPlane",
+                "metadata": {"name": "m"},
+                "spec": {"a\nb\x1b[31m": 1, "x" * 10**6: 1, "address": ":" * 10**6 + "\n", "meshID": 10**5000},
+            }
+        )
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(caught.value.problems)
+    assert max(map(len, lines)) < 1100
+    assert "\x1b" not in str(caught.value)
+    assert "spec.meshID: must be text, not a number: put it in quotes" in lines
+
+
 @pytest.mark.parametrize("source", ["[]", "text", "null", "- a\n- b\n"])
 def test_a_file_that_is_no_mapping(source: str) -> None:
     """Anything but a mapping at the top is one problem."""
