@@ -9,7 +9,7 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, merge, yaml, patch, schema, mesh_defaults, mesh_validation, mesh
+    functions   injection, merge, yaml, patch, schema, mesh_defaults, mesh_validation, mesh, mesh_networks
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials

@@ -166,7 +166,7 @@ _LOST_SPELLINGS = {"default_config": "defaultConfig", "default_providers": "defa
 
 def _decode(source: Source, given: Input, release: Release) -> _Decoded:
     try:
-        text, data = _read(source, given)
+        text, data = read_source(source, given, "mesh")
     except InvalidInput as error:
         return _Decoded(source, {}, list(error.problems), [], -1)
     schema = read_schema("mesh_config")
@@ -179,11 +179,14 @@ def _decode(source: Source, given: Input, release: Release) -> _Decoded:
     ]
     fields = schema.fields("MeshConfig", release)
     failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
-    return _Decoded(source, decoded.value, list(_problems(source, text, decoded)), ignored, failed)
+    return _Decoded(source, decoded.value, list(decoding_problems(source, text, decoded)), ignored, failed)
 
 
-def _read(source: Source, given: Input) -> tuple[str | bytes | None, Mapping[str, Any]]:
-    """The text of a source, where it is one, and its content."""
+def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | None, Mapping[str, Any]]:
+    """The text of a source, where it is one, and its content; of a ConfigMap that under a key.
+
+    Raises InvalidInput for a text that is not YAML, or no mapping.
+    """
     data: Any = given.plain() if isinstance(given, MeshConfig) else given
     text = data if isinstance(data, str | bytes) else None
     if text is not None:
@@ -193,13 +196,14 @@ def _read(source: Source, given: Input) -> tuple[str | bytes | None, Mapping[str
             places = (Problem(f"{source} {each.path}".rstrip(), each.message) for each in error.problems)
             raise InvalidInput(places) from None
     if isinstance(data, Mapping) and data.get("kind") == "ConfigMap":
-        return _read(source, (data.get("data") or {}).get("mesh", ""))
+        return read_source(source, (data.get("data") or {}).get(key, ""), key)
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
     return text, data or {}
 
 
-def _problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
+def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
+    """What could not be decoded, with source, line and path."""
     for found in decoded.errors:
         line = yaml.line_of(text, found.path) if text is not None else None
         place = f"{source} line {line}, " if line else f"{source}."

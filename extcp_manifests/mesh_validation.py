@@ -64,7 +64,7 @@ def _proxy_texts(config: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"defaultConfig.{key}", "is empty: leave it out to have Istio's default")
     if not proxy.get("serviceCluster") and "tracingServiceName" not in proxy:
         yield Problem("defaultConfig.serviceCluster", "is empty: name it, or set tracingServiceName")
-    if not _is_address(proxy.get("discoveryAddress", "")):
+    if not is_address(proxy.get("discoveryAddress", "")):
         yield Problem("defaultConfig.discoveryAddress", _no_address(proxy.get("discoveryAddress", "")))
     if proxy.get("controlPlaneAuthPolicy", "NONE") not in ("NONE", "MUTUAL_TLS"):
         yield Problem("defaultConfig.controlPlaneAuthPolicy", "must be NONE or MUTUAL_TLS")
@@ -82,7 +82,7 @@ def _proxy_addresses(config: Mapping[str, Any]) -> Iterator[Problem]:
         f"{key}.address": proxy.get(key, {}).get("address") for key in ("envoyMetricsService", "envoyAccessLogService")
     }
     for key, address in found.items():
-        if address and not _is_address(address):
+        if address and not is_address(address):
             yield Problem(f"defaultConfig.{key}", _no_address(address))
 
 
@@ -93,7 +93,7 @@ def _tracing(config: Mapping[str, Any]) -> Iterator[Problem]:
             continue
         address = tracing[tracer].get("address", "")
         known = address if tracer == "lightstep" else address.replace("$(HOST_IP)", "127.0.0.1", 1)
-        if not _is_address(known):
+        if not is_address(known):
             yield Problem(f"defaultConfig.tracing.{tracer}.address", _no_address(address))
     if "lightstep" in tracing and not tracing["lightstep"].get("accessToken"):
         yield Problem("defaultConfig.tracing.lightstep.accessToken", "is required: add it")
@@ -158,7 +158,7 @@ def _locality(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _failover_priority(config: Mapping[str, Any]) -> Iterator[Problem]:
     setting = config.get("localityLbSetting", {})
-    taken = [label for label in setting.get("failoverPriority", ()) if label.partition("=")[0] in _TOPOLOGY_LABELS]
+    taken = [label for label in setting.get("failoverPriority", ()) if label.partition("=")[0] in _TOPOLOGYLABELS]
     if setting.get("failover") and taken:
         yield Problem("localityLbSetting.failoverPriority", f"has {taken[0]!r} beside failover: leave one of them out")
 
@@ -166,7 +166,7 @@ def _failover_priority(config: Mapping[str, Any]) -> Iterator[Problem]:
 def _hosts_of_services(config: Mapping[str, Any]) -> Iterator[Problem]:
     for index, each in enumerate(config.get("serviceSettings", ())):
         for number, host in enumerate(each.get("hosts", ())):
-            if not _is_wildcard_domain(host):
+            if not is_wildcard_domain(host):
                 place = f"serviceSettings[{index}].hosts[{number}]"
                 yield Problem(place, f"is {host!r}, which is no host: write it as in *.example.com")
 
@@ -175,7 +175,7 @@ def _trust_domains(config: Mapping[str, Any]) -> Iterator[Problem]:
     domains = {"trustDomain": config.get("trustDomain", "")}
     domains |= {f"trustDomainAliases[{i}]": alias for i, alias in enumerate(config.get("trustDomainAliases", ()))}
     for place, domain in domains.items():
-        if not domain or not all(map(_LABEL.fullmatch, domain.removesuffix(".").split("."))):
+        if not domain or not all(map(LABEL.fullmatch, domain.removesuffix(".").split("."))):
             yield Problem(place, f"is {domain!r}, which is no trust domain: use DNS labels between dots")
 
 
@@ -230,9 +230,9 @@ _RULES: tuple[tuple[str, str, Rule], ...] = (
 
 # -------------------------------------------------------------------------------------------------------- what they use
 
-_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 _FIRST_OF_WILDCARD = re.compile(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_TOPOLOGY_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
+_TOPOLOGYLABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 
 
 def _port(config: Mapping[str, Any], key: str, start: str = "") -> Iterator[Problem]:
@@ -271,21 +271,24 @@ def _covers(one: str, other: str) -> bool:
     return one == other or (one.endswith("*") and other.startswith(one[:-1])) or other.startswith(f"{one}/")
 
 
-def _is_fqdn(text: str) -> bool:
+def is_fqdn(text: str) -> bool:
+    """A host name of DNS labels in Istio's sense, upper case allowed, that is no number at its end."""
     *labels, last = text.split(".")
     labels += [last] if last else []
     number = re.fullmatch(r"[-+]?[0-9]+", last)
-    return 0 < len(text) <= 255 and not number and all(map(_LABEL.fullmatch, labels))
+    return 0 < len(text) <= 255 and not number and all(map(LABEL.fullmatch, labels))
 
 
-def _is_wildcard_domain(text: str) -> bool:
+def is_wildcard_domain(text: str) -> bool:
+    """A host name whose first label may be, or begin with, `*`."""
     first, dot, rest = text.partition(".")
     return (
-        len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (_is_fqdn(rest) if dot else len(first) < 64)
+        len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
     )
 
 
-def _is_ip(text: str) -> bool:
+def is_ip(text: str) -> bool:
+    """An IPv4 or IPv6 address."""
     try:
         ip_address(text)
     except ValueError:
@@ -293,7 +296,7 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     """A host or IP address with a port, as Go's SplitHostPort splits them."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
@@ -301,7 +304,7 @@ def _is_address(text: str) -> bool:
     elif ":" in host:
         return False
     number = re.fullmatch(r"\+?[0-9]+", port)
-    return bool(colon and number and 1 <= int(port) <= 65535) and (_is_fqdn(host) or _is_ip(host))
+    return bool(colon and number and 1 <= int(port) <= 65535) and (is_fqdn(host) or is_ip(host))
 
 
 def _no_address(text: str) -> str:
@@ -310,6 +313,6 @@ def _no_address(text: str) -> str:
 
 def _is_service(text: str) -> bool:
     namespace, slash, host = text.rpartition("/")
-    if slash and not (namespace in ("*", ".", "~") or _LABEL.fullmatch(namespace)):
+    if slash and not (namespace in ("*", ".", "~") or LABEL.fullmatch(namespace)):
         return False
-    return (_is_fqdn(host) and (not slash or "." in host)) or (not slash and _is_ip(host))
+    return (is_fqdn(host) and (not slash or "." in host)) or (not slash and is_ip(host))

@@ -37,6 +37,8 @@ class Release:
     """Whether remote clusters are set up with `istioctl install`, or else `istioctl manifest generate`."""
     untyped_operator: bool
     """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
+    shared_networks_first: bool
+    """Whether istiod takes the config cluster's meshNetworks before those of its own file; else it never reads them."""
     ipv6: bool
     """Whether `remotePilotAddress` may be an IPv6 address."""
     revision_by_ip: bool
@@ -77,6 +79,7 @@ _FIRST = Release(
     legacy_service_account=True,  # the guide, up to 1.23; nothing uses the account
     install_remotes=False,  # the guide, up to 1.23
     untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
+    shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
     revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
     secret_has_empty_fields=True,  # istio 1.15.7: istioctl create-remote-secret, through its Kubernetes libraries
@@ -141,6 +144,11 @@ CHANGES = (
         "1.24",
         "the sample client is curl, before that sleep",
         {"client": "curl"},  # istio 1.24.6: samples/curl/curl.yaml
+    ),
+    Change(
+        "1.25",
+        "istiod takes the config cluster's meshNetworks before those of its own file, which it alone read before",
+        {"shared_networks_first": True},  # istio 1.25.5: pilot/pkg/bootstrap/mesh.go
     ),
     Change(
         "1.26",

@@ -18,6 +18,7 @@ EXPECTED = {
     "legacy_service_account": {"1.15": True, "1.24": False},
     "install_remotes": {"1.15": False, "1.24": True},
     "untyped_operator": {"1.15": False, "1.24": True},
+    "shared_networks_first": {"1.15": False, "1.25": True},
     "ipv6": {"1.15": False, "1.30": True},
     "revision_by_ip": {"1.15": False, "1.20": True},
     "secret_has_empty_fields": {"1.15": True, "1.28": False},

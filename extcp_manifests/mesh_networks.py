@@ -1,0 +1,84 @@
+"""Which meshNetworks istiod uses: one whole document, never a mixture.
+
+Source: istio 1.24.6 and 1.30.3: pilot/pkg/bootstrap/mesh.go, read and not run; validation: 1.30.3:
+pkg/config/validation/agent/validation.go.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.mesh import Ignored, Input, Source, decoding_problems, path_text, read_source
+from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.schema import decode, read_schema
+
+
+@dataclass(frozen=True, slots=True)
+class MeshNetworksChoice:
+    """The networks that istiod uses, and where they are from."""
+
+    networks: dict[str, Any]
+    source: Source
+    ignored: tuple[Ignored, ...]
+    """The other source, where it says something, and keys that nobody knows."""
+    problems: tuple[Problem, ...]
+
+
+def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str) -> MeshNetworksChoice:
+    """The meshNetworks of an external istiod whose own file is `local`; `shared` is the config cluster's.
+
+    Up to 1.24 istiod reads its own file alone. From 1.25 the config cluster's, where there are any, beat the file's,
+    against what holds for the mesh config. Sources are given as to `merge_mesh_config`; a ConfigMap's key is
+    `meshNetworks`. Raises InvalidInput for a source that is used and cannot be decoded.
+    """
+    record = find_release(release)
+    given: dict[Source, Input] = {"shared": shared, "local": local}
+    order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
+    source: Source = next((name for name in order if given[name] is not None), "defaults")
+    text, data = read_source(source, given.get(source), "meshNetworks")
+    decoded = decode(read_schema("mesh_config"), "MeshNetworks", data, record)
+    if decoded.errors:
+        raise InvalidInput(decoding_problems(source, text, decoded))
+    reason = f"is not read, since istiod {record} uses the {source} document alone"
+    ignored = [Ignored(name, "networks", reason) for name in given if name != source and given[name] is not None]
+    ignored += [Ignored(source, path_text(found.path), found.message) for found in decoded.unknown]
+    networks = decoded.value.get("networks", {})
+    return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
+
+
+def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, network in networks.items():
+        for index, endpoint in enumerate(network.get("endpoints", ())):
+            yield from _endpoint(path_text(("networks", name, "endpoints", index)), endpoint)
+        for index, gateway in enumerate(network.get("gateways", ())):
+            yield from _gateway(path_text(("networks", name, "gateways", index)), gateway)
+
+
+def _endpoint(place: str, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
+    cidr, registry = endpoint.get("fromCidr"), endpoint.get("fromRegistry")
+    if cidr is not None and not _is_cidr(cidr):
+        yield Problem(f"{place}.fromCidr", f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
+    if registry is not None and not LABEL.fullmatch(registry):
+        problem = f"is {registry!r}, which is no DNS label: a cluster of such a name cannot stand here"
+        yield Problem(f"{place}.fromRegistry", problem)
+
+
+def _gateway(place: str, gateway: Mapping[str, Any]) -> Iterator[Problem]:
+    service, address, port = (gateway.get(key) for key in ("registryServiceName", "address", "port"))
+    if service is not None and not is_fqdn(service):
+        yield Problem(f"{place}.registryServiceName", f"is {service!r}, which is no host name: correct it")
+    if address is not None and not (is_ip(address) or is_fqdn(address)):
+        yield Problem(f"{place}.address", f"is {address!r}, which is neither an IP address nor a host name: correct it")
+    if not 1 <= (port or 0) <= 65535:
+        yield Problem(f"{place}.port", f"is {port or 0}, which is no port: use 1 to 65535")
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
