@@ -1,10 +1,11 @@
 """The commands that apply our files, each with the one that takes it back.
 
 Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Without it,
-`uninstall -f` removes what an installation of that name and namespace made, and leaves the CRDs
-(istio 1.24.6: operator/pkg/uninstall/prune.go; deduced from code, never run).
+`uninstall -f` leaves the CRDs, and removes from 1.21 what an installation of that name and namespace made, before that
+only istiod (istio 1.20.8: operator/cmd/mesh/uninstall.go; 1.24.6: operator/pkg/uninstall/prune.go; read, not run).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from extcp_manifests.step import Argv, Pipeline
@@ -15,7 +16,11 @@ class Action:
     """A command and its reverse."""
 
     command: Pipeline
-    undo: Pipeline
+    undo: tuple[Pipeline, ...]
+
+
+How = Callable[[str, str], Action]
+"""Makes an action of a context and a file's path."""
 
 
 def kubectl(context: str, *words: str) -> Argv:
@@ -24,21 +29,44 @@ def kubectl(context: str, *words: str) -> Argv:
 
 def apply(context: str, path: str) -> Action:
     """Apply a file as it is."""
-    return Action((kubectl(context, "apply", "-f", path),), (_delete(context, path),))
+    return Action((kubectl(context, "apply", "-f", path),), ((_delete(context, path),),))
 
 
 def install(context: str, path: str) -> Action:
-    """Have istioctl install an IstioOperator."""
-    return Action(
-        (("istioctl", "install", "-y", f"--context={context}", "-f", path),),
-        (("istioctl", "uninstall", "-y", f"--context={context}", "-f", path),),
+    """Have istioctl install an IstioOperator, and remove all that it made."""
+    return Action(_install(context, path), (_uninstall(context, path),))
+
+
+def install_rendered(context: str, path: str) -> Action:
+    """Have istioctl install an IstioOperator, and remove what the same file renders."""
+    return Action(_install(context, path), generate(context, path).undo)
+
+
+def install_shared_gateway(name: str, namespace: str) -> How:
+    """Have istioctl install the external cluster's gateway, and remove istiod, the gateway and istiod's webhooks.
+
+    The file also renders the CRDs, which must stay as long as anything else of Istio is in the cluster.
+    """
+    names = (
+        *(f"{kind}/{name}" for kind in ("deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget")),
+        f"serviceaccount/{name}-service-account",
+        f"role/{name}-sds",
+        f"rolebinding/{name}-sds",
+        "mutatingwebhookconfiguration/istio-revision-tag-default",
+        "validatingwebhookconfiguration/istiod-default-validator",
     )
+
+    def how(context: str, path: str) -> Action:
+        rest = (kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *names),)
+        return Action(_install(context, path), (_uninstall(context, path), rest))
+
+    return how
 
 
 def generate(context: str, path: str) -> Action:
     """Have istioctl render an IstioOperator, and apply what it rendered."""
     manifest = ("istioctl", "manifest", "generate", "-f", path)
-    return Action((manifest, kubectl(context, "apply", "-f", "-")), (manifest, _delete(context, "-")))
+    return Action((manifest, kubectl(context, "apply", "-f", "-")), ((manifest, _delete(context, "-")),))
 
 
 def helm_gateway(context: str, namespace: str, name: str, path: str, release: str) -> Action:
@@ -46,7 +74,7 @@ def helm_gateway(context: str, namespace: str, name: str, path: str, release: st
     where = ("-n", namespace, f"--kube-context={context}")
     return Action(
         (("helm", "install", name, "istio/gateway", *where, "--version", f"~{release}.0", "-f", path),),
-        (("helm", "uninstall", name, *where),),
+        ((("helm", "uninstall", name, *where),),),
     )
 
 
@@ -55,8 +83,16 @@ def create_remote_secret(context: str, into: str, namespace: str, secret: str, *
     create = ("istioctl", "create-remote-secret", f"--context={context}", f"--namespace={namespace}", *words)
     return Action(
         (create, kubectl(into, "apply", "-f", "-")),
-        (kubectl(into, "delete", "secret", secret, "-n", namespace, "--ignore-not-found"),),
+        ((kubectl(into, "delete", "secret", secret, "-n", namespace, "--ignore-not-found"),),),
     )
+
+
+def _install(context: str, path: str) -> Pipeline:
+    return (("istioctl", "install", "-y", f"--context={context}", "-f", path),)
+
+
+def _uninstall(context: str, path: str) -> Pipeline:
+    return (("istioctl", "uninstall", "-y", f"--context={context}", "-f", path),)
 
 
 def _delete(context: str, path: str) -> Argv:

@@ -9,7 +9,18 @@ from typing import Literal, overload
 from extcp_manifests import builders, output
 from extcp_manifests.builders import gateways
 from extcp_manifests.builders.secrets import CONFIG_SECRET, remote_secret_name
-from extcp_manifests.commands import Action, apply, create_remote_secret, generate, helm_gateway, install, kubectl
+from extcp_manifests.commands import (
+    Action,
+    How,
+    apply,
+    create_remote_secret,
+    generate,
+    helm_gateway,
+    install,
+    install_rendered,
+    install_shared_gateway,
+    kubectl,
+)
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.runbook import runbook
 from extcp_manifests.step import Builder, Check, Step, text_of
@@ -132,7 +143,7 @@ class _Site:
     def step(
         self,
         file: str,
-        how: Callable[[str, str], Action],
+        how: How,
         *documents: Builder,
         why: str,
         verify: tuple[Check, ...] = (),
@@ -165,9 +176,27 @@ class _Scene:
     external: _Site
 
     @property
-    def install_remote(self) -> Callable[[str, str], Action]:
+    def set_up_remote(self) -> How:
         """How this release sets up a remote cluster."""
         return install if self.topology.istio.install_remotes else generate
+
+    @property
+    def install(self) -> How:
+        """How this release installs what has no CRDs of its own."""
+        return install if self.topology.istio.uninstall_by_owner else install_rendered
+
+    @property
+    def install_gateway(self) -> How:
+        """How this release installs a gateway of the mesh in this cluster; the config cluster has Istio's CRDs."""
+        without_crds = self.cluster != self.topology.config_cluster
+        return generate if without_crds and self.topology.istio.saves_installed_state else self.install
+
+    @property
+    def install_shared_gateway(self) -> How:
+        """How this release installs the external cluster's gateway."""
+        gateway = self.topology.gateway
+        by_owner = self.topology.istio.uninstall_by_owner
+        return install if by_owner else install_shared_gateway(gateway.name, gateway.namespace)
 
 
 def _scene(plan: Plan, stage: str, cluster: MeshCluster) -> _Scene:
@@ -184,13 +213,14 @@ def _shared_gateway(scene: _Scene) -> Iterator[Step]:
     gateway, secret = topology.gateway, topology.credential_name
     yield site.step(
         "controlplane-gateway.yaml",
-        install,
+        scene.install_shared_gateway,
         builders.ControlPlaneGateway(name=gateway.name, namespace=gateway.namespace),
         why="The ingress gateway through which remote clusters will reach istiod; other control planes may share it.",
         verify=(
             Check(
                 site.kubectl("get", "service", gateway.name, "-n", gateway.namespace),
-                f"an external address that is, or that DNS gives for, {topology.address}",
+                f"an external address that is, or that DNS gives for, {topology.address}; "
+                "if it is another, correct the topology and generate again",
             ),
             *(
                 (
@@ -216,7 +246,7 @@ def _config_cluster(scene: _Scene) -> Iterator[Step]:
     )
     yield site.step(
         "remote-config-cluster.yaml",
-        scene.install_remote,
+        scene.set_up_remote,
         builders.ConfigCluster(
             release=topology.istio,
             address=topology.address,
@@ -259,7 +289,7 @@ def _control_plane(scene: _Scene) -> Iterator[Step]:
     )
     yield site.step(
         "external-istiod.yaml",
-        install,
+        scene.install,
         builders.ExternalIstiod(
             release=release,
             address=topology.address,
@@ -325,7 +355,7 @@ def _gateway(scene: _Scene, name: str, operator: Builder, values: Builder, *, wh
         return helm_gateway(context, namespace, name, path, scene.topology.release)
 
     file, how, document = {
-        "istioctl": (f"{name}.yaml", install, operator),
+        "istioctl": (f"{name}.yaml", scene.install_gateway, operator),
         "helm": (f"{name}.values.yaml", helm, values),
     }[scene.cluster.gateways.install]
     pods = Check(site.kubectl("get", "pods", "-l", f"app={name}", "-n", namespace), "a pod that is Running, 1/1")
@@ -405,7 +435,7 @@ def _join(scene: _Scene) -> Iterator[Step]:
     )
     yield site.step(
         "remote-cluster.yaml",
-        scene.install_remote,
+        scene.set_up_remote,
         builders.RemoteCluster(
             release=topology.istio,
             address=topology.address,
@@ -430,7 +460,7 @@ def _east_west(scene: _Scene) -> Iterator[Step]:
         return
     yield site.step(
         "eastwest-gateway.yaml",
-        scene.install_remote,
+        generate,
         builders.EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision),
         why="The gateway by which other networks reach this cluster's services.",
         verify=(

@@ -35,6 +35,10 @@ class Release:
     """Whether the guide creates the ServiceAccount `istiod-service-account` beside the namespace."""
     install_remotes: bool
     """Whether remote clusters are set up with `istioctl install`, or else `istioctl manifest generate`."""
+    saves_installed_state: bool
+    """Whether `istioctl install` ends by saving an IstioOperator, which fails in a cluster without that CRD."""
+    uninstall_by_owner: bool
+    """Whether `istioctl uninstall -f` removes all that an installation made; else it only removes istiod."""
     untyped_operator: bool
     """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
     shared_networks_first: bool
@@ -78,6 +82,8 @@ _FIRST = Release(
     external_istiod_value=None,  # istio 1.22.8: istio-discovery/templates/reader-clusterrole.yaml, reader rules only
     legacy_service_account=True,  # the guide, up to 1.23; nothing uses the account
     install_remotes=False,  # the guide, up to 1.23
+    saves_installed_state=True,  # istio 1.20.8: operator/pkg/helmreconciler; read, not run
+    uninstall_by_owner=False,  # istio 1.20.8: operator/cmd/mesh/uninstall.go, issues 31976 and 47960; read, not run
     untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
@@ -104,6 +110,16 @@ CHANGES = (
         "1.20",
         "a revision works with an IP address",
         {"revision_by_ip": True},  # istio 1.20.8: istiod-remote/templates/istiod-remote-service.yaml, note 47552
+    ),
+    Change(
+        "1.21",
+        "`istioctl install` no longer saves an IstioOperator in the cluster",
+        {"saves_installed_state": False},  # istio 1.21.6: note drop-iop
+    ),
+    Change(
+        "1.21",
+        "`istioctl uninstall -f` removes all that an installation made, before that only istiod",
+        {"uninstall_by_owner": True},  # istio 1.21.6: pull request 47961; read, not run
     ),
     Change(
         "1.22",
@@ -133,7 +149,7 @@ CHANGES = (
     Change(
         "1.24",
         "remote clusters are set up with `istioctl install`, before that `istioctl manifest generate`",
-        {"install_remotes": True},  # the guide from 1.24
+        {"install_remotes": True},  # the guide from 1.24; its east-west gateways are still rendered and applied
     ),
     Change(
         "1.24",
@@ -227,3 +243,8 @@ def find_release(release: Release | str) -> Release:
         minor = ".".join(release.split(".")[:2])
         hint = f"write the minor {minor!r}" if minor in RELEASES else f"known are {known[0]} to {known[-1]}"
         raise InvalidInput([Problem("release", f"{release!r} is no known Istio release: {hint}")]) from None
+
+
+def first_release_with(field: str, value: object = True) -> str:
+    """The first release in which a field has a value."""
+    return next(name for name, release in RELEASES.items() if getattr(release, field) == value)

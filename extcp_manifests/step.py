@@ -37,8 +37,8 @@ class Step:
     why: str
     """One sentence."""
     command: Pipeline
-    undo: Pipeline | None = None
-    """What takes the step back."""
+    undo: tuple[Pipeline, ...] = ()
+    """What takes the step back, in order."""
     path: str | None = None
     """The step's file, relative to the output folder, always with `/`; None where there is no file."""
     builders: tuple[Builder, ...] = ()
