@@ -19,9 +19,8 @@ The modules in reading order, in which each imports only from those before it:
 Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
 """
 
-from extcp_manifests import builders, injection, yaml
 from extcp_manifests.credentials import ClusterCredentials, load_credentials
-from extcp_manifests.errors import ExtcpError, InvalidInput, OutputError
+from extcp_manifests.errors import ExtcpError, InvalidInput
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.topology import (
     ExternalCluster,
@@ -40,15 +39,11 @@ __all__ = [
     "InvalidInput",
     "MeshCluster",
     "MeshGateways",
-    "OutputError",
     "Plan",
     "Sample",
     "SharedGateway",
     "Topology",
-    "builders",
-    "injection",
     "load",
     "load_credentials",
     "plan",
-    "yaml",
 ]

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.text import DNS_SUBDOMAIN
@@ -13,6 +14,7 @@ class Hostname:
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
+    version: ClassVar[None] = None
 
     def authority(self, port: int) -> str:
         """Host and port as a URL or an `address:port` setting writes them."""
@@ -73,6 +75,9 @@ def _ip_address(text: str) -> IPAddress:
     # kubernetes: pkg/apis/core/validation/validation.go refuses these as the address of an endpoint.
     if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast:
         raise ValueError("cannot be reached from another cluster: give the address of the ingress gateway")
+    # istio 1.31: istio-discovery/templates/remote-istiod-slices.yaml has the address without quotes in a YAML list.
+    if ip.compressed.endswith(":"):
+        raise ValueError("ends in a colon, of which Istio's charts make a key: give the gateway another address")
     return IPAddress(ip.compressed, ip.version)
 
 

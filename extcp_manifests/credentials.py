@@ -43,7 +43,11 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterCredentials:
-    """How istiod reaches one cluster."""
+    """How istiod reaches one cluster.
+
+    The token is one of the ServiceAccount `istiod` (`istiod-REVISION`) in the config cluster, and of
+    `istio-reader-service-account` in every other; both accounts are there once the cluster is set up.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     server: Annotated[str, matching(_why_no_server), Field(description="URL of the API server.")]

@@ -6,14 +6,15 @@ address, and istiod patches its own CA into them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extcp_manifests import injection
-from extcp_manifests.address import Address, Hostname, IPAddress
+from extcp_manifests.address import Address
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import BaseValues, IstiodRemoteValues
 from extcp_manifests.naming import Names
 from extcp_manifests.networking import HTTPMatchRequest, HTTPRoute, RouteDestination, TLSMatchAttributes, TLSRoute
-from extcp_manifests.release import Release
+from extcp_manifests.release import Release, first_release_with
 
 XDS_PORT = 15012
 WEBHOOK_PORT = 15017
@@ -40,6 +41,8 @@ class Exposure:
     """Which root certificates proxies trust when they connect to istiod."""
     webhook_names: Callable[[Names], tuple[str, str]]
     """INJECTION_WEBHOOK_CONFIG_NAME and VALIDATION_WEBHOOK_CONFIG_NAME; empty, istiod leaves the webhooks alone."""
+    ca_address: Callable[[Address], str]
+    """`global.caAddress`, where istiod signs certificates."""
     remote_pilot_address: Callable[[Address], str | None]
     istiod_remote: Callable[[Address, str, str], IstiodRemoteValues]
     """How a remote cluster's injection webhook reaches istiod, from the address, the cluster and the network."""
@@ -47,6 +50,10 @@ class Exposure:
     """How the config cluster's validation webhooks reach istiod."""
     why_not_nameable: Callable[[str], str | None]
     """Why an encodable cluster or network name cannot be used with this kind of address, or None."""
+    why_not_in: Callable[[Release], str | None]
+    """Why a release cannot do with this kind of address, or None."""
+    why_no_revision: Callable[[Release], str | None]
+    """Why a release cannot do with this kind of address and a revision, or None."""
 
 
 def _http_route(port: int, destination: RouteDestination) -> HTTPRoute:
@@ -70,16 +77,38 @@ BY_HOSTNAME = Exposure(
         "CA_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
     },
     webhook_names=lambda names: ("", ""),
+    ca_address=lambda address: address.authority(XDS_PORT),
     remote_pilot_address=lambda address: None,
     istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
         injectionURL=injection.url(address.authority(WEBHOOK_PORT), cluster=cluster, network=network)
     ),
     base=lambda address: BaseValues(validationURL=f"https://{address.authority(WEBHOOK_PORT)}/validate"),
     why_not_nameable=lambda name: None,
+    why_not_in=lambda release: None,
+    why_no_revision=lambda release: None,
 )
 
+
+def _why_no_revision_by_ip(release: Release) -> str | None:
+    if release.revision_by_ip:
+        return None
+    return (
+        f"a revision works with an IP address from Istio {first_release_with('revision_by_ip')}, since webhooks of "
+        f"{release} call a Service that its charts do not make: use a host name or leave the revision out"
+    )
+
+
+def _why_no_ipv6(release: Release) -> str | None:
+    if release.ipv6:
+        return None
+    return (
+        f"IPv6 works from Istio {first_release_with('ipv6')}, since the charts of {release} take it for a host name: "
+        "use a host name or an IPv4 address"
+    )
+
+
 # What the guide's edits make of those files, the same in every release.
-BY_IP = Exposure(
+BY_IPV4 = Exposure(
     needs_credential=False,
     protocol="tls",
     tls_mode="PASSTHROUGH",
@@ -88,20 +117,32 @@ BY_IP = Exposure(
     tls=_tls_route,
     proxy_metadata=None,
     webhook_names=lambda names: (names.injector_webhook, names.validator_webhook),
+    ca_address=lambda address: address.authority(XDS_PORT),
     remote_pilot_address=str,
     istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
         injectionPath=injection.service_path(cluster=cluster, network=network)
     ),
     base=lambda address: None,
     why_not_nameable=injection.why_no_service_path,
+    why_not_in=lambda release: None,
+    why_no_revision=_why_no_revision_by_ip,
 )
 
-_BY_KIND: Mapping[type[Address], Exposure] = {Hostname: BY_HOSTNAME, IPAddress: BY_IP}
+# As by IPv4, but for two things. The injection templates write caAddress without quotes, and an address that begins
+# with a bracket is broken YAML there; with quotes of its own every template reads it right (istio 1.31, branch
+# release-1.31: istio-discovery/files/*.yaml; injection was run both ways with the sidecar template of that branch).
+BY_IPV6 = replace(
+    BY_IPV4,
+    ca_address=lambda address: f"'{address.authority(XDS_PORT)}'",
+    why_not_in=_why_no_ipv6,
+)
+
+_BY_VERSION: Mapping[int | None, Exposure] = {None: BY_HOSTNAME, 4: BY_IPV4, 6: BY_IPV6}
 
 
 def exposure_of(address: Address) -> Exposure:
     """The exposure that belongs to an address."""
-    return _BY_KIND[type(address)]
+    return _BY_VERSION[address.version]
 
 
 def why_no_credential(exposure: Exposure, credential_name: str | None) -> str | None:
@@ -115,16 +156,14 @@ def why_no_credential(exposure: Exposure, credential_name: str | None) -> str | 
 
 def why_not_in_release(release: Release, address: Address, revision: str | None) -> Iterator[tuple[str, str]]:
     """What an address needs that a release does not have: the name of the input, and the sentence."""
-    target = exposure_of(address).remote_pilot_address(address)
-    if target and ":" in target and not release.ipv6:
-        yield (
-            "address",
-            f"IPv6 works from Istio 1.30, since the charts of {release} take it for a host name: "
-            "use a host name or an IPv4 address",
-        )
-    if target and revision and not release.revision_by_ip:
-        yield (
-            "revision",
-            f"a revision works with an IP address from Istio 1.20, since webhooks of {release} call a Service that its "
-            "charts do not make: use a host name or leave the revision out",
-        )
+    exposure = exposure_of(address)
+    if problem := exposure.why_not_in(release):
+        yield "address", problem
+    if revision and (problem := exposure.why_no_revision(release)):
+        yield "revision", problem
+
+
+def refuse_misfits(release: Release, address: Address, revision: str | None) -> None:
+    """Raise InvalidInput for what `why_not_in_release` tells of."""
+    if problems := [Problem(*found) for found in why_not_in_release(release, address, revision)]:
+        raise InvalidInput(problems)

@@ -70,15 +70,35 @@ def _why_no_cluster(name: str) -> str | None:
 def _why_no_namespace(name: str) -> str | None:
     if name in _RESERVED:
         return f"{name!r} is one of Kubernetes' own namespaces: choose another"
-    return dns_label(name)
+    return _why_retyped(name) or dns_label(name)
 
 
 def _why_no_revision(name: str) -> str | None:
     if name == "default":
         return "'default' is what no revision means: leave it out"
-    if _RETYPED.fullmatch(name):
-        return f"istioctl would read {name!r} as a number or a boolean: choose a name with other letters"
-    return dns_label(name, 63 - len("istiod-"))
+    return _why_retyped(name) or dns_label(name, 63 - len("istiod-"))
+
+
+def _why_retyped(name: str) -> str | None:
+    """Istio's charts write these names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces)."""
+    if _RETYPED.fullmatch(name) or not isinstance(yaml.resolve(name), str):
+        return f"Istio would read {name!r} as a number or a boolean: choose a name with other letters"
+    return None
+
+
+def _why_no_gateway(name: str) -> str | None:
+    return _why_retyped(name) or dns_label(name)
+
+
+def _why_no_mesh_id(name: str) -> str | None:
+    return printable(name) or _why_breaks_charts(name)
+
+
+def _why_breaks_charts(name: str) -> str | None:
+    """Istio's charts write these names between double quotes, as they are (istio 1.31: rendering was run)."""
+    if not set(name) & set('"\\'):
+        return None
+    return f"{name!r} has a quotation mark or backslash, which breaks Istio's charts: leave it out"
 
 
 def _plain_mapping(value: object) -> Mapping[str, Any]:
@@ -101,7 +121,7 @@ def _copied(value: Any) -> Any:
 
 Text = Annotated[str, matching(printable)]
 NamespaceName = Annotated[str, matching(_why_no_namespace)]
-GatewayName = Annotated[str, matching(dns_label)]
+GatewayName = Annotated[str, matching(_why_no_gateway)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +217,7 @@ class Topology(BaseModel, frozen=True):
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
-    mesh_id: Annotated[Text, Field(description="ID of the mesh.")]
+    mesh_id: Annotated[str, matching(_why_no_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
         NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
     ] = "external-istiod"
@@ -410,6 +430,13 @@ def _secret_keys(topology: Topology) -> _Found:
             yield (*place, "name"), "'config' is the key of the config cluster's own secret: choose another"
 
 
+def _told_cluster(topology: Topology) -> _Found:
+    for place, cluster in _mesh_clusters(topology):
+        told = place == ("config_cluster",) and topology.istio.istiod_is_told_its_cluster
+        if told and (problem := _why_breaks_charts(cluster.name)):
+            yield (*place, "name"), problem
+
+
 def _leading_cluster(topology: Topology) -> _Found:
     for place, cluster in _mesh_clusters(topology):
         if place == ("config_cluster",) and topology.remote_clusters and "," in cluster.name:
@@ -477,6 +504,7 @@ _RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
     ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),
     ({"address", "config_cluster", "remote_clusters"}, _service_paths),
     ({"config_cluster", "remote_clusters"}, _secret_keys),
+    ({"release", "config_cluster", "remote_clusters"}, _told_cluster),
     ({"config_cluster", "remote_clusters"}, _leading_cluster),
     ({"mesh_config"}, _mesh_config),
 )

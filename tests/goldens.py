@@ -1,7 +1,7 @@
 """Golden files: `golden/<topology>/<since>/<cluster>/<file>.yaml`, the release since which they hold.
 
-An epoch holds every file of the topology; a release is compared with the newest epoch that is not after it. The runbook
-names its release, so it is stored for the topology's own release alone.
+An epoch holds every file of the topology; a release is compared with the newest epoch that is not after it. A runbook
+names its release and Kubernetes, so it is compared for the first release of an epoch alone; commands are for all.
 """
 
 from pathlib import Path
@@ -21,17 +21,25 @@ Files = dict[str, bytes]
 
 def expected(name: str) -> Files:
     """Every golden file of a topology, by its path below golden/<topology>/, as the library writes it now."""
-    files: Files = {"RUNBOOK.md": _plan(name, None).runbook().encode()}
-    before: Files | None = None
+    files: Files = {}
+    before = None
     for release in RELEASES:
         try:
-            now: Files | None = dict(_plan(name, release).files())
+            the_plan = _plan(name, release)
         except InvalidInput:
-            now = None
-        if now is not None and now != before:
-            files |= {f"{release}/{path}": content for path, content in now.items()}
+            before = None
+            continue
+        now = dict(the_plan.files()), _commands(the_plan)
+        if now != before:
+            files |= {f"{release}/{path}": content for path, content in now[0].items()}
+            files[f"{release}/RUNBOOK.md"] = the_plan.runbook().encode()
         before = now
     return files
+
+
+def _commands(the_plan: Plan) -> str:
+    """All commands in one text, without the number of the release."""
+    return "\n".join(f"{step.command} {step.undo}" for step in the_plan.steps).replace(the_plan.topology.release, "R")
 
 
 def stored(name: str) -> Files:
@@ -56,7 +64,7 @@ def update(name: str) -> list[str]:
     return changed
 
 
-def _plan(name: str, release: str | None) -> Plan:
+def _plan(name: str, release: str) -> Plan:
     source = TOPOLOGIES[name]
     credentials = source.with_suffix(".credentials.yaml")
     return plan(

@@ -107,7 +107,7 @@ def test_ipv6_addresses_stand_in_brackets_beside_a_port() -> None:
     remote = builders.RemoteCluster(**inputs).build().plain()["spec"]["values"]
     assert remote["global"]["remotePilotAddress"] == "2001:db8::10"
     istiod = builders.ExternalIstiod(**inputs, mesh_id="m").build().plain()["spec"]
-    assert istiod["values"]["global"]["caAddress"] == "[2001:db8::10]:15012"
+    assert istiod["values"]["global"]["caAddress"] == "'[2001:db8::10]:15012'", "templates write it without quotes"
     assert istiod["meshConfig"]["defaultConfig"] == {"discoveryAddress": "[2001:db8::10]:15012"}
 
 
@@ -174,6 +174,18 @@ def test_a_shared_gateway_of_another_name() -> None:
         (
             lambda: builders.IstiodGateway(release="1.24", address="192.0.2.1", credential_name="c").build(),
             "credential_name: has no use with an IP address, where istiod ends TLS itself: leave it out",
+        ),
+        (
+            lambda: builders.ExternalIstiod(
+                release="1.19", address="192.0.2.1", mesh_id="m", cluster="c", network="n", revision="r"
+            ).build(),
+            "revision: a revision works with an IP address from Istio 1.20, since webhooks of 1.19 call a Service that "
+            "its charts do not make: use a host name or leave the revision out",
+        ),
+        (
+            lambda: builders.IstiodGateway(release="1.24", address="2001:db8::1").build(),
+            "address: IPv6 works from Istio 1.30, since the charts of 1.24 take it for a host name: "
+            "use a host name or an IPv4 address",
         ),
         (
             lambda: builders.ExposeServices(release="2.0").build(),

@@ -75,16 +75,12 @@ def test_the_public_names() -> None:
         "InvalidInput",
         "MeshCluster",
         "MeshGateways",
-        "OutputError",
         "Plan",
         "Sample",
         "SharedGateway",
         "Topology",
-        "builders",
-        "injection",
         "load",
         "load_credentials",
         "plan",
-        "yaml",
     ]
     assert all(hasattr(extcp_manifests, name) for name in extcp_manifests.__all__)

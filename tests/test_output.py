@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from extcp_manifests import ClusterCredentials, OutputError, Plan, load, load_credentials, plan
+from extcp_manifests import ClusterCredentials, Plan, load, load_credentials, plan
+from extcp_manifests.errors import OutputError
 from extcp_manifests.output import LISTING, Entry, write
 
 ROOT = Path(__file__).parents[1]

@@ -60,8 +60,8 @@ def test_the_guide_step_by_step() -> None:
         "istioctl install -y --context=ctx-cluster2 -f cluster2/remote-cluster.yaml",
         "istioctl create-remote-secret --context=ctx-cluster2 --namespace=external-istiod --type=remote "
         "--name=cluster2 --create-service-account=false | kubectl --context=ctx-external apply -f -",
-        "istioctl install -y --context=ctx-cluster1 -f cluster1/eastwest-gateway.yaml",
-        "istioctl install -y --context=ctx-cluster2 -f cluster2/eastwest-gateway.yaml",
+        "istioctl manifest generate -f cluster1/eastwest-gateway.yaml | kubectl --context=ctx-cluster1 apply -f -",
+        "istioctl manifest generate -f cluster2/eastwest-gateway.yaml | kubectl --context=ctx-cluster2 apply -f -",
         "kubectl --context=ctx-cluster1 apply -f cluster1/expose-services.yaml",
         "kubectl --context=ctx-cluster2 apply -f cluster2/sample/namespace.yaml",
         "kubectl --context=ctx-cluster2 apply -f cluster2/sample/helloworld.yaml",
@@ -84,10 +84,56 @@ def test_remotes_before_1_24() -> None:
         for cluster, file in (
             ("cluster1", "remote-config-cluster"),
             ("cluster2", "remote-cluster"),
-            ("cluster1", "eastwest-gateway"),
-            ("cluster2", "eastwest-gateway"),
         )
     ]
+
+
+def undone(the_plan: Plan, path: str) -> list[str]:
+    """The commands that take back the step of a file."""
+    [step] = [step for step in the_plan.steps if step.path == path]
+    return [" | ".join(" ".join(argv) for argv in pipeline) for pipeline in step.undo]
+
+
+def test_ways_back_from_1_21() -> None:
+    """istioctl removes all that an installation made, by its name."""
+    for path in (
+        "external/controlplane-gateway.yaml",
+        "external/external-istiod.yaml",
+        "cluster1/istio-egressgateway.yaml",
+    ):
+        context = f"ctx-{path.split('/')[0]}"
+        assert undone(guide("1.21"), path) == [f"istioctl uninstall -y --context={context} -f {path}"]
+
+
+def test_ways_back_before_1_21() -> None:
+    """istioctl only removes istiod, so what a file renders is deleted, and of the shared gateway all but the CRDs."""
+    old = guide("1.20")
+    for path in ("external/external-istiod.yaml", "cluster1/istio-ingressgateway.yaml"):
+        context = f"ctx-{path.split('/')[0]}"
+        assert undone(old, path) == [
+            f"istioctl manifest generate -f {path} | kubectl --context={context} delete --ignore-not-found -f -"
+        ]
+    first, second = undone(old, "external/controlplane-gateway.yaml")
+    assert first == "istioctl uninstall -y --context=ctx-external -f external/controlplane-gateway.yaml"
+    assert second == (
+        "kubectl --context=ctx-external delete --ignore-not-found -n istio-system deployment/istio-ingressgateway "
+        "service/istio-ingressgateway horizontalpodautoscaler/istio-ingressgateway "
+        "poddisruptionbudget/istio-ingressgateway serviceaccount/istio-ingressgateway-service-account "
+        "role/istio-ingressgateway-sds rolebinding/istio-ingressgateway-sds "
+        "mutatingwebhookconfiguration/istio-revision-tag-default "
+        "validatingwebhookconfiguration/istiod-default-validator"
+    )
+
+
+@pytest.mark.parametrize(("release", "rendered"), [("1.20", True), ("1.21", False)])
+def test_gateways_of_further_clusters(release: str, rendered: bool) -> None:
+    """Up to 1.20 istioctl install ends in an error where there are no CRDs, so gateways there are rendered."""
+    [step] = [
+        step
+        for step in plan(load(ROOT / "tests/topologies/revision.yaml", release=release)).steps
+        if step.path == "east/istio-ingressgateway.yaml"
+    ]
+    assert (step.command[0][:3] == ("istioctl", "manifest", "generate")) == rendered
 
 
 def test_what_to_verify() -> None:
@@ -135,7 +181,10 @@ def test_clean_up_is_the_reverse_without_purge() -> None:
     the_plan = guide()
     runbook = the_plan.runbook()
     end = runbook.split("```sh\n")[-1]
-    positions = [end.index(" ".join(step.undo[-1])) for step in reversed(the_plan.steps) if step.undo]
+    undo = [pipeline for step in reversed(the_plan.steps) for pipeline in step.undo]
+    positions = [
+        end.index(" ".join(pipeline[0])) for pipeline in undo if pipeline[0][0] != "kubectl" or "-f" in pipeline[0]
+    ]
     assert positions == sorted(positions)
     assert "--purge" not in "".join(line for line in runbook.splitlines() if line.startswith(("istioctl", "kubectl")))
 

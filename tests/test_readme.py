@@ -48,10 +48,24 @@ def test_the_problems_shown() -> None:
     assert str(caught.value) == "\n".join(blocks("console")[0].splitlines()[1:])
 
 
+def test_the_mesh_config_explained() -> None:
+    """The table is what the command prints for the two example files."""
+    command, *table = blocks("console")[1].splitlines()
+    words = command.removeprefix("$ extcp-manifests ").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "extcp_manifests", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT / "examples/mesh_config",
+    )
+    assert done.stdout.splitlines() == table
+
+
 def test_the_credentials_shown() -> None:
     """The form of the credentials file is accepted once a token stands in it."""
     text = next(block for block in blocks("yaml") if "kind: Credentials" in block)
-    credentials = load_credentials(text.replace("the token of the ServiceAccount istio-reader-service-account", "abc"))
+    credentials = load_credentials(text.replace("the token of istio-reader-service-account in cluster2", "abc"))
     assert list(credentials) == ["cluster2"]
 
 

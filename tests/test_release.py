@@ -17,6 +17,8 @@ EXPECTED = {
     "external_istiod_value": {"1.15": None, "1.24": True},
     "legacy_service_account": {"1.15": True, "1.24": False},
     "install_remotes": {"1.15": False, "1.24": True},
+    "saves_installed_state": {"1.15": True, "1.21": False},
+    "uninstall_by_owner": {"1.15": False, "1.21": True},
     "untyped_operator": {"1.15": False, "1.24": True},
     "shared_networks_first": {"1.15": False, "1.25": True},
     "ipv6": {"1.15": False, "1.30": True},

@@ -124,6 +124,7 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("127.0.0.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("0.0.0.0", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("169.254.1.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
+        ("2001:db8::", "ends in a colon, of which Istio's charts make a key: give the gateway another address"),
         ("fe80::1", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("ff02::1", "cannot be reached from another cluster: give the address of the ingress gateway"),
     ],
@@ -158,15 +159,30 @@ def test_revision_with_an_ip_address_from_1_20(release: str, works: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "revision", ["12", "1e3", "1e-3", "0x1p4", "t", "f", "true", "false", "inf", "infinity", "nan"]
+    "name",
+    [
+        *("12", "1e3", "1e-3", "0x1p4", "t", "f", "true", "false", "inf", "infinity", "nan"),
+        *("on", "off", "y", "yes", "no", "n", "null", "0b1", "0o17", "0x1f", "017"),
+    ],
 )
-def test_revisions_that_istioctl_would_retype(revision: str) -> None:
-    """istioctl sets a revision as a value of --set, which reads numbers and booleans."""
+def test_names_that_istio_would_retype(name: str) -> None:
+    """istioctl and the charts read some names as numbers and booleans, where they stand without quotes."""
     with pytest.raises(InvalidInput) as caught:
-        by_hostname(revision=revision)
-    assert str(caught.value) == (
-        f"revision: istioctl would read {revision!r} as a number or a boolean: choose a name with other letters"
-    )
+        by_hostname(revision=name, namespace=name, gateway=SharedGateway(name=name, namespace=name))
+    told = f"Istio would read {name!r} as a number or a boolean: choose a name with other letters"
+    places = [problem.path for problem in caught.value.problems if problem.message == told]
+    assert places == ["namespace", "revision", "gateway.namespace", "gateway.name"]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b"])
+def test_names_that_break_the_charts(name: str) -> None:
+    """Mesh ID and config cluster stand between double quotes in Istio's charts; the cluster's only from 1.18."""
+    config = MeshCluster(name=name, network="n")
+    problem = f"{name!r} has a quotation mark or backslash, which breaks Istio's charts: leave it out"
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(mesh_id=name, config_cluster=config)
+    assert str(caught.value).splitlines() == [f"mesh_id: {problem}", f"config_cluster.name: {problem}"]
+    assert by_hostname(release="1.17", config_cluster=config).config_cluster.name == name
 
 
 @pytest.mark.parametrize("revision", ["1-24-6", "canary", "v1", "e3", "a" * 56])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from extcp_manifests.address import Address, parse_address
-from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of
+from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
 from extcp_manifests.istio_operator import (
     Component,
     Components,
@@ -66,7 +66,7 @@ class ControlPlaneGateway:
         return () if self.name == DEFAULT_GATEWAY else (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
 
     def _values(self) -> Values | None:
-        """From 1.24 this value, and not metadata.namespace, decides where the gateway goes."""
+        """This value, and not metadata.namespace, decides where the gateway goes."""
         if self.namespace == DEFAULT_GATEWAY_NAMESPACE:
             return None
         return Values(global_=GlobalValues(istioNamespace=self.namespace))
@@ -90,6 +90,7 @@ class ExternalIstiod:
 
     def build(self) -> IstioOperator:
         release = find_release(self.release)
+        refuse_misfits(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
         return IstioOperator(
             metadata=ObjectMeta(name="external-istiod", namespace=self.namespace),
@@ -129,10 +130,11 @@ class ExternalIstiod:
         )
 
     def _global(self, release: Release) -> GlobalValues:
+        address = parse_address(self.address)
         told = release.istiod_is_told_its_cluster
         return GlobalValues(
             istioNamespace=self.namespace,
-            caAddress=parse_address(self.address).authority(XDS_PORT),
+            caAddress=exposure_of(address).ca_address(address),
             operatorManageWebhooks=True,
             configValidation=False,
             meshID=self.mesh_id,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from extcp_manifests.address import Address, parse_address
-from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exposure import exposure_of, why_not_in_release
+from extcp_manifests.exposure import exposure_of, refuse_misfits
 from extcp_manifests.istio_operator import (
     BaseValues,
     GlobalValues,
@@ -67,8 +66,7 @@ def _remote(
 ) -> IstioOperator:
     release, address = find_release(inputs.release), parse_address(inputs.address)
     exposure = exposure_of(address)
-    if problems := [Problem(*found) for found in why_not_in_release(release, address, inputs.revision)]:
-        raise InvalidInput(problems)
+    refuse_misfits(release, address, inputs.revision)
     return IstioOperator(
         metadata=ObjectMeta(name=name, namespace=inputs.namespace),
         spec=IstioOperatorSpec(

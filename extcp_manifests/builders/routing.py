@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from extcp_manifests.address import Address, parse_address
 from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exposure import HTTPS_PORT, WEBHOOK_PORT, XDS_PORT, exposure_of, why_no_credential
+from extcp_manifests.exposure import HTTPS_PORT, WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits, why_no_credential
 from extcp_manifests.kubernetes import ObjectMeta
 from extcp_manifests.naming import Names, gateway_labels
 from extcp_manifests.networking import (
@@ -48,10 +48,12 @@ class IstiodGateway:
     def build(self) -> Gateway:
         address = parse_address(self.address)
         exposure = exposure_of(address)
+        release = find_release(self.release)
+        refuse_misfits(release, address, None)
         if problem := why_no_credential(exposure, self.credential_name):
             raise InvalidInput([Problem("credential_name", problem)])
         return Gateway(
-            apiVersion=find_release(self.release).routing_api_version,
+            apiVersion=release.routing_api_version,
             metadata=ObjectMeta(name="external-istiod-gw", namespace=self.namespace),
             spec=GatewaySpec(
                 selector={"istio": gateway_labels(self.gateway)["istio"]},

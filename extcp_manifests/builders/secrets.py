@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import ObjectMeta, Secret
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.release import Release, find_release, first_release_with
 from extcp_manifests.text import DNS_SUBDOMAIN, stand_in
 
 READER = "istio-reader-service-account"
@@ -23,8 +23,10 @@ CONFIG_SECRET = "istio-kubeconfig"
 class RemoteSecret:
     """What `istioctl create-remote-secret` writes: a kubeconfig for one cluster, in a Secret for istiod.
 
-    `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; it carries the
-    label of remote secrets too, as istioctl writes it.
+    `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; its token is one of
+    the account `istiod` (`istiod-REVISION`) there, of type remote one of `istio-reader-service-account`. It carries the
+    label of remote secrets too, as istioctl writes it, by which istiod also registers the config cluster under the name
+    `config` (read in istio 1.31, not run).
     """
 
     release: Release | str
@@ -108,4 +110,5 @@ def why_no_tls_server_name(release: Release) -> str | None:
     """Why remote secrets of a release cannot name the server's certificate, or None."""
     if release.tls_server_name:
         return None
-    return f"Istio {release} has no tls-server-name in remote secrets: leave it out or use 1.26 or later"
+    first = first_release_with("tls_server_name")
+    return f"Istio {release} has no tls-server-name in remote secrets: leave it out or use {first} or later"
