@@ -37,7 +37,8 @@ def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str)
     record = find_release(release)
     given: dict[Source, Input] = {"shared": shared, "local": local}
     order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
-    source: Source = next((name for name in order if given[name] is not None), "defaults")
+    present: list[Source] = [name for name in order if given[name] is not None]
+    source: Source = present[0] if present else "defaults"
     text, data = read_source(source, given.get(source), "meshNetworks")
     decoded = decode(read_schema("mesh_config"), "MeshNetworks", data, record)
     if decoded.errors:

@@ -1,0 +1,733 @@
+"""What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
+
+Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
+pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. Spelling and types of
+keys are the API server's to check, by the CRD's schema; conflicts between documents are `istioctl analyze`'s.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
+from itertools import combinations
+from typing import Any
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kubernetes import Model
+from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip, is_wildcard_domain
+from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.schema import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong with a document, and what is only strange; paths begin with the document's `metadata` or `spec`."""
+
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def validate_networking(document: Model | Mapping[str, Any], *, release: Release | str) -> Findings:
+    """Validate a Gateway, VirtualService or DestinationRule, typed or plain.
+
+    Raises InvalidInput for a document of another kind.
+    """
+    plain = document.plain() if isinstance(document, Model) else document
+    rules = _rules(str(plain.get("kind")), find_release(release))
+    if not rules:
+        problem = f"is {plain.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
+        raise InvalidInput([Problem("kind", problem)])
+    found = [each for rule in rules for each in rule(plain)]
+    return Findings(
+        errors=tuple(each.problem for each in found if not each.warning),
+        warnings=tuple(each.problem for each in found if each.warning),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    problem: Problem
+    warning: bool = False
+
+
+Rule = Callable[[Mapping[str, Any]], Iterator[_Found]]
+
+
+def _error(path: str, message: str) -> _Found:
+    return _Found(Problem(path, message))
+
+
+def _warning(path: str, message: str) -> _Found:
+    return _Found(Problem(path, message), warning=True)
+
+
+def _list(value: Any, key: str) -> Sequence[Any]:
+    """The items of a list of a mapping; a list that is missing or null has none."""
+    return (value or {}).get(key) or () if isinstance(value, Mapping) else ()
+
+
+def _spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return document.get("spec") or {}
+
+
+# --------------------------------------------------------------------------------------------------------------- shared
+
+
+def _name(document: Mapping[str, Any]) -> Iterator[_Found]:
+    name = (document.get("metadata") or {}).get("name", "")
+    if not LABEL.fullmatch(name):
+        yield _error("metadata.name", f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+
+
+def _port(path: str, number: Any) -> Iterator[_Found]:
+    if not isinstance(number, int) or not 1 <= number <= 65535:
+        yield _error(path, f"is {number!r}, which is no port: use 1 to 65535")
+
+
+def _duration(path: str, text: Any, *, or_zero: bool = False) -> Iterator[_Found]:
+    """At least one millisecond, and no fraction of one."""
+    nanoseconds = parse_duration(text) if isinstance(text, str) else None
+    if nanoseconds == 0 and or_zero:
+        return
+    if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**6:
+        yield _error(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s")
+
+
+def _export_to(document: Mapping[str, Any]) -> Iterator[_Found]:
+    entries = [str(entry) for entry in _list(_spec(document), "exportTo")]
+    own = (document.get("metadata") or {}).get("namespace", "")
+    for entry in entries:
+        if entry not in (".", "*") and not LABEL.fullmatch(entry):
+            yield _error("spec.exportTo", f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+    resolved = [own if entry == "." else entry for entry in entries]
+    if len(set(resolved)) < len(resolved):
+        yield _error("spec.exportTo", "names a namespace twice: leave one out")
+    if "*" in entries and len(entries) > 1:
+        yield _error("spec.exportTo", "has '*' beside others: leave them out")
+
+
+def _matches(one: str, other: str) -> bool:
+    """Whether two hosts, each perhaps a wildcard, have names in common."""
+    if one.startswith("*") and other.startswith("*"):
+        long, short = sorted((one[1:], other[1:]), key=len, reverse=True)
+        return long.endswith(short)
+    if one.startswith("*"):
+        return other.endswith(one[1:])
+    return one.endswith(other[1:]) if other.startswith("*") else one == other
+
+
+def _is_subset(one: str, other: str) -> bool:
+    """Whether every name of the first host is one of the second's."""
+    if one.startswith("*"):
+        return other.startswith("*") and len(one) >= len(other) and one[1:].endswith(other[1:])
+    return one.endswith(other[1:]) if other.startswith("*") else one == other
+
+
+# -------------------------------------------------------------------------------------------------------------- Gateway
+
+_HTTP = ("http", "http2", "http_proxy", "grpc", "grpc-web")
+_TLS = ("https", "tls")
+_PROTOCOLS = (*_HTTP, *_TLS, "tcp", "udp", "mongo", "redis", "mysql")
+_CERTIFICATES = ("serverCertificate", "privateKey", "caCertificates", "credentialName")
+_MODES_WITH_CA = ("MUTUAL", "OPTIONAL_MUTUAL")
+
+
+def _servers(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for index, server in enumerate(_list(_spec(document), "servers")):
+        if isinstance(server, Mapping):
+            yield f"spec.servers[{index}]", server
+
+
+def _any_server(document: Mapping[str, Any]) -> Iterator[_Found]:
+    servers = _list(_spec(document), "servers")
+    if not servers:
+        yield _error("spec.servers", "is empty: add a server")
+    for index, server in enumerate(servers):
+        if not isinstance(server, Mapping):
+            yield _error(f"spec.servers[{index}]", "is empty: add its port and hosts")
+
+
+def _port_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+    taken: set[str] = set()
+    for place, server in _servers(document):
+        name = (server.get("port") or {}).get("name", "")
+        if not name:
+            yield _error(f"{place}.port.name", "is required: name the port")
+        elif name in taken:
+            yield _error(f"{place}.port.name", f"is {name!r} like another server's: choose another")
+        taken.add(name)
+
+
+def _server_hosts(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        hosts = _list(server, "hosts")
+        if not hosts:
+            yield _error(f"{place}.hosts", "is empty: add a host, or '*'")
+        for index, host in enumerate(map(str, hosts)):
+            namespace, slash, name = host.rpartition("/")
+            if slash and namespace not in ("*", ".") and not LABEL.fullmatch(namespace):
+                yield _error(f"{place}.hosts[{index}]", f"has the namespace {namespace!r}: use '*', '.' or a name")
+            if name != "*" and not ("." in name and (is_wildcard_domain(name) or is_ip(name))):
+                problem = f"is {host!r}, which no client can name: use a host name with a dot, an IPv4 address or '*'"
+                yield _error(f"{place}.hosts[{index}]", problem)
+
+
+def _wildcards(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        for index, host in enumerate(map(str, _list(server, "hosts"))):
+            name = host.rpartition("/")[2]
+            if "*" in name and name != "*" and not name.startswith("*."):
+                yield _error(f"{place}.hosts[{index}]", f"is {host!r}: '*' may only stand alone or before a dot")
+
+
+def _server_ports(*, unless_zero: bool) -> Rule:
+    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+        for place, server in _servers(document):
+            port = server.get("port")
+            if port is None:
+                yield _error(f"{place}.port", "is required: add it")
+                continue
+            if str(port.get("protocol", "")).lower() not in _PROTOCOLS:
+                problem = (
+                    f"is {port.get('protocol', '')!r}: use HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, ..."
+                )
+                yield _error(f"{place}.port.protocol", problem)
+            number = port.get("number", 0)
+            is_socket = str(server.get("bind", "")).startswith("unix://")
+            if not (number == 0 and (unless_zero or is_socket)):
+                yield from _port(f"{place}.port.number", number)
+
+    return rule
+
+
+def _target_ports(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        if (server.get("port") or {}).get("targetPort", 0) > 0:
+            yield _error(f"{place}.port.targetPort", "has no meaning in a Gateway: leave it out")
+
+
+def _binds(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        bind = str(server.get("bind", ""))
+        number = (server.get("port") or {}).get("number", 0)
+        if bind.startswith("unix://"):
+            if not bind.removeprefix("unix://").startswith(("/", "@")):
+                yield _error(f"{place}.bind", f"is {bind!r}: give an absolute path, or a name that begins with '@'")
+            if number:
+                yield _error(f"{place}.port.number", "must be 0 beside a socket: leave it out")
+        elif bind and not is_ip(bind):
+            yield _error(f"{place}.bind", f"is {bind!r}, which is no IP address: correct it")
+
+
+def _protocol_and_tls(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        protocol, tls = str((server.get("port") or {}).get("protocol", "")).lower(), server.get("tls")
+        if protocol in _TLS and tls is None:
+            yield _error(f"{place}.tls", f"is required with the protocol {protocol}: add it")
+        if tls is None:
+            continue
+        passing = tls.get("mode", "PASSTHROUGH") in ("PASSTHROUGH", "AUTO_PASSTHROUGH")
+        bare = not any(tls.get(key) for key in ("caCertificates", "privateKey", "serverCertificate"))
+        if protocol in _HTTP and not (passing and bare):
+            yield _error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use HTTPS")
+        elif protocol in _PROTOCOLS and protocol not in (*_HTTP, *_TLS):
+            yield _error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use TLS")
+        if tls.get("httpsRedirect") and protocol not in _HTTP:
+            yield _warning(f"{place}.tls.httpsRedirect", "only works with HTTP: leave it out")
+
+
+def _tls_modes(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        tls = server.get("tls")
+        if tls is None:
+            continue
+        mode = tls.get("mode", "PASSTHROUGH")
+        given = [key for key in (*_CERTIFICATES, "credentialNames", "tlsCertificates", "caCrl") if tls.get(key)]
+        if mode == "ISTIO_MUTUAL":
+            for key in given:
+                yield _error(f"{place}.tls.{key}", "must not stand beside ISTIO_MUTUAL: leave it out")
+        elif mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH"):
+            for key in given:
+                yield _warning(f"{place}.tls.{key}", f"has no use with {mode}: leave it out")
+        elif not tls.get("credentialName") and not tls.get("credentialNames"):
+            yield from _certificates(place, mode, tls)
+
+
+def _certificates(place: str, mode: str, tls: Mapping[str, Any]) -> Iterator[_Found]:
+    """A server that ends TLS needs certificates: by name, in files, or a list of both."""
+    bundles = _list(tls, "tlsCertificates")
+    for key in () if bundles else ("serverCertificate", "privateKey"):
+        if not tls.get(key):
+            yield _error(f"{place}.tls.{key}", f"is required with {mode}: add it, or name a Secret in credentialName")
+    if mode in _MODES_WITH_CA and not tls.get("caCertificates"):
+        yield _error(f"{place}.tls.caCertificates", f"is required with {mode}: add it, or set credentialName")
+
+
+def _one_certificate_source(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        tls = server.get("tls") or {}
+        sources = [key for key in ("credentialName", "credentialNames", "tlsCertificates") if tls.get(key)]
+        sources += ["serverCertificate"] if tls.get("serverCertificate") and tls.get("privateKey") else []
+        if len(sources) > 1 and tls.get("mode") != "ISTIO_MUTUAL":
+            yield _error(f"{place}.tls", f"has {' and '.join(sources)}, which exclude each other: keep one")
+
+
+def _revocation(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, server in _servers(document):
+        tls = server.get("tls") or {}
+        if tls.get("caCrl") and tls.get("mode") == "SIMPLE" and not tls.get("credentialName"):
+            yield _error(f"{place}.tls.caCrl", "has no use with SIMPLE: leave it out, or use MUTUAL")
+
+
+# ------------------------------------------------------------------------------------------------------- VirtualService
+
+
+def _gateways(spec: Mapping[str, Any]) -> Sequence[str]:
+    return [str(gateway) for gateway in _list(spec, "gateways")]
+
+
+def _delegate(document: Mapping[str, Any]) -> Iterator[_Found]:
+    spec = _spec(document)
+    if not _list(spec, "hosts"):
+        for key in ("gateways", "tls", "tcp"):
+            if _list(spec, key):
+                yield _error(f"spec.{key}", "must be empty where there are no hosts (a delegate): add hosts")
+
+
+def _gateway_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+    yield from _gateway_list("spec.gateways", _gateways(_spec(document)))
+    for path, match in _matches_of(document):
+        yield from _gateway_list(f"{path}.gateways", _gateways(match))
+
+
+def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[_Found]:
+    """istiod stops looking at the first name without a slash; a warning tells of those behind it."""
+    for index, gateway in enumerate(gateways):
+        namespace, slash, name = gateway.partition("/")
+        good = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
+        unseen = any("/" not in before for before in gateways[:index])
+        if not good:
+            report = _warning if unseen else _error
+            yield report(f"{path}[{index}]", f"is {gateway!r}, which is no gateway: write name or namespace/name")
+        elif not slash and "." in gateway and not unseen:
+            yield _warning(f"{path}[{index}]", f"is {gateway!r}, an old form: write namespace/name")
+
+
+def _hosts(*, sni_names: bool) -> Rule:
+    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+        spec = _spec(document)
+        hosts = [str(host) for host in _list(spec, "hosts")]
+        outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
+        wrong = False
+        for index, host in enumerate(hosts):
+            known = is_wildcard_domain(host) or is_ip(host)
+            known = known or (sni_names and outside and bool(_SNI_NAME.fullmatch(host)))
+            if not known:
+                wrong = True
+                yield _error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
+            if host == "*" and _bound_to_mesh(spec):
+                yield _error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
+        for one, other in () if wrong else combinations(hosts, 2):
+            if _matches(one, other):
+                yield _error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
+
+    return rule
+
+
+_SNI_NAME = re.compile(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
+
+
+def _bound_to_mesh(spec: Mapping[str, Any]) -> bool:
+    return not _gateways(spec) or "mesh" in _gateways(spec)
+
+
+def _any_route(document: Mapping[str, Any]) -> Iterator[_Found]:
+    if not any(_list(_spec(document), key) for key in ("http", "tls", "tcp")):
+        yield _error("spec", "has no route: add http, tls or tcp")
+
+
+def _http_routes(document: Mapping[str, Any]) -> Iterator[_Found]:
+    spec = _spec(document)
+    is_delegate = not _list(spec, "hosts")
+    for index, route in enumerate(_list(spec, "http")):
+        place = f"spec.http[{index}]"
+        if not isinstance(route, Mapping):
+            yield _error(place, "is empty: add its route")
+            continue
+        if route.get("delegate"):
+            if is_delegate:
+                yield _error(f"{place}.delegate", "must not stand in a delegate: leave it out")
+            for key in ("redirect", "route"):
+                if route.get(key):
+                    yield _error(f"{place}.{key}", "must not stand beside delegate: leave one out")
+        else:
+            yield from _one_action(place, route)
+        if "timeout" in route:
+            yield from _duration(f"{place}.timeout", route["timeout"])
+
+
+def _one_action(place: str, route: Mapping[str, Any]) -> Iterator[_Found]:
+    actions = [key for key in ("route", "redirect", "directResponse") if route.get(key)]
+    if not actions:
+        yield _error(place, "has neither route nor redirect nor directResponse: add one")
+    if len(actions) > 1:
+        yield _error(place, f"has {' and '.join(actions)}, which exclude each other: keep one")
+    for key in ("fault", "rewrite"):
+        if route.get(key) and "route" not in actions and actions:
+            yield _error(f"{place}.{key}", f"must not stand beside {actions[0]}: leave it out")
+
+
+def _mirrors(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for index, route in enumerate(_list(_spec(document), "http")):
+        if isinstance(route, Mapping) and route.get("mirror") and route.get("mirrors"):
+            yield _error(f"spec.http[{index}]", "has mirror and mirrors, which exclude each other: keep one")
+
+
+def _matches_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for kind in ("http", "tls", "tcp"):
+        for index, route in enumerate(_list(_spec(document), kind)):
+            for number, match in enumerate(_list(route, "match")):
+                if isinstance(match, Mapping):
+                    yield f"spec.{kind}[{index}].match[{number}]", match
+
+
+def _match_requests(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for path, match in _matches_of(document):
+        if match.get("port"):
+            yield from _port(f"{path}.port", match["port"])
+        for key in ("uri", "scheme", "method", "authority"):
+            yield from _string_match(f"{path}.{key}", match.get(key), empty_prefix=key == "uri")
+        for kind in ("headers", "queryParams", "withoutHeaders"):
+            for name, each in (match.get(kind) or {}).items():
+                if each is None:
+                    yield _error(f"{path}.{kind}.{name}", "is empty: say what it must be")
+                yield from _string_match(f"{path}.{kind}.{name}", each)
+        for subnet in _list(match, "destinationSubnets"):
+            if not _is_subnet(str(subnet)):
+                yield _error(
+                    f"{path}.destinationSubnets", f"has {subnet!r}, which is no IP address or range: correct it"
+                )
+        if match.get("sourceNamespace") and not LABEL.fullmatch(str(match["sourceNamespace"])):
+            yield _error(
+                f"{path}.sourceNamespace", f"is {match['sourceNamespace']!r}, which is no namespace: correct it"
+            )
+
+
+def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Iterator[_Found]:
+    if not isinstance(match, Mapping):
+        return
+    if match.get("prefix") == "" and not empty_prefix:
+        yield _error(f"{path}.prefix", "is empty: leave it out, or say what it must begin with")
+    if "regex" in match:
+        pattern = str(match["regex"])
+        if not 0 < len(pattern) <= 1024:
+            yield _error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
+        try:
+            re.compile(pattern)
+        except re.error:
+            yield _error(f"{path}.regex", f"is {pattern[:80]!r}, which is no regular expression: correct it")
+
+
+def _destinations(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for kind in ("http", "tls", "tcp"):
+        for index, route in enumerate(_list(_spec(document), kind)):
+            entries = _list(route, "route")
+            place = f"spec.{kind}[{index}].route"
+            for number, entry in enumerate(entries):
+                yield from _destination(f"{place}[{number}]", entry)
+            weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
+            if len(weights) > 1 and sum(weights) == 0:
+                yield _error(place, "has several destinations and no weight: give each a weight")
+            if isinstance(route, Mapping) and route.get("mirror"):
+                yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
+
+
+def _destination(place: str, entry: Any) -> Iterator[_Found]:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("destination"), Mapping):
+        yield _error(f"{place}.destination", "is required: add its host")
+        return
+    yield from _host_and_port(f"{place}.destination", entry["destination"])
+    if entry.get("weight", 0) < 0:
+        yield _error(f"{place}.weight", f"is {entry['weight']}: use 0 or more")
+
+
+def _host_and_port(place: str, destination: Mapping[str, Any]) -> Iterator[_Found]:
+    host = str(destination.get("host", ""))
+    if host == "*" or not is_wildcard_domain(host):
+        yield _error(f"{place}.host", f"is {host!r}, which is no host name: name a service")
+    if destination.get("subset") and not LABEL.fullmatch(str(destination["subset"])):
+        yield _error(f"{place}.subset", f"is {destination['subset']!r}, which is no DNS label: correct it")
+    if "port" in destination:
+        yield from _port(f"{place}.port.number", (destination["port"] or {}).get("number", 0))
+
+
+def _tls_routes(*, sni_names: bool) -> Rule:
+    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+        spec = _spec(document)
+        hosts = [str(host) for host in _list(spec, "hosts")]
+        outside = "mesh" not in _gateways(spec)
+        for index, route in enumerate(_list(spec, "tls")):
+            if not isinstance(route, Mapping):
+                continue
+            place = f"spec.tls[{index}]"
+            if not _list(route, "match"):
+                yield _error(f"{place}.match", "is empty: add sniHosts")
+            if not _list(route, "route"):
+                yield _error(f"{place}.route", "is empty: add a destination")
+            for number, match in enumerate(_list(route, "match")):
+                names = [str(name) for name in _list(match, "sniHosts")]
+                if not names:
+                    yield _error(f"{place}.match[{number}].sniHosts", "is empty: add a host of this VirtualService")
+                for name in names:
+                    yield from _sni_host(f"{place}.match[{number}].sniHosts", name, hosts, sni_names and outside)
+
+    return rule
+
+
+def _sni_host(path: str, name: str, hosts: Iterable[str], sni_names: bool) -> Iterator[_Found]:
+    if is_ip(name):
+        yield _warning(path, f"has {name!r}: clients send no SNI for an IP address")
+    elif not (is_wildcard_domain(name) or (sni_names and _SNI_NAME.fullmatch(name))):
+        yield _error(path, f"has {name!r}, which is no host name: correct it")
+    if not any(_is_subset(name, host) for host in hosts):
+        yield _error(path, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
+
+
+def _tcp_routes(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for index, route in enumerate(_list(_spec(document), "tcp")):
+        if not _list(route, "route"):
+            yield _error(f"spec.tcp[{index}].route", "is empty: add a destination")
+
+
+def _is_subnet(text: str) -> bool:
+    try:
+        ip_network(text, strict=False) if "/" in text else ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------ DestinationRule
+
+
+def _rule_host(document: Mapping[str, Any]) -> Iterator[_Found]:
+    host = str(_spec(document).get("host", ""))
+    if not is_wildcard_domain(host):
+        yield _error("spec.host", f"is {host!r}, which is no host name: name a service")
+
+
+def _policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The traffic policy of the rule and of each subset, with their places."""
+    spec = _spec(document)
+    if spec.get("trafficPolicy") is not None:
+        yield "spec.trafficPolicy", spec["trafficPolicy"]
+    for index, subset in enumerate(_list(spec, "subsets")):
+        if isinstance(subset, Mapping) and subset.get("trafficPolicy") is not None:
+            yield f"spec.subsets[{index}].trafficPolicy", subset["trafficPolicy"]
+
+
+def _ports_and_policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The same, and each policy of a port."""
+    for place, policy in _policies(document):
+        yield place, policy
+        for index, each in enumerate(_list(policy, "portLevelSettings")):
+            if isinstance(each, Mapping):
+                yield f"{place}.portLevelSettings[{index}]", each
+
+
+def _not_empty(*known: str) -> Rule:
+    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+        for place, policy in _policies(document):
+            if not any(policy.get(key) is not None and policy.get(key) != [] for key in known):
+                yield _error(place, f"says nothing: add {', '.join(known[:-1])} or {known[-1]}, or leave it out")
+
+    return rule
+
+
+_POLICY = ("outlierDetection", "connectionPool", "loadBalancer", "tls", "portLevelSettings", "tunnel")
+
+
+def _exclusive_tunnel(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _policies(document):
+        if policy.get("tunnel") and policy.get("proxyProtocol"):
+            yield _error(place, "has tunnel and proxyProtocol, which exclude each other: keep one")
+
+
+def _port_settings(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _policies(document):
+        for index, each in enumerate(_list(policy, "portLevelSettings")):
+            where = f"{place}.portLevelSettings[{index}]"
+            if not isinstance(each, Mapping) or not isinstance(each.get("port"), Mapping):
+                yield _error(f"{where}.port", "is required: add its number")
+            elif not any(each.get(key) for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
+                yield _error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
+
+
+def _connection_pools(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _ports_and_policies(document):
+        pool = policy.get("connectionPool")
+        if pool is None:
+            continue
+        http, tcp = pool.get("http"), pool.get("tcp")
+        if http is None and tcp is None:
+            yield _error(f"{place}.connectionPool", "says nothing: add http or tcp")
+        yield from _http_pool(f"{place}.connectionPool.http", http or {})
+        yield from _tcp_pool(f"{place}.connectionPool.tcp", tcp or {})
+
+
+def _http_pool(place: str, http: Mapping[str, Any]) -> Iterator[_Found]:
+    for key in ("http1MaxPendingRequests", "http2MaxRequests", "maxRequestsPerConnection", "maxRetries"):
+        if http.get(key, 0) < 0:
+            yield _error(f"{place}.{key}", f"is {http[key]}: use 0 or more")
+    if "idleTimeout" in http:
+        yield from _duration(f"{place}.idleTimeout", http["idleTimeout"])
+    if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
+        yield _error(place, "has h2UpgradePolicy UPGRADE and useClientProtocol, which exclude each other: keep one")
+
+
+def _tcp_pool(place: str, tcp: Mapping[str, Any]) -> Iterator[_Found]:
+    if tcp.get("maxConnections", 0) < 0:
+        yield _error(f"{place}.maxConnections", f"is {tcp['maxConnections']}: use 0 or more")
+    for key in ("connectTimeout", "maxConnectionDuration"):
+        if key in tcp:
+            yield from _duration(f"{place}.{key}", tcp[key])
+
+
+def _tcp_idle(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _ports_and_policies(document):
+        tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
+        path = f"{place}.connectionPool.tcp"
+        if "idleTimeout" in tcp:
+            yield from _duration(f"{path}.idleTimeout", tcp["idleTimeout"], or_zero=True)
+        for key in ("time", "interval"):
+            if key in (tcp.get("tcpKeepalive") or {}):
+                yield from _duration(f"{path}.tcpKeepalive.{key}", tcp["tcpKeepalive"][key])
+
+
+def _outliers(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _ports_and_policies(document):
+        detection = policy.get("outlierDetection") or {}
+        path = f"{place}.outlierDetection"
+        for key in ("baseEjectionTime", "interval"):
+            if key in detection:
+                yield from _duration(f"{path}.{key}", detection[key])
+        for key in ("maxEjectionPercent", "minHealthPercent"):
+            if not 0 <= detection.get(key, 0) <= 100:
+                yield _error(f"{path}.{key}", f"is {detection[key]}: use 0 to 100")
+        if detection.get("consecutiveLocalOriginFailures") and not detection.get("splitExternalLocalOriginErrors"):
+            problem = "needs splitExternalLocalOriginErrors: add it as true"
+            yield _error(f"{path}.consecutiveLocalOriginFailures", problem)
+        if detection.get("consecutiveErrors"):
+            yield _warning(f"{path}.consecutiveErrors", "is deprecated: use consecutive5xxErrors")
+
+
+def _tunnels(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _policies(document):
+        tunnel = policy.get("tunnel")
+        if not tunnel:
+            continue
+        if tunnel.get("protocol", "") not in ("", "CONNECT", "POST"):
+            yield _error(f"{place}.tunnel.protocol", f"is {tunnel['protocol']!r}: use CONNECT or POST")
+        host = str(tunnel.get("targetHost", ""))
+        if not (is_fqdn(host) or is_ip(host)):
+            yield _error(f"{place}.tunnel.targetHost", f"is {host!r}, which is no host: name one")
+        yield from _port(f"{place}.tunnel.targetPort", tunnel.get("targetPort", 0))
+
+
+def _client_tls(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _ports_and_policies(document):
+        tls = policy.get("tls") or {}
+        mode = tls.get("mode", "DISABLE")
+        files = [key for key in ("clientCertificate", "caCertificates", "privateKey") if tls.get(key)]
+        if mode in ("SIMPLE", "MUTUAL") and tls.get("credentialName"):
+            for key in files:
+                yield _error(f"{place}.tls.{key}", "must not stand beside credentialName: leave it out")
+        elif mode == "MUTUAL":
+            for key in {"clientCertificate", "privateKey"}.difference(files):
+                yield _error(f"{place}.tls.{key}", "is required with MUTUAL: add it, or set credentialName")
+
+
+_SKIPPED_BESIDE = {
+    "SIMPLE": ("caCertificates", "credentialName", "subjectAltNames"),
+    "MUTUAL": ("caCertificates", "subjectAltNames"),
+}
+
+
+def _skipped_verification(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for place, policy in _ports_and_policies(document):
+        tls = policy.get("tls") or {}
+        for key in _SKIPPED_BESIDE.get(tls.get("mode", ""), ()) if tls.get("insecureSkipVerify") else ():
+            if tls.get(key):
+                yield _error(f"{place}.tls.{key}", "has no use beside insecureSkipVerify: leave one out")
+
+
+def _subsets(document: Mapping[str, Any]) -> Iterator[_Found]:
+    for index, subset in enumerate(_list(_spec(document), "subsets")):
+        name = str(subset.get("name", "")) if isinstance(subset, Mapping) else ""
+        if not LABEL.fullmatch(name):
+            yield _error(f"spec.subsets[{index}].name", f"is {name!r}, which is no DNS label: name the subset")
+
+
+def _subset_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+    names = [subset.get("name") for subset in _list(_spec(document), "subsets") if isinstance(subset, Mapping)]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield _error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")
+
+
+# ------------------------------------------------------------------------------------------------------------ the rules
+
+_RULES: tuple[tuple[str, str, str, Rule], ...] = (
+    ("Gateway", "1.15", "1.31", _name),
+    ("Gateway", "1.15", "1.31", _any_server),
+    ("Gateway", "1.15", "1.31", _port_names),
+    ("Gateway", "1.15", "1.31", _server_hosts),
+    ("Gateway", "1.17", "1.31", _wildcards),  # istio 1.17.8
+    ("Gateway", "1.15", "1.19", _server_ports(unless_zero=True)),  # istio 1.19.10
+    ("Gateway", "1.20", "1.31", _server_ports(unless_zero=False)),  # istio 1.20.8
+    ("Gateway", "1.20", "1.31", _target_ports),  # istio 1.20.8
+    ("Gateway", "1.15", "1.31", _binds),
+    ("Gateway", "1.15", "1.31", _protocol_and_tls),
+    ("Gateway", "1.15", "1.31", _tls_modes),
+    ("Gateway", "1.27", "1.31", _one_certificate_source),  # istio 1.27.9
+    ("Gateway", "1.22", "1.31", _revocation),  # istio 1.22.8
+    ("VirtualService", "1.15", "1.31", _delegate),
+    ("VirtualService", "1.15", "1.31", _gateway_names),
+    ("VirtualService", "1.15", "1.21", _hosts(sni_names=False)),  # istio 1.21.6
+    ("VirtualService", "1.22", "1.31", _hosts(sni_names=True)),  # istio 1.22.8
+    ("VirtualService", "1.15", "1.31", _any_route),
+    ("VirtualService", "1.15", "1.31", _http_routes),
+    ("VirtualService", "1.20", "1.31", _mirrors),  # istio 1.20.8
+    ("VirtualService", "1.15", "1.31", _match_requests),
+    ("VirtualService", "1.15", "1.31", _destinations),
+    ("VirtualService", "1.15", "1.21", _tls_routes(sni_names=False)),  # istio 1.21.6
+    ("VirtualService", "1.22", "1.31", _tls_routes(sni_names=True)),  # istio 1.22.8
+    ("VirtualService", "1.15", "1.31", _tcp_routes),
+    ("VirtualService", "1.15", "1.31", _export_to),
+    ("DestinationRule", "1.15", "1.31", _rule_host),
+    ("DestinationRule", "1.15", "1.20", _not_empty(*_POLICY)),
+    ("DestinationRule", "1.21", "1.26", _not_empty(*_POLICY, "proxyProtocol")),  # istio 1.21.6
+    ("DestinationRule", "1.27", "1.31", _not_empty(*_POLICY, "proxyProtocol", "retryBudget")),  # istio 1.27.9
+    ("DestinationRule", "1.21", "1.31", _exclusive_tunnel),  # istio 1.21.6
+    ("DestinationRule", "1.15", "1.31", _port_settings),
+    ("DestinationRule", "1.15", "1.31", _connection_pools),
+    ("DestinationRule", "1.23", "1.31", _tcp_idle),  # istio 1.23.6
+    ("DestinationRule", "1.15", "1.31", _outliers),
+    ("DestinationRule", "1.15", "1.31", _tunnels),
+    ("DestinationRule", "1.15", "1.31", _client_tls),
+    ("DestinationRule", "1.19", "1.31", _skipped_verification),  # istio 1.19.10
+    ("DestinationRule", "1.15", "1.31", _subsets),
+    ("DestinationRule", "1.22", "1.31", _subset_names),  # istio 1.22.8
+    ("DestinationRule", "1.15", "1.31", _export_to),
+)
+"""Each rule with the kind it is for, and the first and the last release that has it."""
+
+
+@cache
+def _rules(kind: str, release: Release) -> tuple[Rule, ...]:
+    order = list(RELEASES)
+    now = order.index(release.name)
+    return tuple(
+        rule for of, since, until, rule in _RULES if of == kind and order.index(since) <= now <= order.index(until)
+    )
