@@ -52,7 +52,7 @@ def merge_env(
     }
     left = [name for name in place if name not in changes]
     right = [name for name, change in changes.items() if change.get("$patch") != "delete"]
-    env = tuple(merged[name] for name in _interleaved(left, right, place))
+    env = tuple(merged[name] for name in interleaved(left, right, place))
     both = [entry["name"] for entry in env if "value" in entry and "valueFrom" in entry]
     return MergedEnv(
         env,
@@ -69,8 +69,11 @@ def _merged_variable(before: Mapping[str, Any], change: Mapping[str, Any]) -> di
     return {key: value for key, value in overlay(before, change).items() if value is not None}
 
 
-def _interleaved(left: list[str], right: list[str], place: Mapping[str, int]) -> list[str]:
-    """What only the chart has keeps its place before what both have; all else goes as the patch has it."""
+def interleaved(left: Sequence[str], right: Sequence[str], place: Mapping[str, int]) -> list[str]:
+    """The order of a list that was merged by key: what only the base has (left), and what the patch has (right).
+
+    A key of the base alone keeps its place before one that both have; all else goes as the patch has it.
+    """
     result: list[str] = []
     rest = list(left)
     for name in right:

@@ -164,7 +164,7 @@ class _Run:
     operations: list[dict[str, Any]]
 
 
-class _PatchError(Exception):
+class PatchError(Exception):
     """A patch that istioctl cannot apply; the text is the sentence."""
 
 
@@ -173,8 +173,18 @@ def _apply(run: _Run, overlay: Overlay, place: str) -> Iterator[Problem]:
     for index, patch in enumerate(overlay.patches):
         try:
             writer.write(patch.path, deepcopy(patch.value))
-        except _PatchError as error:
+        except PatchError as error:
             yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} {error}")
+
+
+def write_into(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value into a tree as istioctl up to 1.23 does for `--set`, by the rules of inserted maps.
+
+    Raises PatchError with the sentence.
+    """
+    writer = _Writer(_Run(tree, []))
+    writer.know(tree)
+    writer.write(path, value)
 
 
 class _Writer:
@@ -188,6 +198,10 @@ class _Writer:
         self._tree = run.tree
         self._operations = run.operations
         self._inserted: list[Any] = []
+
+    def know(self, value: Any) -> None:
+        """Treat the maps of a value as inserted ones."""
+        self._inserted += _maps(value)
 
     def write(self, path: str, value: Any) -> None:
         pieces = split_path(path)
@@ -203,7 +217,7 @@ class _Writer:
         elif isinstance(node, list):
             self._write_item(node, last, value, pointer)
         else:
-            raise _PatchError(f"goes through a value that is no mapping or list before {last!r}: shorten the path")
+            raise PatchError(f"goes through a value that is no mapping or list before {last!r}: shorten the path")
 
     def _descend(self, node: Any, piece: str, following: str, pointer: str) -> tuple[Any, str]:
         """The node below one piece, made if it is missing."""
@@ -211,9 +225,9 @@ class _Writer:
             below = f"{pointer}/{_escaped(piece)}"
             if node.get(piece) is None:
                 if piece in node and _SELECTOR.fullmatch(following):
-                    raise _PatchError(f"selects from {piece!r}, which is null: set a list first")
+                    raise PatchError(f"selects from {piece!r}, which is null: set a list first")
                 made: Any = [] if self._is_inserted(node) and _index(following) is not None else {}
-                node[piece] = made
+                node[piece] = self._keep(made) if self._is_inserted(node) else made
                 self._record("add", below, made)
             return node[piece], below
         if isinstance(node, list):
@@ -222,7 +236,7 @@ class _Writer:
                 node.append({})
                 self._record("add", f"{pointer}/-", {})
             return node[position], f"{pointer}/{position}"
-        raise _PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
+        raise PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
 
     def _write_key(self, node: dict[str, Any], key: str, value: Any, pointer: str) -> None:
         below = f"{pointer}/{_escaped(key)}"
@@ -259,7 +273,7 @@ class _Writer:
         position = _position(node, piece)
         if value is None:
             if position == len(node):
-                raise _PatchError("deletes an item that is not there, at which istioctl crashes: name one that is")
+                raise PatchError("deletes an item that is not there, at which istioctl crashes: name one that is")
             del node[position]
             self._record("remove", f"{pointer}/{position}")
             return
@@ -331,17 +345,17 @@ def _index(piece: str) -> int | None:
 def _position(items: list[Any], piece: str) -> int:
     """Where in a list a selector points; its length stands for a new item at the end."""
     if not _SELECTOR.fullmatch(piece):
-        raise _PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
+        raise PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
     index = _index(piece)
     if index is not None:
         if index < -1:
-            raise _PatchError(f"has the index {index}: use -1 or a large number to append")
+            raise PatchError(f"has the index {index}: use -1 or a large number to append")
         return min(index, len(items)) if index >= 0 else len(items)
     selector = piece[1:-1]
     for position, item in enumerate(items):
         if _selects(selector, item):
             return position
-    raise _PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
+    raise PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
 
 
 def _selects(selector: str, item: Any) -> bool:
@@ -354,7 +368,7 @@ def _selects(selector: str, item: Any) -> bool:
     try:
         return re.search(selector.removeprefix(":"), _go_text(item)) is not None
     except re.error:
-        raise _PatchError(f"has the pattern {selector!r}, which is no regular expression: correct it") from None
+        raise PatchError(f"has the pattern {selector!r}, which is no regular expression: correct it") from None
 
 
 def _go_text(value: Any) -> str:

@@ -41,6 +41,10 @@ class Release:
     """Whether `istioctl uninstall -f` removes all that an installation made; else it only removes istiod."""
     untyped_operator: bool
     """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
+    set_as_text: tuple[str, ...]
+    """Beginnings of the paths whose `--set` values stay text, whatever they look like."""
+    set_splits_once: bool
+    """Whether a `--set` value may hold `=` itself."""
     shared_networks_first: bool
     """Whether istiod takes the config cluster's meshNetworks before those of its own file; else it never reads them."""
     ipv6: bool
@@ -85,6 +89,8 @@ _FIRST = Release(
     saves_installed_state=True,  # istio 1.20.8: operator/pkg/helmreconciler; read, not run
     uninstall_by_owner=False,  # istio 1.20.8: operator/cmd/mesh/uninstall.go, issues 31976 and 47960; read, not run
     untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
+    set_as_text=(),  # istio 1.17.8: operator/pkg/manifest/shared.go
+    set_splits_once=False,  # istio 1.30.3: operator/pkg/values/map.go
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
     revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
@@ -107,6 +113,11 @@ CHANGES = (
         {"istiod_is_told_its_cluster": True},  # istio 1.18.7: istio-discovery/files/kube-gateway.yaml
     ),
     Change(
+        "1.18",
+        "`--set` values of proxyMetadata stay text",
+        {"set_as_text": ("meshConfig.defaultConfig.proxyMetadata.",)},  # istio 1.18.7: operator/pkg/manifest/shared.go
+    ),
+    Change(
         "1.20",
         "a revision works with an IP address",
         {"revision_by_ip": True},  # istio 1.20.8: istiod-remote/templates/istiod-remote-service.yaml, note 47552
@@ -120,6 +131,12 @@ CHANGES = (
         "1.21",
         "`istioctl uninstall -f` removes all that an installation made, before that only istiod",
         {"uninstall_by_owner": True},  # istio 1.21.6: pull request 47961; read, not run
+    ),
+    Change(
+        "1.21",
+        "`--set` values of compatibilityVersion stay text",
+        # istio 1.21.6: operator/pkg/manifest/shared.go
+        {"set_as_text": ("meshConfig.defaultConfig.proxyMetadata.", "compatibilityVersion")},
     ),
     Change(
         "1.22",
@@ -158,6 +175,20 @@ CHANGES = (
     ),
     Change(
         "1.24",
+        "`--set` values of tags stay text",
+        {
+            "set_as_text": (  # istio 1.24.6: operator/pkg/values/map.go
+                "tag",
+                "values.global.tag",
+                "compatibilityVersion",
+                "values.compatibilityVersion",
+                "meshConfig.defaultConfig.proxyMetadata.",
+                "values.meshConfig.defaultConfig.proxyMetadata.",
+            )
+        },
+    ),
+    Change(
+        "1.24",
         "the sample client is curl, before that sleep",
         {"client": "curl"},  # istio 1.24.6: samples/curl/curl.yaml
     ),
@@ -191,6 +222,11 @@ CHANGES = (
         "the helloworld sample's image comes from registry.istio.io",
         # istio 1.30.3: samples/helloworld/helloworld.yaml
         {"helloworld_image": "registry.istio.io/release/examples-helloworld-{version}:1.0"},
+    ),
+    Change(
+        "1.31",
+        "a `--set` value may hold `=`",
+        {"set_splits_once": True},  # istio 1.31: operator/pkg/values/map.go, branch release-1.31
     ),
 )
 

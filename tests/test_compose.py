@@ -1,0 +1,139 @@
+"""Composing IstioOperators from files and --set flags."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extcp_manifests import InvalidInput, builders, yaml
+from extcp_manifests.compose import compose, compose_plain
+from extcp_manifests.release import RELEASES
+
+CASES = Path(__file__).parent / "cases/compose"
+FILES, SET = (yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("files", "set"))
+
+
+def operator(spec: Any) -> dict[str, Any]:
+    return {"kind": "IstioOperator", "spec": spec}
+
+
+def by_release(suite: Any) -> list[Any]:
+    return [
+        pytest.param(case, release, id=f"{release}-{case.get('what', case.get('set'))}")
+        for case in suite["cases"]
+        for release in case["releases"]
+    ]
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(FILES))
+def test_files(case: Any, release: str) -> None:
+    """Files merge as in istioctl of the release; nothing given is changed."""
+    files = [operator(spec) for spec in case["files"]]
+    before = deepcopy(files)
+    if "problem" in case:
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(*files, release=release)
+        assert str(caught.value) == case["problem"]
+    else:
+        assert compose_plain(*files, release=release)["spec"] == case["spec"]
+    assert files == before
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(SET))
+def test_set(case: Any, release: str) -> None:
+    """A flag's path and value are read as in istioctl of the release; what it misreads is refused."""
+    file = operator(SET["spec"])
+    before = deepcopy(file)
+    if "problem" in case or "problem_part" in case:
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(file, set=case["set"], release=release)
+        if "problem" in case:
+            assert str(caught.value) == f"set[0]: {case['problem']}"
+        assert case.get("problem_part", "") in str(caught.value)
+        return
+    value = compose_plain(file, set=case["set"], release=release)["spec"]
+    for key in case["at"]:
+        value = value[key]
+    assert value == case["value"]
+    assert type(value) is type(case["value"])
+    assert file == before
+
+
+def test_all_wrong_flags_at_once() -> None:
+    """Each wrong flag is told with its place."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(operator({}), set=["a", "values.b=1", "spec.c=1"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "set[0]: 'a' is no assignment: write path=value",
+        "set[2]: 'spec.c=1' begins with 'spec.', of which istioctl 1.30 makes spec.spec: leave it out",
+    ]
+
+
+def test_typed_operators() -> None:
+    """Typed, plain and written IstioOperators compose into a typed one."""
+    istiod = builders.ExternalIstiod(
+        release="1.24", address="h.example.com", mesh_id="m", cluster="c", network="n"
+    ).build()
+    plain = operator({"values": {"global": {"logging": {"level": "default:info"}}}})
+    text = "kind: IstioOperator\nspec:\n  meshConfig:\n    accessLogFile: /dev/stdout\n"
+    composed = compose(
+        istiod, plain, text, set=["values.global.network=other", "hub=example.com/istio"], release="1.24"
+    )
+    tree = composed.plain()
+    assert tree["metadata"] == {"name": "external-istiod", "namespace": "external-istiod"}
+    assert tree["spec"]["hub"] == "example.com/istio"
+    assert tree["spec"]["meshConfig"]["accessLogFile"] == "/dev/stdout"
+    assert tree["spec"]["meshConfig"]["rootNamespace"] == "external-istiod"
+    assert tree["spec"]["values"]["global"]["network"] == "other"
+    assert tree["spec"]["values"]["global"]["logging"] == {"level": "default:info"}
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("a: [", "files[1] line 2: not YAML: did not find expected node content"),
+        ("[]", "files[1]: must be a mapping with `kind: IstioOperator`"),
+        ("spec: {}", "files[1]: must be a mapping with `kind: IstioOperator`"),
+        ("kind: IstioOperator\n---\nkind: Secret\n", "files[1]: 2 documents where one is expected: keep the first"),
+    ],
+)
+def test_files_that_are_none(file: str, problem: str) -> None:
+    """A file that is no IstioOperator is refused with its number."""
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({}), file, release="1.24")
+    assert str(caught.value) == problem
+
+
+def test_what_is_no_part_of_an_operator() -> None:
+    """A composed tree with keys that no IstioOperator has is refused with their places."""
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({"profil": "empty", "components": {"pilot": {"enable": True}}}), release="1.24")
+    assert [problem.path for problem in caught.value.problems] == ["spec.components.pilot.enable", "spec.profil"]
+
+
+KEYS = st.sampled_from(["a", "b", "trustDomainAliases"])
+SPECS = st.dictionaries(
+    st.sampled_from(["values", "meshConfig"]),
+    st.dictionaries(
+        KEYS,
+        st.recursive(
+            st.sampled_from([0, "x", True]),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2),
+            max_leaves=4,
+        ),
+    ),
+)
+
+
+@given(SPECS, SPECS, st.sampled_from(list(RELEASES)))
+def test_laws(one: Any, two: Any, release: str) -> None:
+    """An empty file changes nothing, the same file again neither; no argument is changed."""
+    before = deepcopy((one, two))
+    alone = compose_plain(operator(one), release=release)
+    assert compose_plain(operator(one), operator({}), release=release) == alone
+    once = compose_plain(operator(one), operator(two), release=release)
+    assert compose_plain(operator(one), operator(two), operator(two), release=release) == once
+    assert (one, two) == before
