@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from extcp_manifests import injection, yaml
 from extcp_manifests.address import parse_address
+from extcp_manifests.compose import compose_plain
 from extcp_manifests.credentials import load_credentials
 from extcp_manifests.errors import ExtcpError, InvalidInput, Problem
 from extcp_manifests.exposure import exposure_of
@@ -21,6 +22,7 @@ from extcp_manifests.patch import apply_overlays, to_json6902
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import CHANGES, RELEASES
 from extcp_manifests.topology import load, schema
+from extcp_manifests.validation import REPORTS, validate_text
 
 _MOST_PATHS = 40
 
@@ -49,6 +51,7 @@ def cli() -> None:
 
 _file = click.argument("file", metavar="FILE")
 _release = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
+_newest = click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
 _credentials = click.option(
     "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
 )
@@ -128,7 +131,7 @@ def releases() -> None:
 @cli.command("merge-mesh")
 @click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config, or its ConfigMap.")
 @click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file, or its ConfigMap.")
-@click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+@_newest
 @click.option("--defaults", is_flag=True, help="Show Istio's defaults too.")
 @click.option("--emulate", is_flag=True, help="Do as a running istiod does with a source that it cannot decode.")
 @click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it beats.")
@@ -152,7 +155,7 @@ def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: b
 @click.option("--overlays", metavar="FILE", required=True, help="The IstioOperator whose overlays to apply.")
 @click.option("--component", default="pilot", show_default=True, help="A key of components, or a gateway's name.")
 @click.option("--namespace", help="The component's namespace; up to 1.23 objects elsewhere are not found.")
-@click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+@_newest
 @click.option("--json6902", is_flag=True, help="Print the same change as patches of a kustomization.")
 @click.argument("objects", nargs=-1, required=True)
 def patch_objects(
@@ -170,6 +173,30 @@ def patch_objects(
     for problem in applied.problems:
         click.echo(problem, err=True)
     sys.exit(1 if applied.problems else 0)
+
+
+@cli.command("compose")
+@click.option("-f", "files", metavar="FILE", multiple=True, required=True, help="An IstioOperator; later ones win.")
+@click.option("--set", "flags", metavar="PATH=VALUE", multiple=True, help="A value as for istioctl; flags beat files.")
+@_newest
+def compose_files(files: tuple[str, ...], flags: tuple[str, ...], release: str) -> None:
+    """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile."""
+    click.echo(yaml.dump(compose_plain(*map(_text, files), set=flags, release=release)), nl=False)
+
+
+@cli.command("validate")
+@_newest
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def validate_files(release: str, form: str, files: tuple[str, ...]) -> None:
+    """Validate IstioOperators, Gateways, VirtualServices, DestinationRules and mesh ConfigMaps; exit 1 on errors.
+
+    Documents of other kinds are passed over.
+    """
+    texts = {file: _text(file) for file in files}
+    results = [result for file, text in texts.items() for result in validate_text(file, text, release=release)]
+    click.echo(REPORTS[form](results), nl=False)
+    sys.exit(1 if any(result.level == "error" for result in results) else 0)
 
 
 def _plan(file: str, release: str | None, credentials: str | None) -> Plan:

@@ -1,7 +1,7 @@
-"""Composing IstioOperators: the files and the `--set` flags of one istioctl call, merged as its release does.
+"""Composing IstioOperators: files and `--set` flags of one istioctl call, merged as its release does.
 
-Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/values/map.go, confirmed by running 1.30.3;
-1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/util/merge_iop.go, confirmed on a part of its struct.
+Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/values/map.go, 1.30.3 confirmed by running
+it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/util/merge_iop.go, confirmed on a part of its struct.
 Profiles are not part of this: the result is what the user says, before istioctl lays it over a profile.
 """
 

@@ -21,6 +21,8 @@ class Release:
     """The Kubernetes minors that this release supports."""
     remote_profile: str
     """The profile of an installation in a remote cluster."""
+    profiles_of_remotes: tuple[str, ...]
+    """The profiles for remote clusters that this release has; `external` was the older name of `remote`."""
     routing_api_version: NetworkingVersion
     """apiVersion of the Gateway and VirtualService in front of istiod."""
     destination_rule_api_version: NetworkingVersion
@@ -79,6 +81,7 @@ _FIRST = Release(
     name="1.15",
     kubernetes="1.22-1.25",
     remote_profile="external",  # istio 1.15.7: profiles/external.yaml
+    profiles_of_remotes=("external",),  # istio 1.15.7: profiles
     routing_api_version="networking.istio.io/v1beta1",  # the guide, 1.15 to 1.23; valid in every release
     destination_rule_api_version="networking.istio.io/v1alpha3",  # the guide, 1.15 to 1.23; valid in every release
     sample_api_version="networking.istio.io/v1alpha3",  # istio 1.15.7: samples/multicluster/expose-services.yaml
@@ -105,7 +108,7 @@ CHANGES = (
     Change(
         "1.16",
         "remote clusters use the profile `remote`, before that `external`",
-        {"remote_profile": "remote"},  # istio 1.16.7: profiles/remote.yaml
+        {"remote_profile": "remote", "profiles_of_remotes": ("external", "remote")},  # istio 1.16.7: profiles
     ),
     Change(
         "1.18",
@@ -143,6 +146,11 @@ CHANGES = (
         "the helloworld sample's image has a tag",
         # istio 1.22.8: samples/helloworld/helloworld.yaml
         {"helloworld_image": "docker.io/istio/examples-helloworld-{version}:1.0"},
+    ),
+    Change(
+        "1.22",
+        "the profile `external` is gone",
+        {"profiles_of_remotes": ("remote",)},  # istio 1.22.8: profiles, operator/pkg/manifest/shared.go
     ),
     Change(
         "1.24",

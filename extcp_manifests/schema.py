@@ -181,6 +181,10 @@ class _Decoder:
                 return self._enum(inner, data, path)
             case "wrapper":
                 return self._scalar(inner, data, path)
+            case "value":
+                return deepcopy(data)
+            case "intOrString":
+                return data if isinstance(data, str) else self._integer("int32", data, path)
             case "struct":
                 return deepcopy(data) if isinstance(data, Mapping) else self._wrong(path, "must be a mapping", data)
             case _:

@@ -290,6 +290,72 @@ def test_patch(tmp_path: Path) -> None:
     assert "spce: unknown key: did you mean 'spec'?" in done.stderr
 
 
+def test_compose(tmp_path: Path) -> None:
+    """Files and flags come out as one IstioOperator; a wrong flag is a problem."""
+    (tmp_path / "a.yaml").write_text("kind: IstioOperator\nspec: {profile: empty, values: {a: 1}}\n")
+    words = ("compose", "-f", tmp_path / "a.yaml", "-f", "-", "--set", "values.c=3", "--release", "1.24")
+    done = run(*words, stdin="kind: IstioOperator\nspec: {values: {b: 2}}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert yaml.load(done.stdout)["spec"] == {"profile": "empty", "values": {"a": 1, "b": 2, "c": 3}}
+    done = run(*words, "--set", "x", stdin="kind: IstioOperator\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "set[1]: 'x' is no assignment: write path=value\n"
+
+
+def test_validate_our_own_files(tmp_path: Path) -> None:
+    """All that generate writes passes, other kinds and Helm values included."""
+    plan(load(GUIDE)).write(tmp_path)
+    done = run("validate", "--release", "1.24", *sorted(tmp_path.rglob("*.yaml")))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+WRONG = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: ns}
+spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [short]}]}
+---
+kind: Secret
+---
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: op}
+spec: {meshConfig: {fooBar: 1}}
+---
+kind: ConfigMap
+metadata: {name: istio}
+data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{address: x_y, port: 1}]}}"}
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_validate_wrong_files(form: str) -> None:
+    """Every finding of every document is told, as lines, JSON or SARIF; errors make the exit code 1."""
+    done = run("validate", "--release", "1.24", "--format", form, "-", stdin=WRONG)
+    assert (done.returncode, done.stderr) == (1, "")
+    host = "is 'short', which no client can name: use a host name with a dot, an IPv4 address or '*'"
+    if form == "text":
+        assert done.stdout.splitlines() == [
+            f"- Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
+            "- IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
+            "- ConfigMap istio error: data.mesh.connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
+            "- ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
+            "which is neither an IP address nor a host name: correct it",
+        ]
+        return
+    report = json.loads(done.stdout)
+    found = report if form == "json" else report["runs"][0]["results"]
+    assert [each["level"] for each in found] == ["error", "warning", "error", "error"]
+    assert host in json.dumps(found[0])
+
+
+def test_validate_broken_files() -> None:
+    """A text that is no YAML is an error of the file."""
+    done = run("validate", "-", stdin="a: [\n")
+    assert done.returncode == 1
+    assert done.stdout == "- error: line 2: not YAML: did not find expected node content\n"
+
+
 def test_releases() -> None:
     """Every release is listed with its Kubernetes versions and what changes with it."""
     lines = run("releases").stdout.splitlines()

@@ -10,6 +10,7 @@ from extcp_manifests.release import CHANGES, RELEASES, Release, find_release
 # The releases at which each field takes the values in turn.
 EXPECTED = {
     "remote_profile": {"1.15": "external", "1.16": "remote"},
+    "profiles_of_remotes": {"1.15": ("external",), "1.16": ("external", "remote"), "1.22": ("remote",)},
     "routing_api_version": {"1.15": "networking.istio.io/v1beta1", "1.24": "networking.istio.io/v1"},
     "destination_rule_api_version": {"1.15": "networking.istio.io/v1alpha3", "1.24": "networking.istio.io/v1"},
     "sample_api_version": {"1.15": "networking.istio.io/v1alpha3", "1.24": "networking.istio.io/v1"},

@@ -1,0 +1,174 @@
+"""What istioctl says of an IstioOperator by itself, without a profile, by release.
+
+Source: istio 1.15.7: operator/pkg/validate, operator/pkg/apis/istio/v1alpha1/validation; 1.30.3:
+operator/pkg/apis/validation/validation.go. Read and not run. Kubernetes types (`k8s.*`, affinities, tolerations) are
+not looked into.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio_operator import IstioOperator
+from extcp_manifests.mesh import merge_mesh_config, path_text
+from extcp_manifests.mesh_validation import LABEL
+from extcp_manifests.networking_validation import Findings
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.schema import Finding, decode, read_schema
+
+
+def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
+    """Validate an IstioOperator, typed or plain.
+
+    Errors are what istioctl refuses; warnings what it accepts and then ignores, or only warns of. Raises InvalidInput
+    for a document of another kind.
+    """
+    record = find_release(release)
+    plain = document.plain() if isinstance(document, IstioOperator) else document
+    if plain.get("kind") != "IstioOperator":
+        raise InvalidInput([Problem("kind", f"is {plain.get('kind')!r}: give an IstioOperator")])
+    given = plain.get("spec")
+    spec: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    errors = [*_structure(plain, record), *_values(spec, record)]
+    warnings: list[Problem] = []
+    for place, mesh_config in _mesh_configs(spec):
+        refused, dropped = _mesh_config(place, mesh_config, record)
+        errors += refused
+        (warnings if record.untyped_operator else errors).extend(dropped)
+    if not errors:
+        errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec), *_profile(spec, record)]
+        warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record)]
+    return Findings(tuple(errors), tuple(warnings))
+
+
+def _problem(start: str, found: Finding) -> Problem:
+    path = path_text(found.path)
+    return Problem(f"{start}.{path}" if start and path else start or path, found.message)
+
+
+def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    decoded = decode(read_schema("istio_operator"), "IstioOperator", plain, release)
+    yield from (_problem("", found) for found in (*decoded.errors, *decoded.unknown))
+
+
+def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    values = spec.get("values")
+    if isinstance(values, Mapping):
+        decoded = decode(read_schema("values"), "Values", values, release)
+        yield from (_problem("spec.values", found) for found in (*decoded.errors, *decoded.unknown))
+
+
+def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    values = spec.get("values")
+    inner = values.get("meshConfig") if isinstance(values, Mapping) else None
+    for place, found in (("spec.meshConfig", spec.get("meshConfig")), ("spec.values.meshConfig", inner)):
+        if isinstance(found, Mapping):
+            yield place, found
+
+
+def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -> tuple[list[Problem], list[Problem]]:
+    """What is wrong with a mesh config, and what of it is dropped, which istioctl only tells up to 1.23."""
+    try:
+        merged = merge_mesh_config(shared=None, local=mesh_config, release=release)
+    except InvalidInput as error:
+        return [Problem(f"{place}.{each.path.removeprefix('local.')}", each.message) for each in error.problems], []
+    return (
+        [Problem(f"{place}.{each.path}", each.message) for each in merged.problems],
+        [Problem(f"{place}.{each.path}", each.message) for each in merged.ignored],
+    )
+
+
+def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Each gateway with its place, and where its values are."""
+    components = spec.get("components") or {}
+    for key, name in (("ingressGateways", "istio-ingressgateway"), ("egressGateways", "istio-egressgateway")):
+        for index, gateway in enumerate(components.get(key) or ()):
+            yield f"spec.components.{key}[{index}]", name, gateway or {}
+
+
+def _components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, component in (spec.get("components") or {}).items():
+        if isinstance(component, Mapping):
+            yield f"spec.components.{name}", component
+    yield from ((place, gateway) for place, _, gateway in _gateways(spec))
+
+
+# An image's repository and tag as go-containerregistry takes them (github.com/google/go-containerregistry/pkg/name).
+_HUB = re.compile(r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9_./-]{1,255}")
+_TAG = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
+
+
+def _scalars(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    revision = spec.get("revision")
+    if revision and not LABEL.fullmatch(revision):
+        yield Problem("spec.revision", f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'")
+    for place, part in (("spec", spec), *_components(spec)):
+        hub, tag = part.get("hub"), part.get("tag")
+        if hub and not _HUB.fullmatch(f"{hub}/pilot"):
+            yield Problem(f"{place}.hub", f"is {hub!r}, which is no image repository: write it as in docker.io/istio")
+        if tag is not None and not _TAG.fullmatch(str(tag)):
+            yield Problem(f"{place}.tag", f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'")
+    for place, _, gateway in _gateways(spec):
+        if gateway.get("name") and not _GATEWAY_NAME.fullmatch(gateway["name"]):
+            yield Problem(f"{place}.name", f"is {gateway['name']!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+
+
+def _service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    """Without root a gateway cannot listen below 1024."""
+    values = (spec.get("values") or {}).get("gateways") or {}
+    for place, name, gateway in _gateways(spec):
+        if (values.get(name) or {}).get("runAsRoot"):
+            continue
+        ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports") or ()
+        for index, port in enumerate(ports):
+            target = (port or {}).get("targetPort", 0)
+            if isinstance(target, int) and target < 1024 and not (target == 0 and port.get("port", 0) > 1024):
+                shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
+                problem = f"{shown}, where a gateway without root cannot listen: use 1024 or more"
+                yield Problem(f"{place}.k8s.service.ports[{index}]", problem)
+
+
+def _ranges(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    proxy = ((spec.get("values") or {}).get("global") or {}).get("proxy") or {}
+    for key in ("includeIPRanges", "excludeIPRanges"):
+        for part in str(proxy.get(key) or "").split(",") if proxy.get(key) not in (None, "", "*") else ():
+            if not _is_cidr(part):
+                problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                yield Problem(f"spec.values.global.proxy.{key}", problem)
+    for key in ("includeInboundPorts", "excludeInboundPorts"):
+        for part in str(proxy.get(key) or "").split(","):
+            if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
+                problem = f"has {part!r}, which is no port: write them as in 80,443"
+                yield Problem(f"spec.values.global.proxy.{key}", problem)
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "/" in text
+
+
+def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    profile = spec.get("profile")
+    if profile in ("external", "remote") and profile not in release.profiles_of_remotes:
+        other = release.remote_profile
+        yield Problem("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
+
+
+def _ignored_volumes(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    for place, component in _components(spec):
+        for key in ("volumes", "volumeMounts"):
+            if (component.get("k8s") or {}).get(key):
+                yield Problem(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
+
+
+def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    remote = (spec.get("components") or {}).get("istiodRemote") or {}
+    if remote.get("enabled") and release.untyped_operator:
+        problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
+        yield Problem("spec.components.istiodRemote", problem)

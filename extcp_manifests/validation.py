@@ -1,0 +1,144 @@
+"""Validation of whole files: each document by its kind, and reports of what was found."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.mesh import merge_mesh_config
+from extcp_manifests.mesh_networks import choose_mesh_networks
+from extcp_manifests.networking_validation import Findings, validate_networking
+from extcp_manifests.operator_validation import validate_operator
+from extcp_manifests.release import Release, find_release
+
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finding in a document of a file."""
+
+    file: str
+    document: str
+    """Kind, namespace and name: `Gateway external-istiod/external-istiod-gw`; empty for the whole file."""
+    level: Level
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file} {self.document}".rstrip()
+        return f"{place} {self.level}: {Problem(self.path, self.message)}"
+
+
+def validate_text(file: str, text: str | bytes, *, release: Release | str) -> list[Result]:
+    """Everything that is to say of the documents in a text; those of kinds that are not known are passed over.
+
+    IstioOperators, Gateways, VirtualServices and DestinationRules are known, and ConfigMaps with a key `mesh` or
+    `meshNetworks`. Raises InvalidInput for an unknown release alone; a text that is no YAML is a result.
+    """
+    record = find_release(release)
+    try:
+        documents = yaml.load_all(text)
+    except InvalidInput as error:
+        return [Result(file, "", "error", problem.path, problem.message) for problem in error.problems]
+    return [result for document in documents for result in _results(file, document, record)]
+
+
+def _results(file: str, document: Any, release: Release) -> Iterator[Result]:
+    if not isinstance(document, Mapping):
+        return
+    check = _CHECKS.get(str(document.get("kind")))
+    if check is None:
+        return
+    found = check(document, release)
+    levels: tuple[tuple[Level, Sequence[Problem]], ...] = (("error", found.errors), ("warning", found.warnings))
+    for level, problems in levels:
+        for problem in problems:
+            yield Result(file, _name(document), level, problem.path, problem.message)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata") if isinstance(document.get("metadata"), Mapping) else {}
+    name = "/".join(str(part) for part in (metadata.get("namespace"), metadata.get("name")) if part)  # type: ignore[union-attr]
+    return f"{document.get('kind')} {name}".rstrip()
+
+
+def _operator(document: Mapping[str, Any], release: Release) -> Findings:
+    return validate_operator(document, release=release)
+
+
+def _networking(document: Mapping[str, Any], release: Release) -> Findings:
+    return validate_networking(document, release=release)
+
+
+def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
+    data = document.get("data") or {}
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    try:
+        merged = merge_mesh_config(shared=None, local=document if "mesh" in data else None, release=release)
+        errors += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.problems]
+        warnings += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.ignored]
+    except InvalidInput as error:
+        errors += [
+            Problem(f"data.mesh {each.path.removeprefix('local')}".strip(), each.message) for each in error.problems
+        ]
+    try:
+        choice = choose_mesh_networks(shared=None, local=document if "meshNetworks" in data else None, release=release)
+        errors += [Problem(f"data.meshNetworks.{each.path}", each.message) for each in choice.problems]
+        warnings += [Problem(f"data.meshNetworks.{each.path}", each.message) for each in choice.ignored]
+    except InvalidInput as error:
+        places = (each.path.removeprefix("local") for each in error.problems)
+        errors += [
+            Problem(f"data.meshNetworks {place}".strip(), each.message)
+            for place, each in zip(places, error.problems, strict=True)
+        ]
+    return Findings(tuple(errors), tuple(warnings))
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any], Release], Findings]] = {
+    "IstioOperator": _operator,
+    "Gateway": _networking,
+    "VirtualService": _networking,
+    "DestinationRule": _networking,
+    "ConfigMap": _config_map,
+}
+
+
+# ------------------------------------------------------------------------------------------------------------- reports
+
+
+def text_report(results: Sequence[Result]) -> str:
+    """A line for each finding."""
+    return "".join(f"{result}\n" for result in results)
+
+
+def json_report(results: Sequence[Result]) -> str:
+    """A list of findings as JSON."""
+    keys = ("file", "document", "level", "path", "message")
+    return json.dumps([{key: getattr(result, key) for key in keys} for result in results], indent=2) + "\n"
+
+
+def sarif_report(results: Sequence[Result]) -> str:
+    """SARIF 2.1.0, which code hosts show beside the lines of a change."""
+    found = [
+        {
+            "ruleId": result.document.partition(" ")[0] or "YAML",
+            "level": result.level,
+            "message": {"text": f"{result.document} {result.path}: {result.message}".strip()},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": result.file}}}],
+        }
+        for result in results
+    ]
+    run = {"tool": {"driver": {"name": "extcp-manifests", "rules": []}}, "results": found}
+    report = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(report, indent=2) + "\n"
+
+
+REPORTS: Mapping[str, Callable[[Sequence[Result]], str]] = {
+    "text": text_report,
+    "json": json_report,
+    "sarif": sarif_report,
+}
