@@ -10,7 +10,7 @@ The modules in reading order, in which each imports only from those before it:
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
     functions   injection, merge, yaml, patch, compose, schema, mesh_defaults, mesh_validation, mesh,
-                mesh_networks, networking_validation, operator_validation, validation
+                preview, mesh_networks, networking_validation, operator_validation, validation
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials

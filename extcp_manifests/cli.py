@@ -20,6 +20,7 @@ from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import MeshConfigMerge, merge_mesh_config
 from extcp_manifests.patch import apply_overlays, to_json6902
 from extcp_manifests.plan import Plan, plan
+from extcp_manifests.preview import preview
 from extcp_manifests.release import CHANGES, RELEASES
 from extcp_manifests.topology import load, schema
 from extcp_manifests.validation import REPORTS, validate_text
@@ -178,10 +179,22 @@ def patch_objects(
 @cli.command("compose")
 @click.option("-f", "files", metavar="FILE", multiple=True, required=True, help="An IstioOperator; later ones win.")
 @click.option("--set", "flags", metavar="PATH=VALUE", multiple=True, help="A value as for istioctl; flags beat files.")
+@click.option("--preview", "show_preview", is_flag=True, help="Go on over the profile, to the values of the charts.")
 @_newest
-def compose_files(files: tuple[str, ...], flags: tuple[str, ...], release: str) -> None:
-    """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile."""
-    click.echo(yaml.dump(compose_plain(*map(_text, files), set=flags, release=release)), nl=False)
+def compose_files(files: tuple[str, ...], flags: tuple[str, ...], show_preview: bool, release: str) -> None:
+    """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile.
+
+    With --preview the components and the values that the charts get, and who set each.
+    """
+    texts = [_text(file) for file in files]
+    if not show_preview:
+        click.echo(yaml.dump(compose_plain(*texts, set=flags, release=release)), nl=False)
+        return
+    shown = preview(*texts, set=flags, release=release)
+    rows = ((each.name, "on" if each.enabled else "off", each.namespace) for each in shown.components)
+    _print_table(("COMPONENT", "IS", "IN"), rows)
+    click.echo()
+    _print_table(("VALUE", "IS", "SET BY"), ((path, _shown(value), origin) for path, value, origin in shown.origins()))
 
 
 @cli.command("validate")

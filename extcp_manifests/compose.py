@@ -1,7 +1,7 @@
 """Composing IstioOperators: files and `--set` flags of one istioctl call, merged as its release does.
 
-Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/values/map.go, 1.30.3 confirmed by running
-it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/util/merge_iop.go, confirmed on a part of its struct.
+Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/values/map.go, of which 1.30.3 was run;
+1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/util/merge_iop.go, confirmed on a part of its struct.
 Profiles are not part of this: the result is what the user says, before istioctl lays it over a profile.
 """
 
@@ -52,9 +52,10 @@ def compose_plain(
     """The same as plain data, explicit nulls included, of which 1.24 and later make something."""
     record = find_release(release)
     files = [_read(file, index) for index, file in enumerate((base, *overlays))]
-    merge = overlay if record.untyped_operator else _strategic
-    tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator"}
-    for file in files:
+    merge = overlay if record.untyped_operator else strategic_merge
+    # The first file is taken as it is, so that up to 1.23 its nulls still delete what the profile says.
+    tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **deepcopy(dict(files[0]))}
+    for file in files[1:]:
         tree = merge(tree, file)
     problems: list[Problem] = []
     for index, flag in enumerate(set):
@@ -110,7 +111,7 @@ _UNIONS = {
 _REPLACED = {("spec", "meshConfig", "defaultConfig", key) for key in ("tracing", "gatewayTopology", "sds")}
 
 
-def _strategic(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Kubernetes' strategic merge with istioctl's keys; null deletes.
 
     istioctl also refuses mappings and lists that stand on both sides under a key that it does not know; those are

@@ -302,6 +302,21 @@ def test_compose(tmp_path: Path) -> None:
     assert done.stderr == "set[1]: 'x' is no assignment: write path=value\n"
 
 
+def test_compose_preview() -> None:
+    """Components and values over the profile, with who set them."""
+    operator = "kind: IstioOperator\nspec: {profile: remote, values: {global: {istioNamespace: ns}}}\n"
+    done = run(
+        "compose", "-f", "-", "--set", "values.global.network=n", "--release", "1.24", "--preview", stdin=operator
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    cells = [line.split() for line in done.stdout.splitlines()]
+    assert ["pilot", "on", "ns"] in cells
+    assert ["istio-ingressgateway", "off", "ns"] in cells
+    assert ["global.istioNamespace", '"ns"', "files[0]"] in cells
+    assert ["global.network", '"n"', "set[0]"] in cells
+    assert ["profile", '"remote"', "profile", "remote"] in cells
+
+
 def test_validate_our_own_files(tmp_path: Path) -> None:
     """All that generate writes passes, other kinds and Helm values included."""
     plan(load(GUIDE)).write(tmp_path)

@@ -1,0 +1,284 @@
+"""What istioctl goes on to make of composed files: laid over a profile, and translated into Helm values.
+
+Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/component/component.go, 1.30.3 by running
+it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/translate, operator/pkg/helm/helm.go, read and not
+run. Not shown: what istioctl finds out in a cluster, its own hub and tag, and what charts add by themselves.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.compose import Input, compose_plain, split_flag, strategic_merge, typed_value
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.merge import overlay
+from extcp_manifests.mesh import path_text
+from extcp_manifests.patch import split_path
+from extcp_manifests.release import RELEASES, Release, find_release
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentPreview:
+    """Whether a component is installed, and where."""
+
+    name: str
+    enabled: bool
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What istioctl will install, as far as files, flags and profiles say."""
+
+    spec: dict[str, Any]
+    """The whole spec over its profile."""
+    values: dict[str, Any]
+    """The values that the charts get."""
+    components: tuple[ComponentPreview, ...]
+    _origins: Mapping[str, str]
+
+    def origin(self, path: str) -> str:
+        """Who set a value of `values`, by the path of a leaf: a profile, `files[0]`, `set[0]` or `istioctl`.
+
+        A list is one leaf. Raises KeyError where there is no leaf.
+        """
+        return self._origins[path]
+
+    def origins(self) -> Iterator[tuple[str, Any, str]]:
+        """Each leaf of the values with its path and who set it."""
+        for path, value in _leaves(self.values, ()):
+            text = path_text(path)
+            yield text, value, self._origins[text]
+
+
+def preview(
+    *files: Input,
+    set: Iterable[str] = (),  # noqa: A002
+    release: Release | str,
+    profile: str | None = None,
+) -> Preview:
+    """What istioctl makes of files and flags; a profile given here beats theirs, as `--set profile=` does.
+
+    Raises InvalidInput as `compose` does, and for a profile that the release does not have.
+    """
+    record = find_release(release)
+    flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
+    user = compose_plain(*files, set=flags, release=record).get("spec") or {}
+    name = user.get("profile") or "default"
+    layers = [("profile default", read_profile("default", record))]
+    if name != "default":
+        layers.append((f"profile {name}", read_profile(name, record)))
+    merge = overlay if record.untyped_operator else strategic_merge
+    base: dict[str, Any] = {}
+    for _, spec in layers:
+        base = merge(base, {"spec": spec}) if base else {"spec": deepcopy(dict(spec))}
+    how = _new_values if record.untyped_operator else _old_values
+    spec, values = how(base["spec"], user)
+    sources = [*layers, *_user_layers(files, flags, record)]
+    return Preview(spec, values, tuple(_components(spec, values, record)), _origins_of(values, sources))
+
+
+@cache
+def read_profile(name: str, release: Release) -> Tree:
+    """The spec of a profile. Raises InvalidInput for one that the release does not have."""
+    order = list(RELEASES)
+    now = order.index(release.name)
+    known = [each for each in _profiles() if order.index(each["since"]) <= now <= order.index(each["until"])]
+    for each in known:
+        if each["name"] == name:
+            spec: Tree = each["spec"]
+            return spec
+    names = ", ".join(each["name"] for each in known)
+    raise InvalidInput(
+        [Problem("spec.profile", f"is {name!r}, which Istio {release} does not have: known are {names}")]
+    )
+
+
+@cache
+def _profiles() -> list[dict[str, Any]]:
+    text = resources.files("extcp_manifests.schemas").joinpath("profiles.yaml").read_text("utf-8")
+    profiles: list[dict[str, Any]] = yaml.load(text)
+    return profiles
+
+
+# ------------------------------------------------------------------------------------------------------------ from 1.24
+
+
+def _new_values(base: dict[str, Any], user: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The profile under the user's tree, then what the spec says of values.
+
+    Where both the spec and its values say something, the values win for what every profile has a mapping of (global)
+    and for the revision; the spec wins for the mesh config and whether pilot is enabled.
+    """
+    spec = overlay(base, user)
+    values = spec.get("values") or {}
+    mine = user.get("values") or {}
+    for key in ("hub", "tag"):
+        if spec.get(key) is not None and key not in (mine.get("global") or {}):
+            value = spec[key] if key == "tag" else _retyped(spec[key])
+            values = overlay(values, {"global": {key: value}})
+    for key in ("revision", "compatibilityVersion"):
+        if spec.get(key) is not None and key not in mine:
+            values = overlay(values, {key: _retyped(spec[key])})
+    if isinstance(spec.get("meshConfig"), Mapping):
+        values = overlay(values, {"meshConfig": spec["meshConfig"]})
+    components = spec.get("components") or {}
+    for name in ("pilot", "cni"):
+        enabled = (components.get(name) or {}).get("enabled", name == "pilot") is True
+        where = {"enabled": enabled} if name == "pilot" else {"cni": {"enabled": enabled}}
+        values = overlay(values, {"pilot": where})
+    values = _with_gateways(values, components)
+    if isinstance(spec.get("unvalidatedValues"), Mapping):
+        values = overlay(values, spec["unvalidatedValues"])
+    return {**spec, "values": values}, values
+
+
+def _retyped(value: Any) -> Any:
+    return typed_value(str(value)) if isinstance(value, str) else value
+
+
+def _with_gateways(values: Tree, components: Tree) -> dict[str, Any]:
+    """A single gateway's name, labels and ports become chart values; of several each renders with its own."""
+    result = dict(values)
+    for key, chart in (("ingressGateways", "istio-ingressgateway"), ("egressGateways", "istio-egressgateway")):
+        gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
+        if len(gateways) == 1:
+            gateway = gateways[0]
+            ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports")
+            given = {"name": gateway.get("name"), "labels": gateway.get("label"), "ports": ports}
+            known = {name: value for name, value in given.items() if value is not None}
+            result = overlay(result, {"gateways": {chart: known}})
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------- to 1.23
+
+
+# Values of pilot that become settings of the component.
+_MOVED = (
+    *("env", "resources", "nodeSelector", "tolerations", "podAnnotations", "replicaCount", "imagePullPolicy"),
+    *("priorityClassName", "readinessProbe", "podDisruptionBudget", "serviceAnnotations"),
+)
+
+
+def _old_values(base: dict[str, Any], user: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The user's tree over the profile by strategic merge; then values beat what the spec says of them."""
+    moved = _moved(user)
+    spec = strategic_merge({"spec": base}, {"spec": moved})["spec"]
+    said: dict[str, Any] = {}
+    for key in ("hub", "tag"):
+        if spec.get(key) is not None:
+            said = overlay(said, {"global": {key: spec[key]}})
+    if spec.get("revision") is not None:
+        said["revision"] = spec["revision"]
+    if isinstance(spec.get("meshConfig"), Mapping):
+        said["meshConfig"] = deepcopy(spec["meshConfig"])
+    values = _rfc7386(_rfc7386(said, spec.get("values") or {}), spec.get("unvalidatedValues") or {})
+    return spec, _with_gateways(values, spec.get("components") or {})
+
+
+def _moved(user: Tree) -> dict[str, Any]:
+    """values.pilot.env and its like, which istioctl takes for settings of the component; env comes as a list."""
+    tree = deepcopy(dict(user))
+    pilot = (tree.get("values") or {}).get("pilot") or {}
+    k8s: dict[str, Any] = {key: pilot.pop(key) for key in _MOVED if key in pilot}
+    if not k8s:
+        return tree
+    given = ((tree.get("components") or {}).get("pilot") or {}).get("k8s") or {}
+    if isinstance(k8s.get("env"), Mapping):
+        added = [{"name": name, "value": _text(value)} for name, value in sorted(k8s["env"].items())]
+        k8s["env"] = [*(given.get("env") or ()), *added]
+    return overlay(tree, {"components": {"pilot": {"k8s": k8s}}})
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rfc7386(base: Tree, over: Tree) -> dict[str, Any]:
+    """A JSON merge patch: null deletes, lists replace."""
+    result = dict(deepcopy(dict(base)))
+    for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = result.get(key)
+            result[key] = _rfc7386(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[key] = deepcopy(value)
+    return result
+
+
+# -------------------------------------------------------------------------------------------------- components, origins
+
+
+def _components(spec: Tree, values: Tree, release: Release) -> Iterator[ComponentPreview]:
+    components = spec.get("components") or {}
+    default = (values.get("global") or {}).get("istioNamespace") or "istio-system"
+    if not release.untyped_operator:
+        default = spec.get("namespace") or default
+    for name in ("base", "pilot", "cni", "ztunnel", "istiodRemote"):
+        component = components.get(name)
+        if component is None:
+            if release.untyped_operator and name in ("base", "pilot"):
+                yield ComponentPreview(name, True, default)
+            continue
+        yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
+    for key in ("ingressGateways", "egressGateways"):
+        for gateway in components.get(key) or ():
+            name = gateway.get("name") or key.removesuffix("s")
+            yield ComponentPreview(name, _enabled(gateway, release), gateway.get("namespace") or default)
+
+
+def _enabled(component: Tree, release: Release) -> bool:
+    """Without a word a component is off up to 1.23 and on from 1.24."""
+    return component.get("enabled", release.untyped_operator) is True
+
+
+def _user_layers(files: tuple[Input, ...], flags: list[str], release: Release) -> Iterator[tuple[str, Tree]]:
+    for index, file in enumerate(files):
+        yield f"files[{index}]", compose_plain(file, release=release).get("spec") or {}
+    for index, flag in enumerate(flags):
+        path, value = split_flag(flag, release)
+        tree: Any = value
+        for piece in reversed(split_path(path)):
+            tree = {piece: tree}
+        yield f"set[{index}]", tree
+
+
+def _origins_of(values: Tree, sources: Iterable[tuple[str, Tree]]) -> dict[str, str]:
+    """For each leaf the last source that says its value; what none says is istioctl's."""
+    origins = {path_text(path): "istioctl" for path, _ in _leaves(values, ())}
+    final = {path_text(path): value for path, value in _leaves(values, ())}
+    for name, spec in sources:
+        for path, value in _leaves(overlay(_as_values(spec), spec.get("values") or {}), ()):
+            text = path_text(path)
+            if text in final and final[text] == value:
+                origins[text] = name
+    return origins
+
+
+def _as_values(spec: Tree) -> dict[str, Any]:
+    """What a spec says of values outside of them."""
+    said: dict[str, Any] = {}
+    if isinstance(spec.get("meshConfig"), Mapping):
+        said["meshConfig"] = spec["meshConfig"]
+    for key in ("revision", "compatibilityVersion"):
+        if spec.get(key) is not None:
+            said[key] = _retyped(spec[key])
+    named = {key: spec[key] for key in ("hub", "tag") if spec.get(key) is not None}
+    return {**said, "global": named} if named else said
+
+
+def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif path:
+        yield path, value

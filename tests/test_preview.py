@@ -1,0 +1,100 @@
+"""What istioctl goes on to make of composed files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extcp_manifests import InvalidInput, load, plan, yaml
+from extcp_manifests.istio_operator import IstioOperator
+from extcp_manifests.preview import preview, read_profile
+from extcp_manifests.release import RELEASES, find_release
+
+TESTS = Path(__file__).parent
+CASES = yaml.load((TESTS / "cases/compose/preview.yaml").read_bytes())["cases"]
+
+
+@pytest.mark.parametrize(
+    ("case", "release"),
+    [pytest.param(case, release, id=f"{release}-{case['what']}") for case in CASES for release in case["releases"]],
+)
+def test_preview(case: Any, release: str) -> None:
+    """Values, components and settings come out as istioctl of the release has them."""
+    shown = preview({"kind": "IstioOperator", "spec": case["spec"]}, release=release)
+    values = shown.values.get(case["at"], {}) if "at" in case else shown.values
+    for key, value in case.get("values", {}).items():
+        assert values[key] == value, key
+    if "components" in case:
+        on = {each.name: each.namespace for each in shown.components if each.enabled and "gateway" not in each.name}
+        assert on == case["components"]
+    if "env" in case:
+        assert shown.spec["components"]["pilot"]["k8s"]["env"] == case["env"]
+    if "absent" in case:
+        first, second = case["absent"]
+        assert second not in shown.values[first]
+
+
+def test_origins() -> None:
+    """Every leaf knows the profile, the file or the flag that said it last, or that it is istioctl's own."""
+    first = {
+        "kind": "IstioOperator",
+        "spec": {"profile": "remote", "values": {"global": {"network": "a", "meshID": "m"}}},
+    }
+    second = {
+        "kind": "IstioOperator",
+        "spec": {"values": {"global": {"network": "b"}}, "meshConfig": {"rootNamespace": "r"}},
+    }
+    shown = preview(first, second, set=["values.global.meshID=n", "hub=example.com"], release="1.24")
+    origins = {
+        "global.network": "files[1]",
+        "global.meshID": "set[0]",
+        "global.hub": "set[1]",
+        "global.istioNamespace": "profile default",
+        "meshConfig.rootNamespace": "files[1]",
+        "profile": "profile remote",
+        "pilot.enabled": "istioctl",
+    }
+    assert {path: shown.origin(path) for path in origins} == origins
+    assert all(shown.origin(path) == origin for path, _, origin in shown.origins())
+    with pytest.raises(KeyError):
+        shown.origin("global.nothing")
+
+
+def test_profiles() -> None:
+    """A profile that the release does not have is refused with those that it has; one given beside the files wins."""
+    operator = {"kind": "IstioOperator", "spec": {"profile": "remote"}}
+    with pytest.raises(InvalidInput) as caught:
+        preview(operator, release="1.15")
+    assert str(caught.value) == (
+        "spec.profile: is 'remote', which Istio 1.15 does not have: "
+        "known are default, demo, empty, external, minimal, openshift, preview"
+    )
+    assert preview(operator, release="1.15", profile="external").spec["profile"] == "external"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_our_own_operators(release: str) -> None:
+    """Each of our IstioOperators installs just what its file is for."""
+    expected = {
+        "external/controlplane-gateway.yaml": {"base", "pilot", "istio-ingressgateway"},
+        "external/external-istiod.yaml": {"pilot"},
+        "cluster1/istio-ingressgateway.yaml": {"istio-ingressgateway"},
+        "cluster1/istio-egressgateway.yaml": {"istio-egressgateway"},
+        "cluster1/eastwest-gateway.yaml": {"istio-eastwestgateway"},
+        "cluster2/remote-cluster.yaml": {"base", "pilot"} if int(release[2:]) >= 24 else {"istiodRemote"},
+    }
+    for step in plan(load(TESTS.parent / "examples/guide.yaml", release=release)).steps:
+        for document in step.documents:
+            if isinstance(document, IstioOperator) and step.path in expected:
+                shown = preview(document, release=release)
+                assert {each.name for each in shown.components if each.enabled} == expected[step.path], step.path
+
+
+def test_profiles_are_those_of_istio(guide: Path) -> None:
+    """Our form has every profile of every release, without hub and tag."""
+    facts = json.loads((guide.parent / "reference/schema/profiles.json").read_text())
+    for release, profiles in facts["profiles"].items():
+        for name, key in profiles.items():
+            spec = {k: v for k, v in facts["contents"][key].get("spec", {}).items() if k not in ("hub", "tag")}
+            assert read_profile(name, find_release(release)) == spec, (release, name)
