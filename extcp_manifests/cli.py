@@ -202,9 +202,9 @@ def compose_files(files: tuple[str, ...], flags: tuple[str, ...], show_preview: 
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def validate_files(release: str, form: str, files: tuple[str, ...]) -> None:
-    """Validate IstioOperators, Gateways, VirtualServices, DestinationRules and mesh ConfigMaps; exit 1 on errors.
+    """Validate IstioOperators, Gateways, VirtualServices, DestinationRules, mesh ConfigMaps and topologies.
 
-    Documents of other kinds are passed over.
+    Documents of other kinds are passed over. The exit code is 1 where there are errors.
     """
     texts = {file: _text(file) for file in files}
     results = [result for file, text in texts.items() for result in validate_text(file, text, release=release)]

@@ -39,7 +39,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         (warnings if record.untyped_operator else errors).extend(dropped)
     if not errors:
         errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec), *_profile(spec, record)]
-        warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record)]
+        warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record), *_replicas(spec)]
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -172,3 +172,16 @@ def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Proble
     if remote.get("enabled") and release.untyped_operator:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
         yield Problem("spec.components.istiodRemote", problem)
+
+
+def _replicas(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
+    values = spec.get("values") or {}
+    pilot = (spec.get("components") or {}).get("pilot") or {}
+    parts = [("spec.components.pilot", pilot, values.get("pilot") or {}, 1)]
+    parts += [
+        (place, gateway, (values.get("gateways") or {}).get(name) or {}, 0) for place, name, gateway in _gateways(spec)
+    ]
+    for place, component, chart, most in parts:
+        if chart.get("autoscaleEnabled") and (component.get("k8s") or {}).get("replicaCount", 0) > most:
+            yield Problem(f"{place}.k8s.replicaCount", "is overruled by autoscaling: leave it out, or autoscaleEnabled")

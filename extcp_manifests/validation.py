@@ -12,6 +12,7 @@ from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import Findings, validate_networking
 from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.release import Release, find_release
+from extcp_manifests.topology import load
 
 Level = Literal["error", "warning"]
 
@@ -35,8 +36,9 @@ class Result:
 def validate_text(file: str, text: str | bytes, *, release: Release | str) -> list[Result]:
     """Everything that is to say of the documents in a text; those of kinds that are not known are passed over.
 
-    IstioOperators, Gateways, VirtualServices and DestinationRules are known, and ConfigMaps with a key `mesh` or
-    `meshNetworks`. Raises InvalidInput for an unknown release alone; a text that is no YAML is a result.
+    IstioOperators, Gateways, VirtualServices and DestinationRules are known, ConfigMaps with a key `mesh` or
+    `meshNetworks`, and topologies of ours, which have a release of their own. Raises InvalidInput for an
+    unknown release alone; a text that is no YAML is a result.
     """
     record = find_release(release)
     try:
@@ -98,12 +100,21 @@ def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
     return Findings(tuple(errors), tuple(warnings))
 
 
+def _topology(document: Mapping[str, Any], _release: Release) -> Findings:
+    try:
+        load(document)
+    except InvalidInput as error:
+        return Findings(error.problems, ())
+    return Findings((), ())
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any], Release], Findings]] = {
     "IstioOperator": _operator,
     "Gateway": _networking,
     "VirtualService": _networking,
     "DestinationRule": _networking,
     "ConfigMap": _config_map,
+    "ExternalControlPlane": _topology,
 }
 
 

@@ -364,6 +364,17 @@ def test_validate_wrong_files(form: str) -> None:
     assert host in json.dumps(found[0])
 
 
+def test_validate_a_topology() -> None:
+    """A topology among the files is checked as generate would."""
+    text = GUIDE.read_text()
+    assert run("validate", "-", stdin=text).returncode == 0
+    done = run("validate", "-", stdin=text.replace("network: network2", "network: a/b"))
+    assert done.returncode == 1
+    assert done.stdout.startswith(
+        "- ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+    )
+
+
 def test_validate_broken_files() -> None:
     """A text that is no YAML is an error of the file."""
     done = run("validate", "-", stdin="a: [\n")
