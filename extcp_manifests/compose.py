@@ -78,6 +78,10 @@ def _read(file: Input, index: int) -> Mapping[str, Any]:
             raise InvalidInput(places) from None
     if not isinstance(data, Mapping) or not data.get("kind"):
         raise InvalidInput([Problem(f"files[{index}]", "must be a mapping with `kind: IstioOperator`")])
+    try:
+        yaml.require_plain(data)
+    except InvalidInput as error:
+        raise InvalidInput(Problem(f"files[{index}].{each.path}", each.message) for each in error.problems) from None
     return data
 
 
@@ -147,8 +151,8 @@ def _lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) ->
 
 
 def _by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
-    for index, item in enumerate(over):
-        if not isinstance(item, dict) or not item.get(key):
+    for index, item in [*enumerate(base), *enumerate(over)]:
+        if not isinstance(item, dict) or not item.get(key) or not isinstance(item[key], str | int):
             where = f"{'.'.join(path)}[{index}].{key}"
             raise InvalidInput([Problem(where, "is required where two files have the list: add it")])
     names = [item.get(key) for item in base]
@@ -177,7 +181,7 @@ def _with_flag(tree: dict[str, Any], flag: str, release: Release) -> dict[str, A
     path, value = split_flag(flag, release)
     changed = deepcopy(tree)
     if release.untyped_operator:
-        _assign(changed, ["spec", *split_path(path)], value)
+        _assign(changed, split_path(f"spec.{path}"), value)
     else:
         _write_old(changed, path, value)
     return changed
@@ -196,6 +200,8 @@ def split_flag(flag: str, release: Release) -> tuple[str, Any]:
     if path.startswith("spec.") and release.untyped_operator:
         raise PatchError(f"begins with 'spec.', of which istioctl {release} makes spec.spec: leave it out")
     path = path.removeprefix("spec.")
+    if split_path(f"spec.{path}")[:1] != ["spec"] or len(split_path(f"spec.{path}")) < 2:
+        raise PatchError("is no path below spec: name a key")
     if any(path.startswith(start) for start in release.set_as_text):
         return path, text
     return path, typed_value(text)
@@ -272,6 +278,10 @@ def _step(node: Any, piece: str, following: str) -> Any:
     raise PatchError(f"does not fit at {piece!r}, at which istioctl crashes: select items of lists, keys of mappings")
 
 
+def _go_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _is_selector(piece: str) -> bool:
     return piece.startswith("[") and piece.endswith("]")
 
@@ -286,6 +296,6 @@ def _found(items: list[Any], selector: str) -> Any:
     if not colon:
         raise PatchError(f"has the selector {selector}: use a number or key:value")
     for item in items:
-        if isinstance(item, dict) and str(item.get(key)) == value:
+        if isinstance(item, dict) and key in item and _go_text(item[key]) == value:
             return item
     raise PatchError(f"finds nothing with {selector}: an item that is selected by its content must be there")

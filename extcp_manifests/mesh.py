@@ -196,9 +196,17 @@ def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | N
             places = (Problem(f"{source} {each.path}".rstrip(), each.message) for each in error.problems)
             raise InvalidInput(places) from None
     if isinstance(data, Mapping) and data.get("kind") == "ConfigMap":
-        return read_source(source, (data.get("data") or {}).get(key, ""), key)
+        held = data.get("data") or {}
+        if not isinstance(held, Mapping):
+            raise InvalidInput([Problem(f"{source}.data", f"must be a mapping with the key {key!r}")])
+        return read_source(source, held.get(key) or "", key)
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
+    if text is None:
+        try:
+            yaml.require_plain(data)
+        except InvalidInput as error:
+            raise InvalidInput(Problem(f"{source}.{each.path}", each.message) for each in error.problems) from None
     return text, data or {}
 
 
@@ -406,7 +414,10 @@ def _parsed_path(text: str) -> Path:
             raise KeyError(text)
         position = part.end()
         key, index, quoted = part.groups()
-        parts.append(key if key is not None else int(index) if index is not None else json.loads(quoted))
+        try:
+            parts.append(key if key is not None else int(index) if index is not None else json.loads(quoted))
+        except ValueError:
+            raise KeyError(text) from None
     return tuple(parts)
 
 

@@ -1,11 +1,13 @@
 """What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
-pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. Spelling and types of
-keys are the API server's to check, by the CRD's schema; conflicts between documents are `istioctl analyze`'s.
+pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. What the API
+server makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach
+istiod. Conflicts between documents are `istioctl analyze`'s.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +15,13 @@ from ipaddress import ip_address, ip_network
 from itertools import combinations
 from typing import Any
 
+from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import Model
+from extcp_manifests.mesh import path_text
 from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip, is_wildcard_domain
 from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.schema import parse_duration
+from extcp_manifests.schema import decode, parse_duration, read_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,42 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
 
     Raises InvalidInput for a document of another kind.
     """
-    plain = document.plain() if isinstance(document, Model) else document
-    rules = _rules(str(plain.get("kind")), find_release(release))
+    given: Any = document.plain() if isinstance(document, Model) else document
+    if not isinstance(given, Mapping):
+        raise InvalidInput([Problem("", "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
+    yaml.require_plain(given)
+    record = find_release(release)
+    rules = _rules(str(given.get("kind")), record)
     if not rules:
-        problem = f"is {plain.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
+        problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
         raise InvalidInput([Problem("kind", problem)])
+    plain, unknown, wrong = _as_admitted(given, record)
+    if wrong:
+        return Findings(errors=wrong, warnings=unknown)
     found = [each for rule in rules for each in rule(plain)]
     return Findings(
         errors=tuple(each.problem for each in found if not each.warning),
-        warnings=tuple(each.problem for each in found if each.warning),
+        warnings=(*unknown, *(each.problem for each in found if each.warning)),
     )
+
+
+def _as_admitted(
+    document: Mapping[str, Any], release: Release
+) -> tuple[dict[str, Any], tuple[Problem, ...], tuple[Problem, ...]]:
+    """What the API server hands to the webhook, the keys that it drops, and the values that it refuses."""
+    schema = read_schema("networking")
+    whole = decode(schema, "Networking", document, release)
+    spec = decode(schema, f"{document['kind']}Spec", whole.value.get("spec", {}), release)
+    plain = {**whole.value, "spec": spec.value}
+    unknown, wrong = (
+        tuple(
+            Problem(path_text((*place, *each.path)), each.message)
+            for place, findings in (((), above), (("spec",), below))
+            for each in findings
+        )
+        for above, below in ((whole.unknown, spec.unknown), (whole.errors, spec.errors))
+    )
+    return plain, unknown, wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +165,12 @@ _MODES_WITH_CA = ("MUTUAL", "OPTIONAL_MUTUAL")
 
 def _servers(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for index, server in enumerate(_list(_spec(document), "servers")):
-        if isinstance(server, Mapping):
-            yield f"spec.servers[{index}]", server
+        yield f"spec.servers[{index}]", server
 
 
 def _any_server(document: Mapping[str, Any]) -> Iterator[_Found]:
-    servers = _list(_spec(document), "servers")
-    if not servers:
+    if not _list(_spec(document), "servers"):
         yield _error("spec.servers", "is empty: add a server")
-    for index, server in enumerate(servers):
-        if not isinstance(server, Mapping):
-            yield _error(f"spec.servers[{index}]", "is empty: add its port and hosts")
 
 
 def _port_names(document: Mapping[str, Any]) -> Iterator[_Found]:
@@ -352,9 +377,6 @@ def _http_routes(document: Mapping[str, Any]) -> Iterator[_Found]:
     is_delegate = not _list(spec, "hosts")
     for index, route in enumerate(_list(spec, "http")):
         place = f"spec.http[{index}]"
-        if not isinstance(route, Mapping):
-            yield _error(place, "is empty: add its route")
-            continue
         if route.get("delegate"):
             if is_delegate:
                 yield _error(f"{place}.delegate", "must not stand in a delegate: leave it out")
@@ -380,7 +402,7 @@ def _one_action(place: str, route: Mapping[str, Any]) -> Iterator[_Found]:
 
 def _mirrors(document: Mapping[str, Any]) -> Iterator[_Found]:
     for index, route in enumerate(_list(_spec(document), "http")):
-        if isinstance(route, Mapping) and route.get("mirror") and route.get("mirrors"):
+        if route.get("mirror") and route.get("mirrors"):
             yield _error(f"spec.http[{index}]", "has mirror and mirrors, which exclude each other: keep one")
 
 
@@ -388,8 +410,7 @@ def _matches_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str,
     for kind in ("http", "tls", "tcp"):
         for index, route in enumerate(_list(_spec(document), kind)):
             for number, match in enumerate(_list(route, "match")):
-                if isinstance(match, Mapping):
-                    yield f"spec.{kind}[{index}].match[{number}]", match
+                yield f"spec.{kind}[{index}].match[{number}]", match
 
 
 def _match_requests(document: Mapping[str, Any]) -> Iterator[_Found]:
@@ -400,8 +421,6 @@ def _match_requests(document: Mapping[str, Any]) -> Iterator[_Found]:
             yield from _string_match(f"{path}.{key}", match.get(key), empty_prefix=key == "uri")
         for kind in ("headers", "queryParams", "withoutHeaders"):
             for name, each in (match.get(kind) or {}).items():
-                if each is None:
-                    yield _error(f"{path}.{kind}.{name}", "is empty: say what it must be")
                 yield from _string_match(f"{path}.{kind}.{name}", each)
         for subnet in _list(match, "destinationSubnets"):
             if not _is_subnet(str(subnet)):
@@ -424,7 +443,8 @@ def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Itera
         if not 0 < len(pattern) <= 1024:
             yield _error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
         try:
-            re.compile(pattern)
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Python's, of `[[`
+                re.compile(pattern)
         except re.error:
             yield _error(f"{path}.regex", f"is {pattern[:80]!r}, which is no regular expression: correct it")
 
@@ -439,7 +459,7 @@ def _destinations(document: Mapping[str, Any]) -> Iterator[_Found]:
             weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
             if len(weights) > 1 and sum(weights) == 0:
                 yield _error(place, "has several destinations and no weight: give each a weight")
-            if isinstance(route, Mapping) and route.get("mirror"):
+            if route.get("mirror"):
                 yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
 
 
@@ -468,8 +488,6 @@ def _tls_routes(*, sni_names: bool) -> Rule:
         hosts = [str(host) for host in _list(spec, "hosts")]
         outside = "mesh" not in _gateways(spec)
         for index, route in enumerate(_list(spec, "tls")):
-            if not isinstance(route, Mapping):
-                continue
             place = f"spec.tls[{index}]"
             if not _list(route, "match"):
                 yield _error(f"{place}.match", "is empty: add sniHosts")
@@ -523,7 +541,7 @@ def _policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
     if spec.get("trafficPolicy") is not None:
         yield "spec.trafficPolicy", spec["trafficPolicy"]
     for index, subset in enumerate(_list(spec, "subsets")):
-        if isinstance(subset, Mapping) and subset.get("trafficPolicy") is not None:
+        if subset.get("trafficPolicy") is not None:
             yield f"spec.subsets[{index}].trafficPolicy", subset["trafficPolicy"]
 
 
@@ -532,8 +550,7 @@ def _ports_and_policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapp
     for place, policy in _policies(document):
         yield place, policy
         for index, each in enumerate(_list(policy, "portLevelSettings")):
-            if isinstance(each, Mapping):
-                yield f"{place}.portLevelSettings[{index}]", each
+            yield f"{place}.portLevelSettings[{index}]", each
 
 
 def _not_empty(*known: str) -> Rule:
@@ -558,7 +575,7 @@ def _port_settings(document: Mapping[str, Any]) -> Iterator[_Found]:
     for place, policy in _policies(document):
         for index, each in enumerate(_list(policy, "portLevelSettings")):
             where = f"{place}.portLevelSettings[{index}]"
-            if not isinstance(each, Mapping) or not isinstance(each.get("port"), Mapping):
+            if each.get("port") is None:
                 yield _error(f"{where}.port", "is required: add its number")
             elif not any(each.get(key) for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
                 yield _error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
@@ -664,13 +681,13 @@ def _skipped_verification(document: Mapping[str, Any]) -> Iterator[_Found]:
 
 def _subsets(document: Mapping[str, Any]) -> Iterator[_Found]:
     for index, subset in enumerate(_list(_spec(document), "subsets")):
-        name = str(subset.get("name", "")) if isinstance(subset, Mapping) else ""
+        name = subset.get("name", "")
         if not LABEL.fullmatch(name):
             yield _error(f"spec.subsets[{index}].name", f"is {name!r}, which is no DNS label: name the subset")
 
 
 def _subset_names(document: Mapping[str, Any]) -> Iterator[_Found]:
-    names = [subset.get("name") for subset in _list(_spec(document), "subsets") if isinstance(subset, Mapping)]
+    names = [subset.get("name") for subset in _list(_spec(document), "subsets")]
     for index, name in enumerate(names):
         if name in names[:index]:
             yield _error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")

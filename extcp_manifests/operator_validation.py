@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
+from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
@@ -26,7 +27,10 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     for a document of another kind.
     """
     record = find_release(release)
-    plain = document.plain() if isinstance(document, IstioOperator) else document
+    plain: Any = document.plain() if isinstance(document, IstioOperator) else document
+    yaml.require_plain(plain)
+    if not isinstance(plain, Mapping):
+        raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
     if plain.get("kind") != "IstioOperator":
         raise InvalidInput([Problem("kind", f"is {plain.get('kind')!r}: give an IstioOperator")])
     given = plain.get("spec")
@@ -122,10 +126,14 @@ def _service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     for place, name, gateway in _gateways(spec):
         if (values.get(name) or {}).get("runAsRoot"):
             continue
-        ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports") or ()
-        for index, port in enumerate(ports):
-            target = (port or {}).get("targetPort", 0)
-            if isinstance(target, int) and target < 1024 and not (target == 0 and port.get("port", 0) > 1024):
+        ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports")
+        for index, port in enumerate(ports if isinstance(ports, list | tuple) else ()):
+            if not isinstance(port, Mapping):
+                yield Problem(f"{place}.k8s.service.ports[{index}]", "must be a mapping with the key port")
+                continue
+            target, own = (port.get(key) or 0 for key in ("targetPort", "port"))
+            above = isinstance(own, int) and own > 1024
+            if isinstance(target, int) and target < 1024 and not (target == 0 and above):
                 shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
                 problem = f"{shown}, where a gateway without root cannot listen: use 1024 or more"
                 yield Problem(f"{place}.k8s.service.ports[{index}]", problem)

@@ -52,6 +52,9 @@ def apply_overlays(
     """
     rules = _Rules(find_release(release), namespace)
     originals = tuple(objects)
+    for index, each in enumerate(originals):
+        if not isinstance(each, Mapping):
+            raise InvalidInput([Problem(f"objects[{index}]", "must be a mapping: leave it out")])
     runs = [_Run(deepcopy(dict(each)), []) for each in originals]
     problems: list[Problem] = []
     for index, overlay in enumerate(_overlays(overlays, component)):
@@ -92,9 +95,14 @@ def to_json6902(
     ]
 
 
+def _metadata(each: Object) -> Object:
+    metadata = each.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
 def _target(each: Object) -> dict[str, str]:
     group, _, version = str(each.get("apiVersion", "")).rpartition("/")
-    metadata = each.get("metadata") or {}
+    metadata = _metadata(each)
     target = {
         "group": group,
         "version": version,
@@ -137,7 +145,7 @@ class _Rules:
         return self.release.untyped_operator
 
     def matches(self, overlay: Overlay, each: Object) -> bool:
-        metadata = each.get("metadata") or {}
+        metadata = _metadata(each)
         if (each.get("kind"), metadata.get("name")) != (overlay.kind, overlay.name):
             return False
         anywhere = self.release.untyped_operator or self.namespace is None

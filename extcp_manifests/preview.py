@@ -2,7 +2,8 @@
 
 Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/component/component.go, 1.30.3 by running
 it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/translate, operator/pkg/helm/helm.go, read and not
-run. Not shown: what istioctl finds out in a cluster, its own hub and tag, and what charts add by themselves.
+run. Not shown: what istioctl finds out in a cluster, its own hub and tag and a
+component's, and what charts add by themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from extcp_manifests.merge import overlay
 from extcp_manifests.mesh import path_text
 from extcp_manifests.patch import split_path
 from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.schema import decode, read_schema
 
 Tree = Mapping[str, Any]
 
@@ -69,7 +71,7 @@ def preview(
     """
     record = find_release(release)
     flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
-    user = compose_plain(*files, set=flags, release=record).get("spec") or {}
+    user = _well_typed(compose_plain(*files, set=flags, release=record), record)
     name = user.get("profile") or "default"
     layers = [("profile default", read_profile("default", record))]
     if name != "default":
@@ -82,6 +84,31 @@ def preview(
     spec, values = how(base["spec"], user)
     sources = [*layers, *_user_layers(files, flags, record)]
     return Preview(spec, values, tuple(_components(spec, values, record)), _origins_of(values, sources))
+
+
+def _well_typed(tree: Tree, release: Release) -> Tree:
+    """The spec of a tree, whose values have the types that istioctl takes. Raises InvalidInput for others."""
+    decoded = decode(read_schema("istio_operator"), "IstioOperator", tree, release)
+    spec = decoded.value.get("spec") or {}
+    values = decode(read_schema("values"), "Values", spec.get("values") or {}, release)
+    wrong = [Problem(path_text(found.path), found.message) for found in decoded.errors]
+    wrong += [Problem(f"spec.values.{path_text(found.path)}", found.message) for found in values.errors]
+    given: Tree = tree.get("spec") or {}
+    if release.untyped_operator and not wrong:
+        wrong += [
+            Problem(f"spec.{key}", "is null, of which istioctl makes the text <nil>: leave the key out")
+            for key in ("hub", "tag", "revision", "compatibilityVersion", "meshConfig")
+            if key in given and given[key] is None
+        ]
+        wrong += [
+            Problem(f"spec.components.{key}[{index}]", "is null: leave it out")
+            for key in ("ingressGateways", "egressGateways")
+            for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
+            if gateway is None
+        ]
+    if wrong:
+        raise InvalidInput(wrong)
+    return given
 
 
 @cache
@@ -143,10 +170,13 @@ def _retyped(value: Any) -> Any:
     return typed_value(str(value)) if isinstance(value, str) else value
 
 
+_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
+
+
 def _with_gateways(values: Tree, components: Tree) -> dict[str, Any]:
     """A single gateway's name, labels and ports become chart values; of several each renders with its own."""
     result = dict(values)
-    for key, chart in (("ingressGateways", "istio-ingressgateway"), ("egressGateways", "istio-egressgateway")):
+    for key, chart in _CHARTS.items():
         gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
         if len(gateways) == 1:
             gateway = gateways[0]
@@ -231,9 +261,11 @@ def _components(spec: Tree, values: Tree, release: Release) -> Iterator[Componen
             continue
         yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
     for key in ("ingressGateways", "egressGateways"):
+        charts = values.get("gateways") or {}
+        forced = release.untyped_operator and (charts.get(_CHARTS[key]) or {}).get("enabled") is True
         for gateway in components.get(key) or ():
             name = gateway.get("name") or key.removesuffix("s")
-            yield ComponentPreview(name, _enabled(gateway, release), gateway.get("namespace") or default)
+            yield ComponentPreview(name, forced or _enabled(gateway, release), gateway.get("namespace") or default)
 
 
 def _enabled(component: Tree, release: Release) -> bool:
@@ -243,11 +275,12 @@ def _enabled(component: Tree, release: Release) -> bool:
 
 def _user_layers(files: tuple[Input, ...], flags: list[str], release: Release) -> Iterator[tuple[str, Tree]]:
     for index, file in enumerate(files):
-        yield f"files[{index}]", compose_plain(file, release=release).get("spec") or {}
+        spec = compose_plain(file, release=release).get("spec")
+        yield f"files[{index}]", spec if isinstance(spec, Mapping) else {}
     for index, flag in enumerate(flags):
         path, value = split_flag(flag, release)
         tree: Any = value
-        for piece in reversed(split_path(path)):
+        for piece in reversed(split_path(f"spec.{path}")[1:]):
             tree = {piece: tree}
         yield f"set[{index}]", tree
 
@@ -257,7 +290,8 @@ def _origins_of(values: Tree, sources: Iterable[tuple[str, Tree]]) -> dict[str, 
     origins = {path_text(path): "istioctl" for path, _ in _leaves(values, ())}
     final = {path_text(path): value for path, value in _leaves(values, ())}
     for name, spec in sources:
-        for path, value in _leaves(overlay(_as_values(spec), spec.get("values") or {}), ()):
+        own = spec.get("values")
+        for path, value in _leaves(overlay(_as_values(spec), own if isinstance(own, Mapping) else {}), ()):
             text = path_text(path)
             if text in final and final[text] == value:
                 origins[text] = name

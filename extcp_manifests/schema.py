@@ -51,6 +51,8 @@ class Schema:
     messages: Mapping[str, tuple[Field, ...]]
     enums: Mapping[str, tuple[Field, ...]]
     """An enum's values as fields whose type is their number."""
+    crd: bool
+    """Of a CRD: a key has one spelling, and null is no item."""
 
     def values(self, enum: str, release: Release) -> Mapping[str, int]:
         """The names of an enum's values in a release, with their numbers."""
@@ -78,22 +80,25 @@ def read_schema(name: str) -> Schema:
     kinds: dict[str, dict[str, list[Field]]] = {"message": {}, "enum": {}}
     text = resources.files("extcp_manifests.schemas").joinpath(f"{name}.txt").read_text("utf-8")
     members: list[Field] = []
+    crd = False
     for line in text.splitlines():
         words = line.split()
         if not words or line.startswith("#"):
             continue
-        if line.startswith(" "):
-            members.append(_field(words, len(members)))
+        if words == ["crd"]:
+            crd = True
+        elif line.startswith(" "):
+            members.append(_field(words, len(members), crd))
         else:
             members = kinds[words[0]].setdefault(words[1], [])
     messages, enums = ({name: tuple(fields) for name, fields in kind.items()} for kind in kinds.values())
-    return Schema(messages, enums)
+    return Schema(messages, enums, crd)
 
 
-def _field(words: list[str], index: int) -> Field:
+def _field(words: list[str], index: int, crd: bool) -> Field:
     name, type_, *rest = words
     options = dict(word.split("=") for word in rest)
-    snake = re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+    snake = name if crd else re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
     return Field(
         name=name,
         type=type_,
@@ -203,7 +208,9 @@ class _Decoder:
         return {key: self._item(inner, item, (*path, key)) for key, item in data.items()}
 
     def _item(self, inner: str, data: Any, path: tuple[str | int, ...]) -> Any:
-        """An item of a list or map, where null is the type's zero value."""
+        """An item of a list or map, where null is the type's zero value, if it is one at all."""
+        if data is None and self._schema.crd:
+            self.errors.append(Finding(path, "is null: leave it out"))
         return _zero(inner) if data is None else self._value(inner, data, path)
 
     def _enum(self, name: str, data: Any, path: tuple[str | int, ...]) -> Any:
@@ -228,6 +235,12 @@ class _Decoder:
                 return data if valid else self._wrong(path, "must be a duration such as 10s or 1m30s", data)
             case "double" | "float":
                 return self._float(data, path)
+            case "number":
+                valid = isinstance(data, int | float) and not isinstance(data, bool)
+                return data if valid else self._wrong(path, "must be a number", data)
+            case "integer":
+                valid = isinstance(data, int) and not isinstance(data, bool)
+                return data if valid else self._wrong(path, "must be a whole number", data)
             case _:
                 return self._integer(type_, data, path)
 

@@ -77,6 +77,8 @@ def _networking(document: Mapping[str, Any], release: Release) -> Findings:
 
 def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
     data = document.get("data") or {}
+    if not isinstance(data, Mapping):
+        return Findings((Problem("data", "must be a mapping of text"),), ())
     errors: list[Problem] = []
     warnings: list[Problem] = []
     try:

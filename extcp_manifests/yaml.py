@@ -48,6 +48,13 @@ def dump_all(documents: Iterable[Any]) -> str:
     return "---\n".join(map(dump, documents))
 
 
+def require_plain(data: Any) -> None:
+    """Nothing, for data that `dump` writes. Raises InvalidInput, with the path of each value, for other data."""
+    problems = tuple(islice(_unwritable(data, ""), _MOST_PROBLEMS))
+    if problems:
+        raise InvalidInput(problems)
+
+
 class _UnwritableError(Exception):
     """The data holds something that YAML for Go cannot carry."""
 

@@ -60,13 +60,17 @@ def test_specs(name: str) -> None:
 
 
 def test_gateways_as_a_whole() -> None:
-    """Names, missing servers and port names that stand twice."""
+    """Names, missing servers and port names that stand twice; a null server is refused before all that."""
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
-    document = {"kind": "Gateway", "metadata": {"name": "a.b"}, "spec": {"servers": [server, None, server]}}
+    document = {"kind": "Gateway", "metadata": {"name": "a.b"}, "spec": {"servers": [server, server]}}
     assert [str(problem) for problem in validate_networking(document, release="1.24").errors] == [
         "metadata.name: is 'a.b', which is no DNS label: use letters, digits and inner '-'",
-        "spec.servers[1]: is empty: add its port and hosts",
-        "spec.servers[2].port.name: is 'http' like another server's: choose another",
+        "spec.servers[1].port.name: is 'http' like another server's: choose another",
+    ]
+    null = {"kind": "Gateway", "metadata": {"name": 5}, "spec": {"servers": [server, None]}}
+    assert [str(problem) for problem in validate_networking(null, release="1.24").errors] == [
+        "metadata.name: must be text, not the number 5: put it in quotes",
+        "spec.servers[1]: is null: leave it out",
     ]
     empty = {"kind": "Gateway", "metadata": {"name": "a"}}
     assert [str(problem) for problem in validate_networking(empty, release="1.24").errors] == [

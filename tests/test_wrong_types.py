@@ -1,0 +1,132 @@
+"""Whatever value stands in the place of another, an input is answered or refused with InvalidInput."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extcp_manifests import InvalidInput, yaml
+from extcp_manifests.compose import compose
+from extcp_manifests.istio_operator import Overlay, Patch
+from extcp_manifests.mesh import merge_mesh_config
+from extcp_manifests.mesh_networks import choose_mesh_networks
+from extcp_manifests.networking_validation import validate_networking
+from extcp_manifests.operator_validation import validate_operator
+from extcp_manifests.patch import apply_overlays
+from extcp_manifests.preview import preview
+from extcp_manifests.validation import validate_text
+
+CASES = Path(__file__).parent / "cases"
+RELEASES = st.sampled_from(["1.15", "1.20", "1.23", "1.24", "1.30", "1.31"])
+STRANGE: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 2.5, "", "x", "[[", [], [None], [1], [[]], {}, {"x": None}, {"name": [1]}]
+)
+
+
+def documents() -> list[Any]:
+    """Good documents with much in them, of each kind that is validated."""
+    result: list[Any] = []
+    for kind, name in (("VirtualService", "virtual_service"), ("DestinationRule", "destination_rule")):
+        suite = yaml.load((CASES / f"networking/{name}.yaml").read_bytes())
+        result += [{"kind": kind, "metadata": {"name": "x"}, "spec": case["spec"]} for case in suite["cases"]]
+    base = yaml.load((CASES / "networking/gateway.yaml").read_bytes())["base"]
+    result.append({"kind": "Gateway", "metadata": {"name": "g"}, "spec": {"selector": {"a": "b"}, "servers": [base]}})
+    gateway = {
+        "name": "g",
+        "label": {"a": "b"},
+        "k8s": {
+            "service": {"ports": [{"port": 443, "name": "a"}]},
+            "env": [{"name": "A", "value": "b"}],
+            "overlays": [{"kind": "Service", "name": "n", "patches": [{"path": "spec", "value": "x"}]}],
+        },
+    }
+    spec = {
+        "profile": "default",
+        "hub": "h",
+        "revision": "r",
+        "meshConfig": {"rootNamespace": "r", "defaultConfig": {"proxyMetadata": {"A": "b"}}},
+        "components": {"pilot": {"enabled": True, "k8s": {"replicaCount": 1}}, "ingressGateways": [gateway]},
+        "values": {"global": {"meshID": "m"}, "pilot": {"env": {"A": "b"}}, "gateways": {"istio-ingressgateway": {}}},
+    }
+    result.append({"kind": "IstioOperator", "metadata": {"name": "i"}, "spec": spec})
+    result.append({"kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": "a: b", "meshNetworks": "{}"}})
+    return result
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values below."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+DOCUMENTS = documents()
+
+
+@st.composite
+def changed(draw: st.DrawFn, kinds: set[str]) -> Any:
+    """A document with strange values in some places."""
+    document = deepcopy(draw(st.sampled_from([each for each in DOCUMENTS if each["kind"] in kinds])))
+    for _ in range(draw(st.integers(1, 3))):
+        *path, last = draw(st.sampled_from([place for place in places(document) if place != ("kind",)]))
+        node = document
+        for part in path:
+            node = node[part]
+        node[last] = deepcopy(draw(STRANGE))
+    return document
+
+
+@given(changed({"VirtualService", "DestinationRule", "Gateway"}), RELEASES)
+def test_networking(document: Any, release: str) -> None:
+    """Findings have a place each."""
+    found = validate_networking(document, release=release)
+    assert all(problem.path for problem in (*found.errors, *found.warnings))
+
+
+@given(changed({"IstioOperator"}), changed({"IstioOperator"}), RELEASES)
+def test_operators(one: Any, two: Any, release: str) -> None:
+    """IstioOperators are composed, previewed and validated, or refused with a place."""
+    for run in (
+        lambda: compose(one, two, release=release),
+        lambda: preview(one, two, set=["values.global.x=1"], release=release),
+        lambda: validate_operator(one, release=release),
+    ):
+        try:
+            run()
+        except InvalidInput as error:
+            assert error.problems
+
+
+@given(changed({"ConfigMap", "IstioOperator", "Gateway"}), RELEASES)
+def test_files(document: Any, release: str) -> None:
+    """The text of a document gives results that belong to its file."""
+    assert all(each.file == "f" for each in validate_text("f", yaml.dump(document), release=release))
+
+
+@given(st.dictionaries(st.one_of(st.integers(), st.none(), st.booleans()), st.integers(), min_size=1), RELEASES)
+def test_keys_that_are_no_text(mapping: Any, release: str) -> None:
+    """Keys that are no text are refused wherever plain data is taken."""
+    operator = {"kind": "IstioOperator", "metadata": {}, "spec": {"values": mapping}}
+    for run in (
+        lambda: merge_mesh_config(shared=None, local={"defaultConfig": {"proxyMetadata": mapping}}, release=release),
+        lambda: choose_mesh_networks(shared=None, local={"networks": mapping}, release=release),
+        lambda: compose(operator, release=release),
+        lambda: validate_operator(operator, release=release),
+        lambda: validate_networking({"kind": "Gateway", "spec": mapping}, release=release),
+    ):
+        with pytest.raises(InvalidInput, match="is no text: write it as a string"):
+            run()
+
+
+@given(changed({"Gateway", "VirtualService", "ConfigMap"}), RELEASES)
+def test_objects_of_overlays(document: Any, release: str) -> None:
+    """An overlay that finds no object leaves all as it is, whatever the objects' metadata are."""
+    overlay = Overlay(kind=document["kind"], name="elsewhere", patches=(Patch(path="spec.x", value="y"),))
+    with suppress(InvalidInput):
+        assert apply_overlays([document], [overlay], release=release).objects == (document,)
