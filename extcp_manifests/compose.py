@@ -78,10 +78,7 @@ def _read(file: Input, index: int) -> Mapping[str, Any]:
             raise InvalidInput(places) from None
     if not isinstance(data, Mapping) or not data.get("kind"):
         raise InvalidInput([Problem(f"files[{index}]", "must be a mapping with `kind: IstioOperator`")])
-    try:
-        yaml.require_plain(data)
-    except InvalidInput as error:
-        raise InvalidInput(Problem(f"files[{index}].{each.path}", each.message) for each in error.problems) from None
+    yaml.require_plain(data, f"files[{index}]")
     return data
 
 
@@ -151,10 +148,14 @@ def _lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) ->
 
 
 def _by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
+    place = ".".join(path)
     for index, item in [*enumerate(base), *enumerate(over)]:
-        if not isinstance(item, dict) or not item.get(key) or not isinstance(item[key], str | int):
-            where = f"{'.'.join(path)}[{index}].{key}"
-            raise InvalidInput([Problem(where, "is required where two files have the list: add it")])
+        if not isinstance(item, dict) or not isinstance(item.get(key), str | None):
+            raise InvalidInput([Problem(f"{place}[{index}]", f"must be a mapping whose {key} is text: correct it")])
+    for index, item in enumerate(over):
+        if not item.get(key):
+            problem = "is required where two files have the list: add it"
+            raise InvalidInput([Problem(f"{place}[{index}].{key}", problem)])
     names = [item.get(key) for item in base]
     items = dict(zip(names, base, strict=True))
     changes = {item[key]: item for item in over}
@@ -200,7 +201,8 @@ def split_flag(flag: str, release: Release) -> tuple[str, Any]:
     if path.startswith("spec.") and release.untyped_operator:
         raise PatchError(f"begins with 'spec.', of which istioctl {release} makes spec.spec: leave it out")
     path = path.removeprefix("spec.")
-    if split_path(f"spec.{path}")[:1] != ["spec"] or len(split_path(f"spec.{path}")) < 2:
+    start, *pieces = split_path(f"spec.{path}")
+    if start != "spec" or not pieces:
         raise PatchError("is no path below spec: name a key")
     if any(path.startswith(start) for start in release.set_as_text):
         return path, text
@@ -278,7 +280,8 @@ def _step(node: Any, piece: str, following: str) -> Any:
     raise PatchError(f"does not fit at {piece!r}, at which istioctl crashes: select items of lists, keys of mappings")
 
 
-def _go_text(value: Any) -> str:
+def go_text(value: Any) -> str:
+    """A scalar as Go prints it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -296,6 +299,6 @@ def _found(items: list[Any], selector: str) -> Any:
     if not colon:
         raise PatchError(f"has the selector {selector}: use a number or key:value")
     for item in items:
-        if isinstance(item, dict) and key in item and _go_text(item[key]) == value:
+        if isinstance(item, dict) and key in item and go_text(item[key]) == value:
             return item
     raise PatchError(f"finds nothing with {selector}: an item that is selected by its content must be there")

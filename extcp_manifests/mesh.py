@@ -203,10 +203,7 @@ def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | N
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
     if text is None:
-        try:
-            yaml.require_plain(data)
-        except InvalidInput as error:
-            raise InvalidInput(Problem(f"{source}.{each.path}", each.message) for each in error.problems) from None
+        yaml.require_plain(data, source)
     return text, data or {}
 
 

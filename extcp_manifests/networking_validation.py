@@ -1,9 +1,9 @@
 """What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
-pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. What the API
-server makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach
-istiod. Conflicts between documents are `istioctl analyze`'s.
+pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. What the API server
+makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach istiod.
+Conflicts between documents are `istioctl analyze`'s.
 """
 
 import re
@@ -21,7 +21,7 @@ from extcp_manifests.kubernetes import Model
 from extcp_manifests.mesh import path_text
 from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip, is_wildcard_domain
 from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.schema import decode, parse_duration, read_schema
+from extcp_manifests.schema import Finding, decode, parse_duration, read_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,13 @@ def _as_admitted(
     schema = read_schema("networking")
     whole = decode(schema, "Networking", document, release)
     spec = decode(schema, f"{document['kind']}Spec", whole.value.get("spec", {}), release)
-    plain = {**whole.value, "spec": spec.value}
-    unknown, wrong = (
-        tuple(
-            Problem(path_text((*place, *each.path)), each.message)
-            for place, findings in (((), above), (("spec",), below))
-            for each in findings
-        )
-        for above, below in ((whole.unknown, spec.unknown), (whole.errors, spec.errors))
-    )
-    return plain, unknown, wrong
+    unknown = (*_problems(whole.unknown), *_problems(spec.unknown, "spec"))
+    wrong = (*_problems(whole.errors), *_problems(spec.errors, "spec"))
+    return {**whole.value, "spec": spec.value}, unknown, wrong
+
+
+def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
+    return (Problem(path_text((*place, *each.path)), each.message) for each in findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/component/component.go, 1.30.3 by running
 it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/translate, operator/pkg/helm/helm.go, read and not
-run. Not shown: what istioctl finds out in a cluster, its own hub and tag and a
-component's, and what charts add by themselves.
+run. Not shown: what istioctl finds out in a cluster, its own hub and tag and a component's, and what charts add by
+themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.compose import Input, compose_plain, split_flag, strategic_merge, typed_value
+from extcp_manifests.compose import Input, compose_plain, go_text, split_flag, strategic_merge, typed_value
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.merge import overlay
 from extcp_manifests.mesh import path_text
@@ -102,7 +102,7 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
         ]
         wrong += [
             Problem(f"spec.components.{key}[{index}]", "is null: leave it out")
-            for key in ("ingressGateways", "egressGateways")
+            for key in _CHARTS
             for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
             if gateway is None
         ]
@@ -222,13 +222,9 @@ def _moved(user: Tree) -> dict[str, Any]:
         return tree
     given = ((tree.get("components") or {}).get("pilot") or {}).get("k8s") or {}
     if isinstance(k8s.get("env"), Mapping):
-        added = [{"name": name, "value": _text(value)} for name, value in sorted(k8s["env"].items())]
+        added = [{"name": name, "value": go_text(value)} for name, value in sorted(k8s["env"].items())]
         k8s["env"] = [*(given.get("env") or ()), *added]
     return overlay(tree, {"components": {"pilot": {"k8s": k8s}}})
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rfc7386(base: Tree, over: Tree) -> dict[str, Any]:
@@ -260,9 +256,9 @@ def _components(spec: Tree, values: Tree, release: Release) -> Iterator[Componen
                 yield ComponentPreview(name, True, default)
             continue
         yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
-    for key in ("ingressGateways", "egressGateways"):
-        charts = values.get("gateways") or {}
-        forced = release.untyped_operator and (charts.get(_CHARTS[key]) or {}).get("enabled") is True
+    charts = values.get("gateways") or {}
+    for key, chart in _CHARTS.items():
+        forced = release.untyped_operator and (charts.get(chart) or {}).get("enabled") is True
         for gateway in components.get(key) or ():
             name = gateway.get("name") or key.removesuffix("s")
             yield ComponentPreview(name, forced or _enabled(gateway, release), gateway.get("namespace") or default)

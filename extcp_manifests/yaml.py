@@ -48,9 +48,12 @@ def dump_all(documents: Iterable[Any]) -> str:
     return "---\n".join(map(dump, documents))
 
 
-def require_plain(data: Any) -> None:
-    """Nothing, for data that `dump` writes. Raises InvalidInput, with the path of each value, for other data."""
-    problems = tuple(islice(_unwritable(data, ""), _MOST_PROBLEMS))
+def require_plain(data: Any, place: str = "") -> None:
+    """Refuse data that `dump` does not write.
+
+    Raises InvalidInput with the path of each such value, which begins with the place.
+    """
+    problems = tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
     if problems:
         raise InvalidInput(problems)
 

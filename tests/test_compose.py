@@ -137,3 +137,27 @@ def test_laws(one: Any, two: Any, release: str) -> None:
     once = compose_plain(operator(one), operator(two), release=release)
     assert compose_plain(operator(one), operator(two), operator(two), release=release) == once
     assert (one, two) == before
+
+
+def test_items_without_a_name() -> None:
+    """Up to 1.23 items of the first file may lack the merge key, those of later files not, and it must be text."""
+    named = operator({"components": {"ingressGateways": [{"name": "a"}]}})
+    nameless = operator({"components": {"ingressGateways": [{"enabled": True}]}})
+    strange = operator({"components": {"ingressGateways": [{"name": [1]}]}})
+    merged = compose_plain(nameless, named, release="1.23")["spec"]["components"]["ingressGateways"]
+    assert merged == [{"name": "a"}, {"enabled": True}]
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(named, nameless, release="1.23")
+    assert str(caught.value) == (
+        "spec.components.ingressGateways[0].name: is required where two files have the list: add it"
+    )
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(strange, named, release="1.23")
+    assert str(caught.value) == ("spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it")
+
+
+def test_keys_that_are_no_text() -> None:
+    """The place of a wrong key begins with its file."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(operator({}), operator({1: 2}), release="1.30")
+    assert str(caught.value) == "files[1].spec: the key 1 is no text: write it as a string"

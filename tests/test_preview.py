@@ -98,3 +98,38 @@ def test_profiles_are_those_of_istio(guide: Path) -> None:
         for name, key in profiles.items():
             spec = {k: v for k, v in facts["contents"][key].get("spec", {}).items() if k not in ("hub", "tag")}
             assert read_profile(name, find_release(release)) == spec, (release, name)
+
+
+def test_gateways_that_values_switch_on() -> None:
+    """From 1.24 a gateway chart's `enabled` beats that of each gateway."""
+    gateways = [{"name": "a", "enabled": False}, {"name": "b"}]
+    spec = {
+        "components": {"ingressGateways": gateways, "egressGateways": [{"name": "c", "enabled": False}]},
+        "values": {"gateways": {"istio-ingressgateway": {"enabled": True}}},
+    }
+    shown = preview({"kind": "IstioOperator", "spec": spec}, release="1.30")
+    assert {each.name: each.enabled for each in shown.components if each.name in "abc"} == {
+        "a": True,
+        "b": True,
+        "c": False,
+    }
+
+
+def test_what_is_not_previewed() -> None:
+    """Values of wrong types and nulls that become text are refused, all at once."""
+    wrong = {"meshConfig": 5, "components": {"pilot": {"enabled": "x"}}, "values": {"global": []}}
+    with pytest.raises(InvalidInput) as caught:
+        preview({"kind": "IstioOperator", "spec": wrong}, release="1.30")
+    assert str(caught.value).splitlines() == [
+        "spec.meshConfig: must be a mapping, not the number 5",
+        "spec.components.pilot.enabled: must be true or false, not 'x'",
+        "spec.values.global: must be a mapping, not a list",
+    ]
+    nulls = {"meshConfig": None, "hub": None, "components": {"ingressGateways": [None]}}
+    with pytest.raises(InvalidInput) as caught:
+        preview({"kind": "IstioOperator", "spec": nulls}, release="1.30")
+    assert str(caught.value).splitlines() == [
+        "spec.hub: is null, of which istioctl makes the text <nil>: leave the key out",
+        "spec.meshConfig: is null, of which istioctl makes the text <nil>: leave the key out",
+        "spec.components.ingressGateways[0]: is null: leave it out",
+    ]
