@@ -202,9 +202,11 @@ def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | N
         return read_source(source, held.get(key) or "", key)
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
-    if text is None:
-        yaml.require_plain(data, source)
-    return text, data or {}
+    data = data or {}
+    wrong = [key for key in data if not isinstance(key, str)]
+    if wrong:
+        raise InvalidInput(Problem(source, f"the key {key!r} is no text: write it as a string") for key in wrong)
+    return text, data
 
 
 def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:

@@ -156,7 +156,9 @@ class _Decoder:
         given: dict[str, tuple[Field, str]] = {}
         for key in data:
             field = fields.get(key)
-            if field is None:
+            if not isinstance(key, str):
+                self._no_text(key, path)
+            elif field is None:
                 self.unknown.append(Finding((*path, key), self._unknown(name, key, fields)))
             elif data[key] is not None and (field.name not in given or key == field.name):
                 given[field.name] = field, key
@@ -205,7 +207,10 @@ class _Decoder:
         if not isinstance(data, Mapping):
             self._wrong(path, "must be a mapping", data)
             return {}
-        return {key: self._item(inner, item, (*path, key)) for key, item in data.items()}
+        for key in data:
+            if not isinstance(key, str):
+                self._no_text(key, path)
+        return {key: self._item(inner, item, (*path, key)) for key, item in data.items() if isinstance(key, str)}
 
     def _item(self, inner: str, data: Any, path: tuple[str | int, ...]) -> Any:
         """An item of a list or map, where null is the type's zero value, if it is one at all."""
@@ -261,6 +266,9 @@ class _Decoder:
         if isinstance(number, int) and not isinstance(number, bool) and low <= number <= high:
             return number
         return self._wrong(path, f"must be a whole number from {low} to {high}", data)
+
+    def _no_text(self, key: Any, path: tuple[str | int, ...]) -> None:
+        self.errors.append(Finding(path, f"the key {key!r} is no text: write it as a string"))
 
     def _wrong(self, path: tuple[str | int, ...], must: str, data: Any, hint: str = "") -> None:
         self.errors.append(Finding(path, f"{must}, not {_shown(data)}{hint}"))

@@ -114,8 +114,10 @@ def test_keys_that_are_no_text(mapping: Any, release: str) -> None:
     """Keys that are no text are refused wherever plain data is taken."""
     operator = {"kind": "IstioOperator", "metadata": {}, "spec": {"values": mapping}}
     for run in (
+        lambda: merge_mesh_config(shared=mapping, local=None, release=release),
         lambda: merge_mesh_config(shared=None, local={"defaultConfig": {"proxyMetadata": mapping}}, release=release),
         lambda: choose_mesh_networks(shared=None, local={"networks": mapping}, release=release),
+        lambda: choose_mesh_networks(shared=None, local=mapping, release=release),
         lambda: compose(operator, release=release),
         lambda: validate_operator(operator, release=release),
         lambda: validate_networking({"kind": "Gateway", "spec": mapping}, release=release),
