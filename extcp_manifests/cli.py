@@ -147,6 +147,8 @@ def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: b
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
         click.echo(f"{ignored.source}.{ignored.path}: {ignored.message}", err=True)
+    for warning in merged.warnings:
+        click.echo(f"warning: {warning}", err=True)
     for problem in (*merged.broken, *merged.problems):
         click.echo(problem, err=True)
     sys.exit(1 if merged.broken or merged.problems else 0)

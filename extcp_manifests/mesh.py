@@ -57,7 +57,9 @@ class MeshConfigMerge:
     overridden: tuple[Overridden, ...]
     ignored: tuple[Ignored, ...]
     problems: tuple[Problem, ...]
-    """What istiod's validation says of the effective config."""
+    """What istiod's validation refuses in the effective config."""
+    warnings: tuple[Problem, ...]
+    """What istiod takes, and only logs."""
     broken: tuple[Problem, ...]
     """Where a source could not be decoded, and what istiod makes of that; only with `emulate`."""
     _sources: Any
@@ -128,11 +130,13 @@ def merge_mesh_config(
     for each in decoded:
         tree = _damaged(tree, each, record) if each.problems else merging.apply(tree, _units(each.value, each.source))
     shown = tree if defaults else _without_defaults(tree)
+    findings = validate_mesh_config(_values(tree), record)
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
         ignored=tuple(ignored for each in decoded for ignored in each.ignored),
-        problems=tuple(validate_mesh_config(_values(tree), record)),
+        problems=findings.errors,
+        warnings=findings.warnings,
         broken=tuple(broken),
         _sources=_sources(shown),
     )

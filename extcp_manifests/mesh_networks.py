@@ -6,12 +6,11 @@ pkg/config/validation/agent/validation.go.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 
+from extcp_manifests.checks import LABEL, is_fqdn, is_ip, is_subnet
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.mesh import Ignored, Input, Source, decoding_problems, path_text, read_source
-from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import decode, read_schema
 
@@ -60,7 +59,7 @@ def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _endpoint(place: str, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
     cidr, registry = endpoint.get("fromCidr"), endpoint.get("fromRegistry")
-    if cidr is not None and not _is_cidr(cidr):
+    if cidr is not None and not is_subnet(cidr):
         yield Problem(f"{place}.fromCidr", f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
     if registry is not None and not LABEL.fullmatch(registry):
         problem = f"is {registry!r}, which is no DNS label: a cluster of such a name cannot stand here"
@@ -75,11 +74,3 @@ def _gateway(place: str, gateway: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(f"{place}.address", f"is {address!r}, which is neither an IP address nor a host name: correct it")
     if not 1 <= (port or 0) <= 65535:
         yield Problem(f"{place}.port", f"is {port or 0}, which is no port: use 1 to 65535")
-
-
-def _is_cidr(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True

@@ -8,34 +8,41 @@ Conflicts between documents are `istioctl analyze`'s.
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from ipaddress import ip_address, ip_network
 from itertools import combinations
 from typing import Any
 
 from extcp_manifests import yaml
+from extcp_manifests.checks import (
+    LABEL,
+    Findings,
+    Found,
+    Rule,
+    below,
+    check_duration,
+    check_labels,
+    check_port,
+    error,
+    in_release,
+    is_fqdn,
+    is_ip,
+    is_subnet,
+    is_wildcard_domain,
+    warning,
+)
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import Model
 from extcp_manifests.mesh import path_text
-from extcp_manifests.mesh_validation import LABEL, is_fqdn, is_ip, is_wildcard_domain
-from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.schema import Finding, decode, parse_duration, read_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with a document, and what is only strange; paths begin with the document's `metadata` or `spec`."""
-
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.schema import Finding, decode, read_schema
+from extcp_manifests.traffic_policy import check_part
 
 
 def validate_networking(document: Model | Mapping[str, Any], *, release: Release | str) -> Findings:
     """Validate a Gateway, VirtualService or DestinationRule, typed or plain.
 
-    Raises InvalidInput for a document of another kind.
+    Paths begin with the document's `metadata` or `spec`. Raises InvalidInput for a document of another kind.
     """
     given: Any = document.plain() if isinstance(document, Model) else document
     if not isinstance(given, Mapping):
@@ -49,11 +56,8 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
     plain, unknown, wrong = _as_admitted(given, record)
     if wrong:
         return Findings(errors=wrong, warnings=unknown)
-    found = [each for rule in rules for each in rule(plain)]
-    return Findings(
-        errors=tuple(each.problem for each in found if not each.warning),
-        warnings=(*unknown, *(each.problem for each in found if each.warning)),
-    )
+    found = Findings.of(each for rule in rules for each in rule(plain))
+    return Findings(found.errors, (*unknown, *found.warnings))
 
 
 def _as_admitted(
@@ -72,23 +76,6 @@ def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
     return (Problem(path_text((*place, *each.path)), each.message) for each in findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    problem: Problem
-    warning: bool = False
-
-
-Rule = Callable[[Mapping[str, Any]], Iterator[_Found]]
-
-
-def _error(path: str, message: str) -> _Found:
-    return _Found(Problem(path, message))
-
-
-def _warning(path: str, message: str) -> _Found:
-    return _Found(Problem(path, message), warning=True)
-
-
 def _list(value: Any, key: str) -> Sequence[Any]:
     """The items of a list of a mapping; a list that is missing or null has none."""
     return (value or {}).get(key) or () if isinstance(value, Mapping) else ()
@@ -101,37 +88,23 @@ def _spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
 # --------------------------------------------------------------------------------------------------------------- shared
 
 
-def _name(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _name(document: Mapping[str, Any]) -> Iterator[Found]:
     name = (document.get("metadata") or {}).get("name", "")
     if not LABEL.fullmatch(name):
-        yield _error("metadata.name", f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+        yield error("metadata.name", f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
 
 
-def _port(path: str, number: Any) -> Iterator[_Found]:
-    if not isinstance(number, int) or not 1 <= number <= 65535:
-        yield _error(path, f"is {number!r}, which is no port: use 1 to 65535")
-
-
-def _duration(path: str, text: Any, *, or_zero: bool = False) -> Iterator[_Found]:
-    """At least one millisecond, and no fraction of one."""
-    nanoseconds = parse_duration(text) if isinstance(text, str) else None
-    if nanoseconds == 0 and or_zero:
-        return
-    if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**6:
-        yield _error(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s")
-
-
-def _export_to(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _export_to(document: Mapping[str, Any]) -> Iterator[Found]:
     entries = [str(entry) for entry in _list(_spec(document), "exportTo")]
     own = (document.get("metadata") or {}).get("namespace", "")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
-            yield _error("spec.exportTo", f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+            yield error("spec.exportTo", f"has {entry!r}, which is no namespace: use '.', '*' or a name")
     resolved = [own if entry == "." else entry for entry in entries]
     if len(set(resolved)) < len(resolved):
-        yield _error("spec.exportTo", "names a namespace twice: leave one out")
+        yield error("spec.exportTo", "names a namespace twice: leave one out")
     if "*" in entries and len(entries) > 1:
-        yield _error("spec.exportTo", "has '*' beside others: leave them out")
+        yield error("spec.exportTo", "has '*' beside others: leave them out")
 
 
 def _matches(one: str, other: str) -> bool:
@@ -158,6 +131,7 @@ _TLS = ("https", "tls")
 _PROTOCOLS = (*_HTTP, *_TLS, "tcp", "udp", "mongo", "redis", "mysql")
 _CERTIFICATES = ("serverCertificate", "privateKey", "caCertificates", "credentialName")
 _MODES_WITH_CA = ("MUTUAL", "OPTIONAL_MUTUAL")
+_PASSING = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 
 
 def _servers(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -165,141 +139,180 @@ def _servers(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
         yield f"spec.servers[{index}]", server
 
 
-def _any_server(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _any_server(document: Mapping[str, Any]) -> Iterator[Found]:
     if not _list(_spec(document), "servers"):
-        yield _error("spec.servers", "is empty: add a server")
+        yield error("spec.servers", "is empty: add a server")
 
 
-def _port_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _port_names(document: Mapping[str, Any]) -> Iterator[Found]:
     taken: set[str] = set()
     for place, server in _servers(document):
         name = (server.get("port") or {}).get("name", "")
         if not name:
-            yield _error(f"{place}.port.name", "is required: name the port")
+            yield error(f"{place}.port.name", "is required: name the port")
         elif name in taken:
-            yield _error(f"{place}.port.name", f"is {name!r} like another server's: choose another")
+            yield error(f"{place}.port.name", f"is {name!r} like another server's: choose another")
         taken.add(name)
 
 
-def _server_hosts(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _server_hosts(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, server in _servers(document):
         hosts = _list(server, "hosts")
         if not hosts:
-            yield _error(f"{place}.hosts", "is empty: add a host, or '*'")
+            yield error(f"{place}.hosts", "is empty: add a host, or '*'")
         for index, host in enumerate(map(str, hosts)):
             namespace, slash, name = host.rpartition("/")
             if slash and namespace not in ("*", ".") and not LABEL.fullmatch(namespace):
-                yield _error(f"{place}.hosts[{index}]", f"has the namespace {namespace!r}: use '*', '.' or a name")
+                yield error(f"{place}.hosts[{index}]", f"has the namespace {namespace!r}: use '*', '.' or a name")
             if name != "*" and not ("." in name and (is_wildcard_domain(name) or is_ip(name))):
                 problem = f"is {host!r}, which no client can name: use a host name with a dot, an IPv4 address or '*'"
-                yield _error(f"{place}.hosts[{index}]", problem)
+                yield error(f"{place}.hosts[{index}]", problem)
 
 
-def _wildcards(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _wildcards(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, server in _servers(document):
         for index, host in enumerate(map(str, _list(server, "hosts"))):
             name = host.rpartition("/")[2]
             if "*" in name and name != "*" and not name.startswith("*."):
-                yield _error(f"{place}.hosts[{index}]", f"is {host!r}: '*' may only stand alone or before a dot")
+                yield error(f"{place}.hosts[{index}]", f"is {host!r}: '*' may only stand alone or before a dot")
 
 
 def _server_ports(*, unless_zero: bool) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         for place, server in _servers(document):
             port = server.get("port")
             if port is None:
-                yield _error(f"{place}.port", "is required: add it")
+                yield error(f"{place}.port", "is required: add it")
                 continue
             if str(port.get("protocol", "")).lower() not in _PROTOCOLS:
                 problem = (
                     f"is {port.get('protocol', '')!r}: use HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, ..."
                 )
-                yield _error(f"{place}.port.protocol", problem)
+                yield error(f"{place}.port.protocol", problem)
             number = port.get("number", 0)
             is_socket = str(server.get("bind", "")).startswith("unix://")
             if not (number == 0 and (unless_zero or is_socket)):
-                yield from _port(f"{place}.port.number", number)
+                yield from check_port(f"{place}.port.number", number)
 
     return rule
 
 
-def _target_ports(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _target_ports(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, server in _servers(document):
         if (server.get("port") or {}).get("targetPort", 0) > 0:
-            yield _error(f"{place}.port.targetPort", "has no meaning in a Gateway: leave it out")
+            yield error(f"{place}.port.targetPort", "has no meaning in a Gateway: leave it out")
 
 
-def _binds(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _binds(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, server in _servers(document):
         bind = str(server.get("bind", ""))
         number = (server.get("port") or {}).get("number", 0)
         if bind.startswith("unix://"):
             if not bind.removeprefix("unix://").startswith(("/", "@")):
-                yield _error(f"{place}.bind", f"is {bind!r}: give an absolute path, or a name that begins with '@'")
+                yield error(f"{place}.bind", f"is {bind!r}: give an absolute path, or a name that begins with '@'")
             if number:
-                yield _error(f"{place}.port.number", "must be 0 beside a socket: leave it out")
+                yield error(f"{place}.port.number", "must be 0 beside a socket: leave it out")
         elif bind and not is_ip(bind):
-            yield _error(f"{place}.bind", f"is {bind!r}, which is no IP address: correct it")
+            yield error(f"{place}.bind", f"is {bind!r}, which is no IP address: correct it")
 
 
-def _protocol_and_tls(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _protocol_and_tls(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, server in _servers(document):
         protocol, tls = str((server.get("port") or {}).get("protocol", "")).lower(), server.get("tls")
         if protocol in _TLS and tls is None:
-            yield _error(f"{place}.tls", f"is required with the protocol {protocol}: add it")
+            yield error(f"{place}.tls", f"is required with the protocol {protocol}: add it")
         if tls is None:
             continue
-        passing = tls.get("mode", "PASSTHROUGH") in ("PASSTHROUGH", "AUTO_PASSTHROUGH")
+        passing = tls.get("mode", "PASSTHROUGH") in _PASSING
         bare = not any(tls.get(key) for key in ("caCertificates", "privateKey", "serverCertificate"))
         if protocol in _HTTP and not (passing and bare):
-            yield _error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use HTTPS")
+            yield error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use HTTPS")
         elif protocol in _PROTOCOLS and protocol not in (*_HTTP, *_TLS):
-            yield _error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use TLS")
+            yield error(f"{place}.tls", f"has no use with the protocol {protocol}: leave it out, or use TLS")
         if tls.get("httpsRedirect") and protocol not in _HTTP:
-            yield _warning(f"{place}.tls.httpsRedirect", "only works with HTTP: leave it out")
+            yield warning(f"{place}.tls.httpsRedirect", "only works with HTTP: leave it out")
 
 
-def _tls_modes(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, server in _servers(document):
-        tls = server.get("tls")
-        if tls is None:
-            continue
-        mode = tls.get("mode", "PASSTHROUGH")
-        given = [key for key in (*_CERTIFICATES, "credentialNames", "tlsCertificates", "caCrl") if tls.get(key)]
-        if mode == "ISTIO_MUTUAL":
-            for key in given:
-                yield _error(f"{place}.tls.{key}", "must not stand beside ISTIO_MUTUAL: leave it out")
-        elif mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH"):
-            for key in given:
-                yield _warning(f"{place}.tls.{key}", f"has no use with {mode}: leave it out")
-        elif not tls.get("credentialName") and not tls.get("credentialNames"):
-            yield from _certificates(place, mode, tls)
+def _tls_modes(*, names: tuple[str, ...] = ()) -> Rule:
+    """What a mode needs and what it excludes; `names` are the later ways to name certificates."""
+    refused = (*_CERTIFICATES, *names)
+
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
+        for place, tls in _server_tls(document):
+            mode = tls.get("mode", "PASSTHROUGH")
+            if mode == "ISTIO_MUTUAL":
+                for key in refused:
+                    if tls.get(key):
+                        yield error(f"{place}.{key}", "must not stand beside ISTIO_MUTUAL: leave it out")
+            elif mode in _PASSING:
+                for key in (*refused, "caCrl"):
+                    if tls.get(key):
+                        yield warning(f"{place}.{key}", f"has no use with {mode}: leave it out")
+            elif not any(tls.get(key) for key in ("credentialName", *names[:1])):
+                yield from _certificates(place, mode, tls)
+
+    return rule
 
 
-def _certificates(place: str, mode: str, tls: Mapping[str, Any]) -> Iterator[_Found]:
+def _server_tls(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((f"{place}.tls", server["tls"]) for place, server in _servers(document) if server.get("tls") is not None)
+
+
+def _certificates(place: str, mode: str, tls: Mapping[str, Any]) -> Iterator[Found]:
     """A server that ends TLS needs certificates: by name, in files, or a list of both."""
     bundles = _list(tls, "tlsCertificates")
-    for key in () if bundles else ("serverCertificate", "privateKey"):
-        if not tls.get(key):
-            yield _error(f"{place}.tls.{key}", f"is required with {mode}: add it, or name a Secret in credentialName")
+    sources = [(f"{place}.tlsCertificates[{index}]", bundle) for index, bundle in enumerate(bundles)]
+    for where, source in sources or [(place, tls)]:
+        for key in ("serverCertificate", "privateKey"):
+            if not source.get(key):
+                yield error(f"{where}.{key}", f"is required with {mode}: add it, or name a Secret in credentialName")
     if mode in _MODES_WITH_CA and not tls.get("caCertificates"):
-        yield _error(f"{place}.tls.caCertificates", f"is required with {mode}: add it, or set credentialName")
+        yield error(f"{place}.caCertificates", f"is required with {mode}: add it, or set credentialName")
+    if len(bundles) > 2:
+        yield warning(f"{place}.tlsCertificates", "has more than two: istiod uses the first two")
 
 
-def _one_certificate_source(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, server in _servers(document):
-        tls = server.get("tls") or {}
+def _ciphers(document: Mapping[str, Any]) -> Iterator[Found]:
+    for place, tls in _server_tls(document):
+        suites = [str(suite) for suite in _list(tls, "cipherSuites")]
+        version = tls.get("minProtocolVersion")
+        if version in ("TLSV1_0", "TLSV1_1") and not suites:
+            yield warning(
+                f"{place}.minProtocolVersion", f"is {version}, for which Envoy has no ciphers: add cipherSuites"
+            )
+        for index, suite in enumerate(suites):
+            if suite in suites[:index]:
+                yield warning(f"{place}.cipherSuites[{index}]", f"is {suite!r} a second time: leave it out")
+            elif suite[:1].isalnum() and suite not in _CIPHERS:
+                problem = f"is {suite!r}, which istiod leaves out: use a name of BoringSSL's"
+                yield warning(f"{place}.cipherSuites[{index}]", problem)
+
+
+# istio 1.24.6: pkg/config/security/security.go; what begins with a mark, as `-AES128-SHA`, is not looked at.
+_CIPHERS = {f"ECDHE-{key}-{cipher}" for key in ("ECDSA", "RSA") for cipher in ("CHACHA20-POLY1305",)}
+_CIPHERS |= {
+    f"{exchange}{cipher}"
+    for exchange in ("ECDHE-ECDSA-", "ECDHE-RSA-", "")
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA")
+}
+_CIPHERS |= {"DES-CBC3-SHA", "ALL"}
+
+
+def _one_certificate_source(document: Mapping[str, Any]) -> Iterator[Found]:
+    for place, tls in _server_tls(document):
         sources = [key for key in ("credentialName", "credentialNames", "tlsCertificates") if tls.get(key)]
         sources += ["serverCertificate"] if tls.get("serverCertificate") and tls.get("privateKey") else []
         if len(sources) > 1 and tls.get("mode") != "ISTIO_MUTUAL":
-            yield _error(f"{place}.tls", f"has {' and '.join(sources)}, which exclude each other: keep one")
+            yield error(place, f"has {' and '.join(sources)}, which exclude each other: keep one")
 
 
-def _revocation(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, server in _servers(document):
-        tls = server.get("tls") or {}
-        if tls.get("caCrl") and tls.get("mode") == "SIMPLE" and not tls.get("credentialName"):
-            yield _error(f"{place}.tls.caCrl", "has no use with SIMPLE: leave it out, or use MUTUAL")
+def _revocation(document: Mapping[str, Any]) -> Iterator[Found]:
+    for place, tls in _server_tls(document):
+        mode = tls.get("mode", "PASSTHROUGH")
+        if tls.get("caCrl") and tls.get("credentialName") and mode in _PASSING:
+            yield error(f"{place}.caCrl", "must not stand beside credentialName: leave it out")
+        if tls.get("caCrl") and mode == "SIMPLE" and not tls.get("credentialName"):
+            yield error(f"{place}.caCrl", "has no use with SIMPLE: leave it out, or use MUTUAL")
 
 
 # ------------------------------------------------------------------------------------------------------- VirtualService
@@ -309,35 +322,35 @@ def _gateways(spec: Mapping[str, Any]) -> Sequence[str]:
     return [str(gateway) for gateway in _list(spec, "gateways")]
 
 
-def _delegate(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _delegate(document: Mapping[str, Any]) -> Iterator[Found]:
     spec = _spec(document)
     if not _list(spec, "hosts"):
         for key in ("gateways", "tls", "tcp"):
             if _list(spec, key):
-                yield _error(f"spec.{key}", "must be empty where there are no hosts (a delegate): add hosts")
+                yield error(f"spec.{key}", "must be empty where there are no hosts (a delegate): add hosts")
 
 
-def _gateway_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _gateway_names(document: Mapping[str, Any]) -> Iterator[Found]:
     yield from _gateway_list("spec.gateways", _gateways(_spec(document)))
     for path, match in _matches_of(document):
         yield from _gateway_list(f"{path}.gateways", _gateways(match))
 
 
-def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[_Found]:
+def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[Found]:
     """istiod stops looking at the first name without a slash; a warning tells of those behind it."""
     for index, gateway in enumerate(gateways):
         namespace, slash, name = gateway.partition("/")
         good = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
         unseen = any("/" not in before for before in gateways[:index])
         if not good:
-            report = _warning if unseen else _error
+            report = warning if unseen else error
             yield report(f"{path}[{index}]", f"is {gateway!r}, which is no gateway: write name or namespace/name")
         elif not slash and "." in gateway and not unseen:
-            yield _warning(f"{path}[{index}]", f"is {gateway!r}, an old form: write namespace/name")
+            yield warning(f"{path}[{index}]", f"is {gateway!r}, an old form: write namespace/name")
 
 
 def _hosts(*, sni_names: bool) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         spec = _spec(document)
         hosts = [str(host) for host in _list(spec, "hosts")]
         outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
@@ -347,12 +360,12 @@ def _hosts(*, sni_names: bool) -> Rule:
             known = known or (sni_names and outside and bool(_SNI_NAME.fullmatch(host)))
             if not known:
                 wrong = True
-                yield _error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
+                yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
             if host == "*" and _bound_to_mesh(spec):
-                yield _error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
+                yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
         for one, other in () if wrong else combinations(hosts, 2):
             if _matches(one, other):
-                yield _error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
+                yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
 
@@ -364,43 +377,87 @@ def _bound_to_mesh(spec: Mapping[str, Any]) -> bool:
     return not _gateways(spec) or "mesh" in _gateways(spec)
 
 
-def _any_route(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _any_route(document: Mapping[str, Any]) -> Iterator[Found]:
     if not any(_list(_spec(document), key) for key in ("http", "tls", "tcp")):
-        yield _error("spec", "has no route: add http, tls or tcp")
+        yield error("spec", "has no route: add http, tls or tcp")
 
 
-def _http_routes(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
     spec = _spec(document)
     is_delegate = not _list(spec, "hosts")
     for index, route in enumerate(_list(spec, "http")):
         place = f"spec.http[{index}]"
         if route.get("delegate"):
             if is_delegate:
-                yield _error(f"{place}.delegate", "must not stand in a delegate: leave it out")
+                yield error(f"{place}.delegate", "must not stand in a delegate: leave it out")
             for key in ("redirect", "route"):
                 if route.get(key):
-                    yield _error(f"{place}.{key}", "must not stand beside delegate: leave one out")
+                    yield error(f"{place}.{key}", "must not stand beside delegate: leave one out")
         else:
             yield from _one_action(place, route)
         if "timeout" in route:
-            yield from _duration(f"{place}.timeout", route["timeout"])
+            yield from check_duration(f"{place}.timeout", route["timeout"])
 
 
-def _one_action(place: str, route: Mapping[str, Any]) -> Iterator[_Found]:
+def _one_action(place: str, route: Mapping[str, Any]) -> Iterator[Found]:
     actions = [key for key in ("route", "redirect", "directResponse") if route.get(key)]
     if not actions:
-        yield _error(place, "has neither route nor redirect nor directResponse: add one")
+        yield error(place, "has neither route nor redirect nor directResponse: add one")
     if len(actions) > 1:
-        yield _error(place, f"has {' and '.join(actions)}, which exclude each other: keep one")
+        yield error(place, f"has {' and '.join(actions)}, which exclude each other: keep one")
     for key in ("fault", "rewrite"):
         if route.get(key) and "route" not in actions and actions:
-            yield _error(f"{place}.{key}", f"must not stand beside {actions[0]}: leave it out")
+            yield error(f"{place}.{key}", f"must not stand beside {actions[0]}: leave it out")
 
 
-def _mirrors(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _mirrors(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, route in enumerate(_list(_spec(document), "http")):
         if route.get("mirror") and route.get("mirrors"):
-            yield _error(f"spec.http[{index}]", "has mirror and mirrors, which exclude each other: keep one")
+            yield error(f"spec.http[{index}]", "has mirror and mirrors, which exclude each other: keep one")
+
+
+def _mirror_percentages(document: Mapping[str, Any]) -> Iterator[Found]:
+    for index, route in enumerate(_list(_spec(document), "http")):
+        place = f"spec.http[{index}]"
+        shares = {f"{place}.mirrorPercentage.value": route.get("mirrorPercentage")}
+        shares |= {
+            f"{place}.mirrors[{number}].percentage.value": mirror.get("percentage")
+            for number, mirror in enumerate(_list(route, "mirrors"))
+        }
+        for path, share in shares.items():
+            value = (share or {}).get("value", 0)
+            if not 0 <= value <= 100:
+                yield error(path, f"is {value}: use 0 to 100")
+
+
+def _one_authority(document: Mapping[str, Any]) -> Iterator[Found]:
+    for index, route in enumerate(_list(_spec(document), "http")):
+        places = ["rewrite.authority"] if (route.get("rewrite") or {}).get("authority") else []
+        request = (route.get("headers") or {}).get("request") or {}
+        places += [
+            f"headers.request.{action}.{name}"
+            for action in ("set", "add")
+            for name in request.get(action) or {}
+            if name.lower() in (":authority", "host")
+        ]
+        if len(places) > 1:
+            yield error(f"spec.http[{index}]", f"sets the authority in {' and '.join(places)}: keep one")
+
+
+def _claims(*, beside_mesh: bool) -> Rule:
+    """Headers that stand for claims of a token need a gateway; `beside_mesh`: which may stand beside `mesh`."""
+
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
+        gateways = _gateways(_spec(document))
+        if any(gateway != "mesh" for gateway in gateways) and (beside_mesh or "mesh" not in gateways):
+            return
+        for path, match in _matches_of(document):
+            for kind in ("headers", "withoutHeaders"):
+                for name in match.get(kind) or {}:
+                    if name.startswith("@request.auth.claims"):
+                        yield error(f"{path}.{kind}.{name}", "only works at a gateway: name gateways, without mesh")
+
+    return rule
 
 
 def _matches_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -410,43 +467,60 @@ def _matches_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str,
                 yield f"spec.{kind}[{index}].match[{number}]", match
 
 
-def _match_requests(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _match_requests(document: Mapping[str, Any]) -> Iterator[Found]:
     for path, match in _matches_of(document):
         if match.get("port"):
-            yield from _port(f"{path}.port", match["port"])
+            yield from check_port(f"{path}.port", match["port"])
         for key in ("uri", "scheme", "method", "authority"):
             yield from _string_match(f"{path}.{key}", match.get(key), empty_prefix=key == "uri")
         for kind in ("headers", "queryParams", "withoutHeaders"):
             for name, each in (match.get(kind) or {}).items():
-                yield from _string_match(f"{path}.{kind}.{name}", each)
+                if not name and kind != "queryParams":
+                    yield error(f"{path}.{kind}", "has a header without a name: name it")
+                anything = kind == "withoutHeaders" and (each or {}).get("regex") == "*"
+                yield from _string_match(f"{path}.{kind}.{name}", {} if anything else each)
         for subnet in _list(match, "destinationSubnets"):
-            if not _is_subnet(str(subnet)):
-                yield _error(
+            if not is_subnet(str(subnet)):
+                yield error(
                     f"{path}.destinationSubnets", f"has {subnet!r}, which is no IP address or range: correct it"
                 )
+        yield from check_labels(f"{path}.sourceLabels", match.get("sourceLabels") or {})
         if match.get("sourceNamespace") and not LABEL.fullmatch(str(match["sourceNamespace"])):
-            yield _error(
+            yield error(
                 f"{path}.sourceNamespace", f"is {match['sourceNamespace']!r}, which is no namespace: correct it"
             )
 
 
-def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Iterator[_Found]:
+def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Iterator[Found]:
     if not isinstance(match, Mapping):
         return
     if match.get("prefix") == "" and not empty_prefix:
-        yield _error(f"{path}.prefix", "is empty: leave it out, or say what it must begin with")
+        yield error(f"{path}.prefix", "is empty: leave it out, or say what it must begin with")
     if "regex" in match:
         pattern = str(match["regex"])
         if not 0 < len(pattern) <= 1024:
-            yield _error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
-        try:
-            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Python's, of `[[`
-                re.compile(pattern)
-        except re.error:
-            yield _error(f"{path}.regex", f"is {pattern[:80]!r}, which is no regular expression: correct it")
+            yield error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
+        if _OTHER_ENGINES.search(pattern):
+            yield error(f"{path}.regex", f"is {pattern[:80]!r}, which RE2 does not know: leave lookarounds, \\1 out")
+        elif not _RE2_ONLY.search(pattern) and not _is_regex(pattern):
+            yield error(f"{path}.regex", f"is {pattern[:80]!r}, which is no regular expression: correct it")
 
 
-def _destinations(document: Mapping[str, Any]) -> Iterator[_Found]:
+# What RE2 refuses and Python takes, and the other way round; patterns of the second kind are not looked at further.
+_OTHER_ENGINES = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|>|#|\(|P=)|\\[1-9])")
+_RE2_ONLY = re.compile(r"\\[pPzQEC]|\[\[:|\(\?[-imsU]+\)|\(\?[imsU-]*U")
+
+
+def _is_regex(pattern: str) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Python's, of `[[`
+            re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
         for index, route in enumerate(_list(_spec(document), kind)):
             entries = _list(route, "route")
@@ -455,81 +529,77 @@ def _destinations(document: Mapping[str, Any]) -> Iterator[_Found]:
                 yield from _destination(f"{place}[{number}]", entry)
             weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
             if len(weights) > 1 and sum(weights) == 0:
-                yield _error(place, "has several destinations and no weight: give each a weight")
+                yield error(place, "has several destinations and no weight: give each a weight")
             if route.get("mirror"):
                 yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
+            for number, mirror in enumerate(_list(route, "mirrors")):
+                yield from _host_and_port(
+                    f"spec.{kind}[{index}].mirrors[{number}].destination", mirror.get("destination") or {}
+                )
 
 
-def _destination(place: str, entry: Any) -> Iterator[_Found]:
+def _destination(place: str, entry: Any) -> Iterator[Found]:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("destination"), Mapping):
-        yield _error(f"{place}.destination", "is required: add its host")
+        yield error(f"{place}.destination", "is required: add its host")
         return
     yield from _host_and_port(f"{place}.destination", entry["destination"])
     if entry.get("weight", 0) < 0:
-        yield _error(f"{place}.weight", f"is {entry['weight']}: use 0 or more")
+        yield error(f"{place}.weight", f"is {entry['weight']}: use 0 or more")
 
 
-def _host_and_port(place: str, destination: Mapping[str, Any]) -> Iterator[_Found]:
+def _host_and_port(place: str, destination: Mapping[str, Any]) -> Iterator[Found]:
     host = str(destination.get("host", ""))
     if host == "*" or not is_wildcard_domain(host):
-        yield _error(f"{place}.host", f"is {host!r}, which is no host name: name a service")
+        yield error(f"{place}.host", f"is {host!r}, which is no host name: name a service")
     if destination.get("subset") and not LABEL.fullmatch(str(destination["subset"])):
-        yield _error(f"{place}.subset", f"is {destination['subset']!r}, which is no DNS label: correct it")
+        yield error(f"{place}.subset", f"is {destination['subset']!r}, which is no DNS label: correct it")
     if "port" in destination:
-        yield from _port(f"{place}.port.number", (destination["port"] or {}).get("number", 0))
+        yield from check_port(f"{place}.port.number", (destination["port"] or {}).get("number", 0))
 
 
 def _tls_routes(*, sni_names: bool) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         spec = _spec(document)
         hosts = [str(host) for host in _list(spec, "hosts")]
         outside = "mesh" not in _gateways(spec)
         for index, route in enumerate(_list(spec, "tls")):
             place = f"spec.tls[{index}]"
             if not _list(route, "match"):
-                yield _error(f"{place}.match", "is empty: add sniHosts")
+                yield error(f"{place}.match", "is empty: add sniHosts")
             if not _list(route, "route"):
-                yield _error(f"{place}.route", "is empty: add a destination")
+                yield error(f"{place}.route", "is empty: add a destination")
             for number, match in enumerate(_list(route, "match")):
                 names = [str(name) for name in _list(match, "sniHosts")]
                 if not names:
-                    yield _error(f"{place}.match[{number}].sniHosts", "is empty: add a host of this VirtualService")
+                    yield error(f"{place}.match[{number}].sniHosts", "is empty: add a host of this VirtualService")
                 for name in names:
                     yield from _sni_host(f"{place}.match[{number}].sniHosts", name, hosts, sni_names and outside)
 
     return rule
 
 
-def _sni_host(path: str, name: str, hosts: Iterable[str], sni_names: bool) -> Iterator[_Found]:
+def _sni_host(path: str, name: str, hosts: Iterable[str], sni_names: bool) -> Iterator[Found]:
     if is_ip(name):
-        yield _warning(path, f"has {name!r}: clients send no SNI for an IP address")
+        yield warning(path, f"has {name!r}: clients send no SNI for an IP address")
     elif not (is_wildcard_domain(name) or (sni_names and _SNI_NAME.fullmatch(name))):
-        yield _error(path, f"has {name!r}, which is no host name: correct it")
+        yield error(path, f"has {name!r}, which is no host name: correct it")
     if not any(_is_subset(name, host) for host in hosts):
-        yield _error(path, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
+        yield error(path, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
 
 
-def _tcp_routes(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _tcp_routes(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, route in enumerate(_list(_spec(document), "tcp")):
         if not _list(route, "route"):
-            yield _error(f"spec.tcp[{index}].route", "is empty: add a destination")
-
-
-def _is_subnet(text: str) -> bool:
-    try:
-        ip_network(text, strict=False) if "/" in text else ip_address(text)
-    except ValueError:
-        return False
-    return True
+            yield error(f"spec.tcp[{index}].route", "is empty: add a destination")
 
 
 # ------------------------------------------------------------------------------------------------------ DestinationRule
 
 
-def _rule_host(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _rule_host(document: Mapping[str, Any]) -> Iterator[Found]:
     host = str(_spec(document).get("host", ""))
     if not is_wildcard_domain(host):
-        yield _error("spec.host", f"is {host!r}, which is no host name: name a service")
+        yield error("spec.host", f"is {host!r}, which is no host name: name a service")
 
 
 def _policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -551,10 +621,10 @@ def _ports_and_policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapp
 
 
 def _not_empty(*known: str) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[_Found]:
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         for place, policy in _policies(document):
             if not any(policy.get(key) is not None and policy.get(key) != [] for key in known):
-                yield _error(place, f"says nothing: add {', '.join(known[:-1])} or {known[-1]}, or leave it out")
+                yield error(place, f"says nothing: add {', '.join(known[:-1])} or {known[-1]}, or leave it out")
 
     return rule
 
@@ -562,132 +632,89 @@ def _not_empty(*known: str) -> Rule:
 _POLICY = ("outlierDetection", "connectionPool", "loadBalancer", "tls", "portLevelSettings", "tunnel")
 
 
-def _exclusive_tunnel(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _exclusive_tunnel(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
         if policy.get("tunnel") and policy.get("proxyProtocol"):
-            yield _error(place, "has tunnel and proxyProtocol, which exclude each other: keep one")
+            yield error(place, "has tunnel and proxyProtocol, which exclude each other: keep one")
 
 
-def _port_settings(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _port_settings(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
         for index, each in enumerate(_list(policy, "portLevelSettings")):
             where = f"{place}.portLevelSettings[{index}]"
             if each.get("port") is None:
-                yield _error(f"{where}.port", "is required: add its number")
+                yield error(f"{where}.port", "is required: add its number")
             elif not any(each.get(key) for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
-                yield _error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
+                yield error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
 
 
-def _connection_pools(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _parts(release: Release) -> Rule:
+    """The rules for what a mesh config may have too."""
+
+    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
+        for place, policy in _ports_and_policies(document):
+            for part in ("connectionPool", "outlierDetection", "loadBalancer", "tls"):
+                yield from below(place, check_part(part, policy.get(part), release))
+
+    return rule
+
+
+def _failover_without_detection(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _ports_and_policies(document):
-        pool = policy.get("connectionPool")
-        if pool is None:
-            continue
-        http, tcp = pool.get("http"), pool.get("tcp")
-        if http is None and tcp is None:
-            yield _error(f"{place}.connectionPool", "says nothing: add http or tcp")
-        yield from _http_pool(f"{place}.connectionPool.http", http or {})
-        yield from _tcp_pool(f"{place}.connectionPool.tcp", tcp or {})
+        setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
+        for key in ("failover", "failoverPriority"):
+            if setting.get(key) and policy.get("outlierDetection") is None:
+                path = f"{place}.loadBalancer.localityLbSetting.{key}"
+                yield warning(path, "has no effect without outlierDetection: add it")
 
 
-def _http_pool(place: str, http: Mapping[str, Any]) -> Iterator[_Found]:
-    for key in ("http1MaxPendingRequests", "http2MaxRequests", "maxRequestsPerConnection", "maxRetries"):
-        if http.get(key, 0) < 0:
-            yield _error(f"{place}.{key}", f"is {http[key]}: use 0 or more")
-    if "idleTimeout" in http:
-        yield from _duration(f"{place}.idleTimeout", http["idleTimeout"])
-    if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
-        yield _error(place, "has h2UpgradePolicy UPGRADE and useClientProtocol, which exclude each other: keep one")
-
-
-def _tcp_pool(place: str, tcp: Mapping[str, Any]) -> Iterator[_Found]:
-    if tcp.get("maxConnections", 0) < 0:
-        yield _error(f"{place}.maxConnections", f"is {tcp['maxConnections']}: use 0 or more")
-    for key in ("connectTimeout", "maxConnectionDuration"):
-        if key in tcp:
-            yield from _duration(f"{place}.{key}", tcp[key])
-
-
-def _tcp_idle(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _secrets_of_others(document: Mapping[str, Any]) -> Iterator[Found]:
+    own = (document.get("metadata") or {}).get("namespace", "")
     for place, policy in _ports_and_policies(document):
-        tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
-        path = f"{place}.connectionPool.tcp"
-        if "idleTimeout" in tcp:
-            yield from _duration(f"{path}.idleTimeout", tcp["idleTimeout"], or_zero=True)
-        for key in ("time", "interval"):
-            if key in (tcp.get("tcpKeepalive") or {}):
-                yield from _duration(f"{path}.tcpKeepalive.{key}", tcp["tcpKeepalive"][key])
+        name = (policy.get("tls") or {}).get("credentialName", "")
+        namespace, slash, _ = name.removeprefix("configmap://").partition("/")
+        if name.startswith("configmap://") and slash and namespace != own:
+            path = f"{place}.tls.credentialName"
+            yield error(path, f"names a ConfigMap in {namespace!r}: use one in {own!r}, the rule's own namespace")
 
 
-def _outliers(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, policy in _ports_and_policies(document):
-        detection = policy.get("outlierDetection") or {}
-        path = f"{place}.outlierDetection"
-        for key in ("baseEjectionTime", "interval"):
-            if key in detection:
-                yield from _duration(f"{path}.{key}", detection[key])
-        for key in ("maxEjectionPercent", "minHealthPercent"):
-            if not 0 <= detection.get(key, 0) <= 100:
-                yield _error(f"{path}.{key}", f"is {detection[key]}: use 0 to 100")
-        if detection.get("consecutiveLocalOriginFailures") and not detection.get("splitExternalLocalOriginErrors"):
-            problem = "needs splitExternalLocalOriginErrors: add it as true"
-            yield _error(f"{path}.consecutiveLocalOriginFailures", problem)
-        if detection.get("consecutiveErrors"):
-            yield _warning(f"{path}.consecutiveErrors", "is deprecated: use consecutive5xxErrors")
-
-
-def _tunnels(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _tunnels(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
         tunnel = policy.get("tunnel")
         if not tunnel:
             continue
         if tunnel.get("protocol", "") not in ("", "CONNECT", "POST"):
-            yield _error(f"{place}.tunnel.protocol", f"is {tunnel['protocol']!r}: use CONNECT or POST")
+            yield error(f"{place}.tunnel.protocol", f"is {tunnel['protocol']!r}: use CONNECT or POST")
         host = str(tunnel.get("targetHost", ""))
         if not (is_fqdn(host) or is_ip(host)):
-            yield _error(f"{place}.tunnel.targetHost", f"is {host!r}, which is no host: name one")
-        yield from _port(f"{place}.tunnel.targetPort", tunnel.get("targetPort", 0))
+            yield error(f"{place}.tunnel.targetHost", f"is {host!r}, which is no host: name one")
+        yield from check_port(f"{place}.tunnel.targetPort", tunnel.get("targetPort", 0))
 
 
-def _client_tls(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, policy in _ports_and_policies(document):
-        tls = policy.get("tls") or {}
-        mode = tls.get("mode", "DISABLE")
-        files = [key for key in ("clientCertificate", "caCertificates", "privateKey") if tls.get(key)]
-        if mode in ("SIMPLE", "MUTUAL") and tls.get("credentialName"):
-            for key in files:
-                yield _error(f"{place}.tls.{key}", "must not stand beside credentialName: leave it out")
-        elif mode == "MUTUAL":
-            for key in {"clientCertificate", "privateKey"}.difference(files):
-                yield _error(f"{place}.tls.{key}", "is required with MUTUAL: add it, or set credentialName")
-
-
-_SKIPPED_BESIDE = {
-    "SIMPLE": ("caCertificates", "credentialName", "subjectAltNames"),
-    "MUTUAL": ("caCertificates", "subjectAltNames"),
-}
-
-
-def _skipped_verification(document: Mapping[str, Any]) -> Iterator[_Found]:
-    for place, policy in _ports_and_policies(document):
-        tls = policy.get("tls") or {}
-        for key in _SKIPPED_BESIDE.get(tls.get("mode", ""), ()) if tls.get("insecureSkipVerify") else ():
-            if tls.get(key):
-                yield _error(f"{place}.tls.{key}", "has no use beside insecureSkipVerify: leave one out")
-
-
-def _subsets(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _subsets(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, subset in enumerate(_list(_spec(document), "subsets")):
         name = subset.get("name", "")
         if not LABEL.fullmatch(name):
-            yield _error(f"spec.subsets[{index}].name", f"is {name!r}, which is no DNS label: name the subset")
+            yield error(f"spec.subsets[{index}].name", f"is {name!r}, which is no DNS label: name the subset")
+        yield from check_labels(f"spec.subsets[{index}].labels", subset.get("labels") or {})
 
 
-def _subset_names(document: Mapping[str, Any]) -> Iterator[_Found]:
+def _subset_names(document: Mapping[str, Any]) -> Iterator[Found]:
     names = [subset.get("name") for subset in _list(_spec(document), "subsets")]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield _error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")
+            yield error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")
+
+
+def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:
+    selector = _spec(document).get("workloadSelector")
+    for key, value in ((selector or {}).get("matchLabels") or {}).items():
+        if not key or "*" in f"{key}{value}":
+            path = "spec.workloadSelector.matchLabels"
+            yield error(path, f"has {key!r}: {value!r}: give each label a key, and leave '*' out")
+    own = (".", (document.get("metadata") or {}).get("namespace", ""))
+    if selector is not None and any(entry not in own for entry in _list(_spec(document), "exportTo")):
+        yield error("spec.exportTo", "must be '.' beside workloadSelector: leave the others out")
 
 
 # ------------------------------------------------------------------------------------------------------------ the rules
@@ -703,7 +730,9 @@ _RULES: tuple[tuple[str, str, str, Rule], ...] = (
     ("Gateway", "1.20", "1.31", _target_ports),  # istio 1.20.8
     ("Gateway", "1.15", "1.31", _binds),
     ("Gateway", "1.15", "1.31", _protocol_and_tls),
-    ("Gateway", "1.15", "1.31", _tls_modes),
+    ("Gateway", "1.15", "1.26", _tls_modes()),
+    ("Gateway", "1.27", "1.31", _tls_modes(names=("credentialNames", "tlsCertificates"))),  # istio 1.27.9
+    ("Gateway", "1.15", "1.31", _ciphers),
     ("Gateway", "1.27", "1.31", _one_certificate_source),  # istio 1.27.9
     ("Gateway", "1.22", "1.31", _revocation),  # istio 1.22.8
     ("VirtualService", "1.15", "1.31", _delegate),
@@ -713,6 +742,10 @@ _RULES: tuple[tuple[str, str, str, Rule], ...] = (
     ("VirtualService", "1.15", "1.31", _any_route),
     ("VirtualService", "1.15", "1.31", _http_routes),
     ("VirtualService", "1.20", "1.31", _mirrors),  # istio 1.20.8
+    ("VirtualService", "1.15", "1.31", _mirror_percentages),
+    ("VirtualService", "1.15", "1.31", _one_authority),
+    ("VirtualService", "1.15", "1.21", _claims(beside_mesh=True)),  # istio 1.21.6
+    ("VirtualService", "1.22", "1.31", _claims(beside_mesh=False)),  # istio 1.22.8
     ("VirtualService", "1.15", "1.31", _match_requests),
     ("VirtualService", "1.15", "1.31", _destinations),
     ("VirtualService", "1.15", "1.21", _tls_routes(sni_names=False)),  # istio 1.21.6
@@ -725,14 +758,12 @@ _RULES: tuple[tuple[str, str, str, Rule], ...] = (
     ("DestinationRule", "1.27", "1.31", _not_empty(*_POLICY, "proxyProtocol", "retryBudget")),  # istio 1.27.9
     ("DestinationRule", "1.21", "1.31", _exclusive_tunnel),  # istio 1.21.6
     ("DestinationRule", "1.15", "1.31", _port_settings),
-    ("DestinationRule", "1.15", "1.31", _connection_pools),
-    ("DestinationRule", "1.23", "1.31", _tcp_idle),  # istio 1.23.6
-    ("DestinationRule", "1.15", "1.31", _outliers),
+    ("DestinationRule", "1.15", "1.31", _failover_without_detection),
     ("DestinationRule", "1.15", "1.31", _tunnels),
-    ("DestinationRule", "1.15", "1.31", _client_tls),
-    ("DestinationRule", "1.19", "1.31", _skipped_verification),  # istio 1.19.10
+    ("DestinationRule", "1.26", "1.31", _secrets_of_others),  # istio 1.26.8
     ("DestinationRule", "1.15", "1.31", _subsets),
     ("DestinationRule", "1.22", "1.31", _subset_names),  # istio 1.22.8
+    ("DestinationRule", "1.15", "1.31", _workload_selector),
     ("DestinationRule", "1.15", "1.31", _export_to),
 )
 """Each rule with the kind it is for, and the first and the last release that has it."""
@@ -740,8 +771,5 @@ _RULES: tuple[tuple[str, str, str, Rule], ...] = (
 
 @cache
 def _rules(kind: str, release: Release) -> tuple[Rule, ...]:
-    order = list(RELEASES)
-    now = order.index(release.name)
-    return tuple(
-        rule for of, since, until, rule in _RULES if of == kind and order.index(since) <= now <= order.index(until)
-    )
+    rules = [rule for of, since, until, rule in _RULES if of == kind and in_release(since, until, release)]
+    return (*rules, *([_parts(release)] if kind == "DestinationRule" else []))

@@ -11,11 +11,10 @@ from ipaddress import ip_network
 from typing import Any
 
 from extcp_manifests import yaml
+from extcp_manifests.checks import LABEL, Findings
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
-from extcp_manifests.mesh_validation import LABEL
-from extcp_manifests.networking_validation import Findings
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import Finding, decode, read_schema
 
@@ -38,8 +37,9 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     errors = [*_structure(plain, record), *_values(spec, record)]
     warnings: list[Problem] = []
     for place, mesh_config in _mesh_configs(spec):
-        refused, dropped = _mesh_config(place, mesh_config, record)
+        refused, logged, dropped = _mesh_config(place, mesh_config, record)
         errors += refused
+        warnings += logged
         (warnings if record.untyped_operator else errors).extend(dropped)
     if not errors:
         errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec), *_profile(spec, record)]
@@ -72,15 +72,15 @@ def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
             yield place, found
 
 
-def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong with a mesh config, and what of it is dropped, which istioctl only tells up to 1.23."""
+def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -> tuple[list[Problem], ...]:
+    """What istiod refuses in a mesh config, what it logs, and what it drops, which istioctl only tells up to 1.23."""
     try:
         merged = merge_mesh_config(shared=None, local=mesh_config, release=release)
     except InvalidInput as error:
-        return [Problem(f"{place}.{each.path.removeprefix('local.')}", each.message) for each in error.problems], []
-    return (
-        [Problem(f"{place}.{each.path}", each.message) for each in merged.problems],
-        [Problem(f"{place}.{each.path}", each.message) for each in merged.ignored],
+        return [Problem(f"{place}.{each.path.removeprefix('local.')}", each.message) for each in error.problems], [], []
+    return tuple(
+        [Problem(f"{place}.{each.path}", each.message) for each in found]
+        for found in (merged.problems, merged.warnings, merged.ignored)
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from extcp_manifests import yaml
+from extcp_manifests.checks import Findings
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_networks import choose_mesh_networks
-from extcp_manifests.networking_validation import Findings, validate_networking
+from extcp_manifests.networking_validation import validate_networking
 from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.topology import load
@@ -84,6 +85,7 @@ def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
     try:
         merged = merge_mesh_config(shared=None, local=document if "mesh" in data else None, release=release)
         errors += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.problems]
+        warnings += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.warnings]
         warnings += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.ignored]
     except InvalidInput as error:
         errors += [

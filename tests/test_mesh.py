@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extcp_manifests import InvalidInput, yaml
+from extcp_manifests.checks import Findings
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_config import MeshConfig, ProxyConfig
 from extcp_manifests.mesh_defaults import mesh_defaults
@@ -59,8 +60,9 @@ def test_what_istiod_could_not_decode(case: Any) -> None:
 @pytest.mark.parametrize(("case", "release"), by_release("validation"))
 def test_validation(case: Any, release: str) -> None:
     """Each rule of istiod's validation, with its bounds by release."""
-    problems = merge_mesh_config(shared=None, local=case["config"], release=release).problems
-    assert [str(problem) for problem in problems] == ([case["problem"]] if "problem" in case else [])
+    merged = merge_mesh_config(shared=None, local=case["config"], release=release)
+    assert [str(problem) for problem in merged.problems] == ([case["problem"]] if "problem" in case else [])
+    assert [str(warning) for warning in merged.warnings] == ([case["warning"]] if "warning" in case else [])
 
 
 @pytest.mark.parametrize("address", read("validation")["addresses"]["good"])
@@ -156,7 +158,7 @@ def test_defaults_are_what_the_schema_knows(release: str) -> None:
     decoded = decode(read_schema("mesh_config"), "MeshConfig", defaults, record)
     assert (decoded.errors, decoded.unknown) == ([], [])
     assert decoded.value == defaults
-    assert list(validate_mesh_config(defaults, record)) == []
+    assert validate_mesh_config(defaults, record) == Findings((), ())
     assert merge_mesh_config(shared=None, local=None, release=release, defaults=True).config == defaults
 
 
