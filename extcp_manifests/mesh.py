@@ -15,6 +15,7 @@ from typing import Any, Literal
 from deepmerge import Merger
 
 from extcp_manifests import yaml
+from extcp_manifests.checks import Findings
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.mesh_config import MeshConfig
 from extcp_manifests.mesh_defaults import mesh_defaults, proxy_defaults
@@ -117,29 +118,50 @@ def merge_mesh_config(
 
     Raises InvalidInput for a source that istiod could not decode, with every problem; a path begins with `shared` or
     `local`, and names the line where the source is a text. With `emulate` such a source is applied in part, as by an
-    istiod that is running already; `.broken` tells of it. (istiod does not start with a broken file of its own.)
+    istiod that is running already, or not at all where it is the only one; `.broken` tells of it. (istiod does not
+    start with a broken file of its own.) Keys that stand twice or are no text are refused, though istiod takes the
+    last one and makes text of them.
     """
     record = find_release(release)
     sources: list[tuple[Source, Input]] = [("shared", shared), ("local", local)]
-    decoded = [_decode(name, given, record) for name, given in sources if given is not None]
+    given = [(name, source) for name, source in sources if source is not None]
+    decoded = [each for name, source in given if (each := _decode(name, source, record)) is not None]
     broken = [problem for each in decoded for problem in each.problems]
     if broken and not emulate:
         raise InvalidInput(broken)
     merging = _Merging()
     tree = _default_units(record)
     for each in decoded:
-        tree = _damaged(tree, each, record) if each.problems else merging.apply(tree, _units(each.value, each.source))
+        if not each.problems:
+            tree = merging.apply(tree, _units(each.value, each.source))
+        elif len(given) > 1:
+            tree = merging.damage(tree, each, record)
     shown = tree if defaults else _without_defaults(tree)
     findings = validate_mesh_config(_values(tree), record)
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
         ignored=tuple(ignored for each in decoded for ignored in each.ignored),
-        problems=findings.errors,
+        problems=(*findings.errors, *_at_start(decoded, findings, record)),
         warnings=findings.warnings,
         broken=tuple(broken),
         _sources=_sources(shown),
     )
+
+
+# Fields that a rule compares with each other: only there can a source be wrong by itself and right with the other one.
+_COMPARED = {"drainDuration", "parentShutdownDuration"}
+
+
+def _at_start(decoded: "Sequence[_Decoded]", findings: Findings, release: Release) -> Iterator[Problem]:
+    """What is wrong with istiod's own file alone, which it reads before it knows the config cluster."""
+    for each in decoded[1:]:
+        compared = _COMPARED & each.value.get("defaultConfig", {}).keys()
+        if each.source == "local" and not each.problems and compared:
+            alone = _Merging().apply(_default_units(release), _units(each.value, "local"))
+            for problem in validate_mesh_config(_values(alone), release).errors:
+                if problem not in findings.errors:
+                    yield Problem(problem.path, f"{problem.message}, or istiod will not start with its own file")
 
 
 @cache
@@ -168,34 +190,50 @@ class _Decoded:
 _LOST_SPELLINGS = {"default_config": "defaultConfig", "default_providers": "defaultProviders"}
 
 
-def _decode(source: Source, given: Input, release: Release) -> _Decoded:
+def _decode(source: Source, given: Input, release: Release) -> _Decoded | None:
+    """A source's content, or None for a ConfigMap that has no mesh config."""
     try:
-        text, data = read_source(source, given, "mesh")
+        read = read_source(source, given, "mesh")
     except InvalidInput as error:
         return _Decoded(source, {}, list(error.problems), [], -1)
+    if read is None:
+        return None
     schema = read_schema("mesh_config")
-    lost = [key for key in _LOST_SPELLINGS if key in data]
-    kept = {key: value for key, value in data.items() if key not in lost}
-    decoded = decode(schema, "MeshConfig", kept, release)
-    ignored = [Ignored(source, path_text(found.path), found.message) for found in decoded.unknown]
-    ignored += [
-        Ignored(source, key, f"is read by istiod and thrown away: write {_LOST_SPELLINGS[key]}") for key in lost
-    ]
+    decoded = decode(schema, "MeshConfig", read.data, release)
+    ignored = [Ignored(source, path_text(found.path), found.message) for found in (*decoded.unknown, *decoded.lost)]
+    for spelling, name in _LOST_SPELLINGS.items():
+        if spelling in read.data and name not in read.data:
+            ignored.append(Ignored(source, spelling, f"is read by istiod and thrown away: write {name}"))
+            if not decoded.errors:
+                decoded.value.pop(name, None)
+    if read.has_more:
+        ignored.append(Ignored(source, "", "has a second document, which istiod does not read: leave it out"))
     fields = schema.fields("MeshConfig", release)
     failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
-    return _Decoded(source, decoded.value, list(decoding_problems(source, text, decoded)), ignored, failed)
+    return _Decoded(source, decoded.value, list(decoding_problems(source, read.text, decoded)), ignored, failed)
 
 
-def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | None, Mapping[str, Any]]:
-    """The text of a source, where it is one, and its content; of a ConfigMap that under a key.
+@dataclass(frozen=True, slots=True)
+class SourceContent:
+    """What is in a source, with its text where it is one."""
+
+    text: str | bytes | None
+    data: Mapping[str, Any]
+    has_more: bool
+    """Whether the text has further documents."""
+
+
+def read_source(source: Source, given: Input, key: str) -> SourceContent | None:
+    """The content of a source; of a ConfigMap that under a key, or None where it has no such key.
 
     Raises InvalidInput for a text that is not YAML, or no mapping.
     """
     data: Any = given.plain() if isinstance(given, MeshConfig) else given
     text = data if isinstance(data, str | bytes) else None
+    has_more = False
     if text is not None:
         try:
-            data = next(iter(yaml.load_all(text)), None)
+            data, has_more = yaml.load_first(text)
         except InvalidInput as error:
             places = (Problem(f"{source} {each.path}".rstrip(), each.message) for each in error.problems)
             raise InvalidInput(places) from None
@@ -203,14 +241,14 @@ def read_source(source: Source, given: Input, key: str) -> tuple[str | bytes | N
         held = data.get("data") or {}
         if not isinstance(held, Mapping):
             raise InvalidInput([Problem(f"{source}.data", f"must be a mapping with the key {key!r}")])
-        return read_source(source, held.get(key) or "", key)
+        return read_source(source, held[key] or "", key) if key in held else None
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
     data = data or {}
     wrong = [key for key in data if not isinstance(key, str)]
     if wrong:
         raise InvalidInput(Problem(source, f"the key {key!r} is no text: write it as a string") for key in wrong)
-    return text, data
+    return SourceContent(text, data, has_more)
 
 
 def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
@@ -219,20 +257,6 @@ def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded
         line = yaml.line_of(text, found.path) if text is not None else None
         place = f"{source} line {line}, " if line else f"{source}."
         yield Problem(f"{place}{path_text(found.path)}", found.message)
-
-
-def _damaged(tree: dict[str, Any], decoded: _Decoded, release: Release) -> dict[str, Any]:
-    """What a source that cannot be decoded leaves behind.
-
-    Fields before the wrong one stay applied, without their merging; defaultConfig is lost: it becomes the source's own,
-    or Istio's default where that was not reached.
-    """
-    fields = read_schema("mesh_config").fields("MeshConfig", release)
-    reached = {key: value for key, value in decoded.value.items() if fields[key].index < decoded.failed}
-    left: dict[str, Any] = {**tree, **_units(reached, decoded.source)}
-    if "defaultConfig" not in reached:
-        left["defaultConfig"] = _units(proxy_defaults(release), "defaults", ("defaultConfig",))
-    return left
 
 
 # -------------------------------------------------------------------------------------------------------------- merging
@@ -260,7 +284,7 @@ _CUT: Mapping[tuple[str, ...], str] = {
 
 def _units(value: Any, source: Source, path: tuple[str, ...] = ()) -> Any:
     match _CUT.get(path):
-        case "by key":
+        case "by key" if value or not path:
             return {key: _units(item, source, (*path, key)) for key, item in value.items()}
         case "by item":
             return [_Unit(item, source) for item in value]
@@ -271,6 +295,7 @@ def _units(value: Any, source: Source, path: tuple[str, ...] = ()) -> Any:
 # Parts of proxyHeaders that a higher source inherits where it leaves them out; the others it does not, and before 1.19
 # the message did not exist.
 _BACK_FILLED = ("forwardedClientCert", "requestId", "attemptCount", "server", "envoyDebugHeaders")
+_UNSET = _Unit("UNDEFINED", "defaults")
 
 
 class _Merging:
@@ -281,7 +306,7 @@ class _Merging:
         self._merger = Merger(
             [(dict, [self._mappings]), (list, [self._lists])],
             [self._replace],
-            [self._replace],
+            [self._unlike],
         )
         self._by_path: dict[Path, Callable[[Merger, list[Any], Any, Any], Any]] = {
             ("defaultConfig",): self._one_cluster_name,
@@ -297,6 +322,23 @@ class _Merging:
         if "trustDomainAliases" in merged:
             merged["trustDomainAliases"] = _sorted_union(merged["trustDomainAliases"], ())
         return merged
+
+    def damage(self, base: dict[str, Any], decoded: _Decoded, release: Release) -> dict[str, Any]:
+        """What a source that cannot be decoded leaves behind.
+
+        Fields before the wrong one stay applied, without their merging; defaultConfig is lost: it becomes the source's
+        own, or Istio's default where that was not reached.
+        """
+        fields = read_schema("mesh_config").fields("MeshConfig", release)
+        reached = {key: value for key, value in decoded.value.items() if fields[key].index < decoded.failed}
+        left: dict[str, Any] = {**base, **_units(reached, decoded.source)}
+        if "defaultConfig" not in reached:
+            left["defaultConfig"] = _units(proxy_defaults(release), "defaults", ("defaultConfig",))
+        if decoded.source == "local":
+            kept = dict(_flat(left, ()))
+            for path, unit in _flat(base, ()):
+                self._note(path, unit, _Unit(kept[path].value if path in kept else None, "local"))
+        return left
 
     def _mappings(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
         special = self._by_path.get(tuple(path))
@@ -320,7 +362,8 @@ class _Merging:
         return self._keys(merger, path, base, over)
 
     def _back_fill(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        kept = {key: base[key] for key in _BACK_FILLED if key in base and key not in over}
+        unset = [key for key in _BACK_FILLED if over.get(key, _UNSET).value == _UNSET.value]
+        kept = {key: base[key] for key in unset if key in base}
         source: Source = next(iter(over.values())).source if over else "local"
         for key, unit in base.items():
             if key not in kept:
@@ -334,12 +377,16 @@ class _Merging:
             if index is None:
                 base.append(unit)
             else:
-                self._note([*path, name], base[index], unit)
+                self._note([*path, name or index], base[index], unit)
                 base[index] = unit
         return base
 
     def _union(self, _merger: Merger, _path: list[Any], base: Any, over: Any) -> Any:
         return _sorted_union(base, over)
+
+    def _unlike(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
+        """An empty message over one with fields; over nothing, any is taken as it is."""
+        return self._mappings(merger, path, base, {}) if isinstance(base, dict) else over
 
     def _replace(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
         self._note(path, base, over)
@@ -348,6 +395,18 @@ class _Merging:
     def _note(self, path: Sequence[Any], base: _Unit, over: _Unit) -> None:
         if base.source == "shared" and over.source == "local" and base.value != over.value:
             self.overridden.append(Overridden(path_text(tuple(path)), base.value, over.value))
+
+
+def _flat(tree: Any, path: Path) -> Iterator[tuple[Path, _Unit]]:
+    """Each unit with its path; items of lists by their names, or by what they are."""
+    if isinstance(tree, _Unit):
+        yield path, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _flat(value, (*path, key))
+    else:
+        for unit in tree:
+            yield (*path, unit.value.get("name", "") if isinstance(unit.value, dict) else unit.value), unit
 
 
 def _sorted_union(base: Iterable[_Unit], over: Iterable[_Unit]) -> list[_Unit]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from extcp_manifests.checks import LABEL, is_fqdn, is_ip, is_subnet
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.mesh import Ignored, Input, Source, decoding_problems, path_text, read_source
+from extcp_manifests.mesh import Ignored, Input, Source, SourceContent, decoding_problems, path_text, read_source
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import decode, read_schema
 
@@ -36,17 +36,30 @@ def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str)
     record = find_release(release)
     given: dict[Source, Input] = {"shared": shared, "local": local}
     order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
-    present: list[Source] = [name for name in order if given[name] is not None]
-    source: Source = present[0] if present else "defaults"
-    text, data = read_source(source, given.get(source), "meshNetworks")
-    decoded = decode(read_schema("mesh_config"), "MeshNetworks", data, record)
+    contents = ((name, _content(name, given[name])) for name in order)
+    source, content = next(((name, found) for name, found in contents if found), ("defaults", _NOTHING))
+    decoded = decode(read_schema("mesh_config"), "MeshNetworks", content.data, record)
     if decoded.errors:
-        raise InvalidInput(decoding_problems(source, text, decoded))
+        raise InvalidInput(decoding_problems(source, content.text, decoded))
     reason = f"is not read, since istiod {record} uses the {source} document alone"
-    ignored = [Ignored(name, "networks", reason) for name in given if name != source and given[name] is not None]
-    ignored += [Ignored(source, path_text(found.path), found.message) for found in decoded.unknown]
+    ignored = [Ignored(name, "networks", reason) for name in given if name != source and _says_something(given[name])]
+    ignored += [Ignored(source, path_text(found.path), found.message) for found in (*decoded.unknown, *decoded.lost)]
     networks = decoded.value.get("networks", {})
     return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
+
+
+_NOTHING = SourceContent(None, {}, has_more=False)
+
+
+def _content(source: Source, given: Input) -> SourceContent | None:
+    return None if given is None else read_source(source, given, "meshNetworks")
+
+
+def _says_something(given: Input) -> bool:
+    try:
+        return _content("shared", given) is not None
+    except InvalidInput:
+        return True
 
 
 def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go, confirmed by running it.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -128,6 +129,8 @@ class Decoded:
     value: dict[str, Any]
     errors: list[Finding]
     unknown: list[Finding]
+    lost: list[Finding]
+    """Keys that are known and beaten by another key beside them."""
 
 
 def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded:
@@ -138,7 +141,7 @@ def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded
     """
     decoder = _Decoder(schema, release)
     value = decoder.message(message, data, ())
-    return Decoded(value, decoder.errors, decoder.unknown)
+    return Decoded(value, decoder.errors, decoder.unknown, decoder.lost)
 
 
 class _Decoder:
@@ -147,6 +150,7 @@ class _Decoder:
         self._release = release
         self.errors: list[Finding] = []
         self.unknown: list[Finding] = []
+        self.lost: list[Finding] = []
 
     def message(self, name: str, data: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
         if not isinstance(data, Mapping):
@@ -160,17 +164,23 @@ class _Decoder:
                 self._no_text(key, path)
             elif field is None:
                 self.unknown.append(Finding((*path, key), self._unknown(name, key, fields)))
-            elif data[key] is not None and (field.name not in given or key == field.name):
+            elif field.name not in given or key == field.name:
                 given[field.name] = field, key
         result: dict[str, Any] = {}
         chosen: dict[str, str] = {}
         for field, key in sorted(given.values(), key=lambda pair: pair[0].index):
+            if key != field.proto and field.proto in data:
+                self._lose((*path, field.proto), key)
+            if data[key] is None:
+                continue
             failed = len(self.errors)
             value = self._value(field.type, data[key], (*path, key))
             if len(self.errors) > failed and not isinstance(value, dict | list):
                 continue
             if field.oneof is not None:
-                result.pop(chosen.get(field.oneof, ""), None)
+                if field.oneof in chosen:
+                    del result[chosen[field.oneof]]
+                    self._lose((*path, chosen[field.oneof]), key)
                 chosen[field.oneof] = field.name
             result[field.name] = value
         return result
@@ -216,14 +226,21 @@ class _Decoder:
         """An item of a list or map, where null is the type's zero value, if it is one at all."""
         if data is None and self._schema.crd:
             self.errors.append(Finding(path, "is null: leave it out"))
-        return _zero(inner) if data is None else self._value(inner, data, path)
+        return self._zero(inner) if data is None else self._value(inner, data, path)
+
+    def _zero(self, type_: str) -> Any:
+        kind, _, inner = type_.partition(":")
+        if kind == "enum":
+            return self._enum(inner, 0, ())
+        return {"string": "", "bool": False, "message": {}, "map": {}, "list": []}.get(kind, 0)
 
     def _enum(self, name: str, data: Any, path: tuple[str | int, ...]) -> Any:
         values = self._schema.values(name, self._release)
         if isinstance(data, str) and data in values:
             return data
-        if isinstance(data, int) and not isinstance(data, bool):
-            return next((text for text, number in values.items() if number == data), data)
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            known = self._integer("int32", data, path)
+            return next((text for text, number in values.items() if number == known), known)
         nearest = get_close_matches(data.upper(), list(values), n=1) if isinstance(data, str) else []
         hint = f": did you mean {nearest[0]}?" if nearest else ""
         return self._wrong(path, f"must be {_either(values)}", data, hint)
@@ -250,15 +267,17 @@ class _Decoder:
                 return self._integer(type_, data, path)
 
     def _float(self, data: Any, path: tuple[str | int, ...]) -> Any:
-        if isinstance(data, str) and (data in ("NaN", "Infinity", "-Infinity") or _NUMBER.fullmatch(data)):
-            return data if data.endswith(("N", "y")) else float(data)
+        if data in ("NaN", "Infinity", "-Infinity"):
+            return data
+        if isinstance(data, str) and _NUMBER.fullmatch(data) and math.isfinite(float(data)):
+            return float(data)
         if isinstance(data, int | float) and not isinstance(data, bool):
             return data
         return self._wrong(path, "must be a number", data)
 
     def _integer(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
         number = data
-        if isinstance(data, str) and re.fullmatch(r"-?[0-9]+", data):
+        if isinstance(data, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]*)", data):
             number = int(data)
         if isinstance(data, float) and data.is_integer():
             number = int(data)
@@ -266,6 +285,9 @@ class _Decoder:
         if isinstance(number, int) and not isinstance(number, bool) and low <= number <= high:
             return number
         return self._wrong(path, f"must be a whole number from {low} to {high}", data)
+
+    def _lose(self, path: tuple[str | int, ...], key: str) -> None:
+        self.lost.append(Finding(path, f"is beaten by {key} beside it: keep one"))
 
     def _no_text(self, key: Any, path: tuple[str | int, ...]) -> None:
         self.errors.append(Finding(path, f"the key {key!r} is no text: write it as a string"))
@@ -289,12 +311,7 @@ _WIDTHS = {
     "int64": (-(2**63), 2**63 - 1),
     "uint64": (0, 2**64 - 1),
 }
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-
-
-def _zero(type_: str) -> Any:
-    kind = type_.partition(":")[0]
-    return {"string": "", "bool": False, "message": {}, "map": {}, "list": []}.get(kind, 0)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 def _either(names: Mapping[str, int]) -> str:
@@ -329,7 +346,8 @@ def parse_duration(text: str) -> int | None:
     if whole is None:
         return None
     total = sum(_nanoseconds(number, unit) for number, unit in _parts(whole[2]))
-    return -total if whole[1] == "-" else total
+    total = -total if whole[1] == "-" else total
+    return total if -(2**63) <= total < 2**63 else None
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:

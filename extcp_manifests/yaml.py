@@ -237,11 +237,28 @@ def load(text: str | bytes) -> Any:
 
 def load_all(text: str | bytes) -> list[Any]:
     """Every document of a YAML text as plain data; limits and errors as in `load`."""
+    return list(_documents(text))
+
+
+def load_first(text: str | bytes) -> tuple[Any, bool]:
+    """The first document of a YAML text, and whether another one begins; that one is not read.
+
+    Limits and errors as in `load`; an empty text is None.
+    """
+    documents = _documents(text)
+    first = next(documents, None)
+    try:
+        return first, next(documents, documents) is not documents
+    except InvalidInput:
+        return first, True
+
+
+def _documents(text: str | bytes) -> Iterator[Any]:
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise InvalidInput([Problem("", f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
     try:
-        return list(_Reader(pyyaml.parse(text, Loader=_PARSER)).documents())
+        yield from _Reader(pyyaml.parse(text, Loader=_PARSER)).documents()
     except pyyaml.MarkedYAMLError as error:
         problem = f"not YAML: {error.problem or error.context}"
         raise InvalidInput([Problem(_line(error.problem_mark or error.context_mark), problem)]) from None
@@ -250,21 +267,48 @@ def load_all(text: str | bytes) -> list[Any]:
 
 
 def line_of(text: str | bytes, path: Sequence[str | int]) -> int | None:
-    """The line at which a value of the first document begins, or None where the path leads nowhere."""
-    node = pyyaml.compose(text, Loader=_PARSER)
+    """The line at which a value of the first document begins, or as near to it as the text shows the path."""
+    events: Iterator[Any] = pyyaml.parse(text, Loader=_PARSER)
+    node: Any = next(event for event in events if isinstance(event, pyyaml.NodeEvent))
     line = None
     for part in path:
-        if isinstance(node, pyyaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == part]
-            if not found:
-                return line
-            line, node = found[-1][0].start_mark.line + 1, found[-1][1]
-        elif isinstance(node, pyyaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return line
+        found = _entered(events, node, part)
+        if found is None:
+            break
+        node, line = found
     return line
+
+
+def _entered(events: Iterator[Any], node: object, part: str | int) -> tuple[Any, int] | None:
+    """The event at which a part of a collection begins, and the line of its key or item."""
+    if isinstance(node, pyyaml.MappingStartEvent):
+        while not isinstance(key := next(events), pyyaml.MappingEndEvent):
+            if isinstance(key, pyyaml.ScalarEvent) and key.value == part:
+                return next(events), _line_number(key)
+            _skip(events, key)
+            _skip(events, next(events))
+    if isinstance(node, pyyaml.SequenceStartEvent):
+        index, item = 0, next(events)
+        while not isinstance(item, pyyaml.SequenceEndEvent):
+            if index == part:
+                return item, _line_number(item)
+            _skip(events, item)
+            index, item = index + 1, next(events)
+    return None
+
+
+def _line_number(event: Any) -> int:
+    line: int = event.start_mark.line + 1
+    return line
+
+
+def _skip(events: Iterator[Any], node: Any) -> None:
+    depth = 0
+    while True:
+        depth += isinstance(node, pyyaml.CollectionStartEvent) - isinstance(node, pyyaml.CollectionEndEvent)
+        if not depth:
+            return
+        node = next(events)
 
 
 _PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
@@ -281,6 +325,8 @@ class _Reader:
     def documents(self) -> Iterator[Any]:
         for event in self._events:
             if isinstance(event, pyyaml.DocumentStartEvent):
+                if event.version not in (None, (1, 1)):
+                    raise _problem(event, "Go's parser refuses the directive %YAML unless it is 1.1: leave it out")
                 self._anchors = {}
                 yield self._node(next(self._events), 0)
 
@@ -304,10 +350,14 @@ class _Reader:
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        merged: list[dict[str, Any]] = []
+        merged: dict[str, Any] | None = None
         for event in self._until(pyyaml.MappingEndEvent):
             if _is_merge(event):
-                merged += self._merge(next(self._events), depth)
+                if merged is not None:
+                    raise _problem(event, "'<<' stands twice in one mapping: give it a list of mappings")
+                merged = self._merge(next(self._events), depth)
+                if taken := next((key for key in merged if key in mapping), None):
+                    raise _problem(event, f"'<<' stands behind {taken!r}, which it beats in Go alone: write it first")
                 continue
             key = self._node(event, depth + 1)
             if not isinstance(key, str):
@@ -315,14 +365,14 @@ class _Reader:
             if key in mapping:
                 raise _problem(event, f"the key {key!r} stands twice in one mapping: remove one")
             mapping[key] = self._node(next(self._events), depth + 1)
-        return {**{k: v for source in reversed(merged) for k, v in source.items()}, **mapping} if merged else mapping
+        return {**merged, **mapping} if merged else mapping
 
-    def _merge(self, event: Any, depth: int) -> list[dict[str, Any]]:
+    def _merge(self, event: Any, depth: int) -> dict[str, Any]:
         value = self._node(event, depth + 1)
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
             raise _problem(event, "only a mapping or a list of mappings can be merged with '<<'")
-        return sources
+        return {key: item for source in reversed(sources) for key, item in source.items()}
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:

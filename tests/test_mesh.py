@@ -83,12 +83,44 @@ def test_wrong_addresses(address: str) -> None:
     ]
 
 
+def test_a_file_that_is_only_right_with_the_other_source() -> None:
+    """istiod reads its own file before it knows the config cluster, and does not start with a wrong one."""
+    shared = {"defaultConfig": {"parentShutdownDuration": "90s"}}
+    local = {"defaultConfig": {"drainDuration": "70s"}}
+    merged = merge_mesh_config(shared=shared, local=local, release="1.16")
+    assert [str(problem) for problem in merged.problems] == [
+        "defaultConfig.parentShutdownDuration: is '60s': use more than drainDuration, at most 1h, "
+        "or istiod will not start with its own file"
+    ]
+    assert merge_mesh_config(shared=local, local=shared, release="1.16").problems == ()
+
+
+def test_what_a_broken_source_beats() -> None:
+    """Values of the config cluster that a broken source replaces, or loses, are told with what is there instead."""
+    shared = {"proxyHttpPort": 80, "ingressClass": "a", "defaultConfig": {"statusPort": 1}, "trustDomainAliases": ["a"]}
+    local = {"proxyHttpPort": 81, "enableTracing": 5}
+    merged = merge_mesh_config(shared=shared, local=local, release="1.30", emulate=True)
+    assert [(each.path, each.shared, each.local) for each in merged.overridden] == [
+        ("defaultConfig.statusPort", 1, 15020),
+        ("proxyHttpPort", 80, 81),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["accessLogFile: 5\n---\na: b", "a: &x 1\nb: &x 2\naccessLogFile: 5", "{k: {}, [1]: 2}", "? [1]\n: 2"]
+)
+def test_lines_of_strange_texts(text: str) -> None:
+    """A wrong value is told in texts of several documents, with anchors that are used again and with strange keys."""
+    with pytest.raises(InvalidInput, match=r"^local line \d"):
+        merge_mesh_config(shared=None, local=text, release="1.24")
+
+
 @pytest.mark.parametrize("case", read("broken")["cases"], ids=lambda case: case["what"])
 def test_broken_sources(case: Any) -> None:
     """With emulate a broken source is applied as far as a running istiod would, and that is said."""
     with pytest.raises(InvalidInput) as caught:
-        merge_mesh_config(shared=case["shared"], local=case["local"], release="1.30")
-    merged = merge_mesh_config(shared=case["shared"], local=case["local"], release="1.30", emulate=True)
+        merge_mesh_config(shared=case.get("shared"), local=case["local"], release="1.30")
+    merged = merge_mesh_config(shared=case.get("shared"), local=case["local"], release="1.30", emulate=True)
     assert merged.config == case["config"]
     assert merged.broken == caught.value.problems != ()
 

@@ -97,3 +97,14 @@ def test_validation() -> None:
         'networks["a.b"].gateways[2].port: is 0, which is no port: use 1 to 65535',
     ]
     assert [each.path for each in choice.ignored] == ['networks["a.b"].endpoints[2].x']
+
+
+def test_a_config_map_without_networks_is_none() -> None:
+    """A ConfigMap without the key is as good as none; one with an empty text is read, and has no networks."""
+    local: dict[str, Any] = {"networks": {"n": {}}}
+    without = {"kind": "ConfigMap", "data": {"mesh": "accessLogFile: /a"}}
+    empty = {"kind": "ConfigMap", "data": {"meshNetworks": ""}}
+    choice = choose_mesh_networks(shared=without, local=local, release="1.25")
+    assert (choice.source, choice.networks, choice.ignored) == ("local", {"n": {}}, ())
+    choice = choose_mesh_networks(shared=empty, local=local, release="1.25")
+    assert (choice.source, choice.networks, [each.source for each in choice.ignored]) == ("shared", {}, ["local"])

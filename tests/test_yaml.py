@@ -261,7 +261,7 @@ def test_long_numbers() -> None:
 
 def test_aliases_and_merge_keys() -> None:
     """Anchors are written out; explicit keys beat merged ones, and of several merged mappings the first one wins."""
-    text = "a: &a {p: 1, q: 1}\nb: &b {q: 2, r: 2}\nc: {<<: [*a, *b], r: 3}\nd: {q: 9, <<: *a}\ne: [*a, *a]\n"
+    text = "a: &a {p: 1, q: 1}\nb: &b {q: 2, r: 2}\nc: {<<: [*a, *b], r: 3}\nd: {<<: *a, q: 9}\ne: [*a, *a]\n"
     assert yaml.load(text) == {
         "a": {"p": 1, "q": 1},
         "b": {"q": 2, "r": 2},
@@ -291,6 +291,12 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: [\n", "line 2: not YAML: "),
         ("a: *x\n", "line 1: the alias '*x' points to nothing before it: write the value out"),
         ("a: &a [*a]\n", "line 1: the alias '*a' points to nothing before it: write the value out"),
+        (
+            "a: &a {p: 1}\nb:\n  p: 2\n  <<: *a\n",
+            "line 4: '<<' stands behind 'p', which it beats in Go alone: write it first",
+        ),
+        ("a: &a {p: 1}\nb: {<<: *a, <<: *a}\n", "line 2: '<<' stands twice in one mapping: give it a list of mappings"),
+        ("%YAML 1.2\n---\na: b\n", "line 1: Go's parser refuses the directive %YAML unless it is 1.1: leave it out"),
         ("<<: 1\n", "line 1: only a mapping or a list of mappings can be merged with '<<'"),
         ("[" * 500 + "]" * 500, "line 1: nested deeper than 100 levels: flatten it"),
         ("{a: " * 500 + "}" * 500, "line 1: nested deeper than 100 levels: flatten it"),
