@@ -7,7 +7,7 @@ Profiles are not part of this: the result is what the user says, before istioctl
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -35,7 +35,8 @@ def compose(base: Input, *overlays: Input, set: Iterable[str] = (), release: Rel
     """
     tree = compose_plain(base, *overlays, set=set, release=release)
     try:
-        return IstioOperator.model_validate({"metadata": {}, "spec": {}, **tree})
+        known = {key: value for key, value in tree.items() if value is not None}
+        return IstioOperator.model_validate({"metadata": {}, "spec": {}, **known})
     except ValidationError as error:
         places = (".".join(map(str, details["loc"])) for details in error.errors())
         raise InvalidInput(
@@ -133,7 +134,7 @@ def _mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[
             base.pop(key, None)
         elif key in base:
             base[key] = merger.value_strategy([*path, key], base[key], value)
-        else:
+        elif not (isinstance(value, dict) and value.get("$patch") == "delete"):
             base[key] = _without_nulls(value)
     return base
 
@@ -142,21 +143,23 @@ def _lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) ->
     key = _BY_KEY.get(tuple(path))
     if key is not None:
         return _by_key(merger, path, key, base, over)
-    if tuple(path) in _UNIONS:
-        return [*over, *(item for item in base if item not in over)]
+    if tuple(path) in _UNIONS and all(isinstance(item, str) for item in (*base, *over)):
+        place = {item: index for index, item in enumerate(base)}
+        return interleaved([item for item in place if item not in over], list(dict.fromkeys(over)), place)
     return over
 
 
 def _by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
     place = ".".join(path)
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in over):
+        return [_without_nulls(item) for item in over if not (isinstance(item, dict) and "$patch" in item)]
     for index, item in [*enumerate(base), *enumerate(over)]:
         if not isinstance(item, dict) or not isinstance(item.get(key), str | None):
             raise InvalidInput([Problem(f"{place}[{index}]", f"must be a mapping whose {key} is text: correct it")])
-    for index, item in enumerate(over):
         if not item.get(key):
             problem = "is required where two files have the list: add it"
             raise InvalidInput([Problem(f"{place}[{index}].{key}", problem)])
-    names = [item.get(key) for item in base]
+    names = [item[key] for item in base]
     items = dict(zip(names, base, strict=True))
     changes = {item[key]: item for item in over}
     for name, item in changes.items():
@@ -169,7 +172,7 @@ def _by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: li
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None and key != "$patch"}
-    return value
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 _STRATEGIC = Merger([(dict, [_mappings]), (list, [_lists])], ["override"], ["override"])
@@ -193,7 +196,7 @@ def split_flag(flag: str, release: Release) -> tuple[str, Any]:
 
     Raises PatchError with a sentence for a flag that istioctl of the release refuses or misreads.
     """
-    path, equals, text = flag.partition("=")
+    path, equals, text = (part.strip() for part in flag.partition("="))
     if not equals or not path:
         raise PatchError("is no assignment: write path=value")
     if "=" in text and not release.set_splits_once:
@@ -219,18 +222,29 @@ def typed_value(text: str) -> str | int | float | bool:
         return int(trimmed)
     if _NO_FINITE_NUMBER.fullmatch(trimmed):
         raise PatchError("has a value that istioctl takes for a number without JSON form, and crashes: use a file")
+    if _HEXADECIMAL.fullmatch(trimmed):
+        return _finite(float.fromhex, trimmed)
     if _DECIMAL.fullmatch(trimmed):
-        number = float(trimmed)
-        if math.isfinite(number):
-            return number
+        return _finite(float, trimmed)
     if trimmed in _BOOLEANS:
         return _BOOLEANS[trimmed]
     return trimmed.replace("\\,", ",")
 
 
+def _finite(read: Callable[[str], float], text: str) -> str | float:
+    """A number, or the text itself where it is beyond all numbers."""
+    try:
+        number = read(text)
+    except OverflowError:
+        return text
+    return number if math.isfinite(number) else text
+
+
 _INTEGER = re.compile(r"[-+]?[0-9]{1,25}")
-_DECIMAL = re.compile(r"[-+]?(?:[0-9](?:_?[0-9])*\.?(?:[0-9](?:_?[0-9])*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_NO_FINITE_NUMBER = re.compile(r"[-+]?(?:inf|infinity|nan)", re.IGNORECASE)
+_DIGITS = "[0-9](?:_?[0-9])*"
+_DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
+_HEXADECIMAL = re.compile(r"[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?[0-9]{1,4}")
+_NO_FINITE_NUMBER = re.compile(r"[-+]?(?:inf|infinity)|nan", re.IGNORECASE)
 _BOOLEANS = {
     **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),
@@ -246,6 +260,9 @@ def _write_old(tree: dict[str, Any], path: str, value: Any) -> None:
 
 def _assign(tree: dict[str, Any], pieces: list[str], value: Any) -> None:
     """From 1.24: mappings are made on the way, a list only gets new items at its end."""
+    for piece in pieces:
+        if not _is_selector(piece) and ("[" in piece or "]" in piece):
+            raise PatchError(f"has the segment {piece!r}, which istioctl does not know: write dots in brackets as \\.")
     node: Any = tree
     for piece, following in pairwise(pieces):
         node = _step(node, piece, following)
@@ -280,11 +297,6 @@ def _step(node: Any, piece: str, following: str) -> Any:
     raise PatchError(f"does not fit at {piece!r}, at which istioctl crashes: select items of lists, keys of mappings")
 
 
-def go_text(value: Any) -> str:
-    """A scalar as Go prints it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _is_selector(piece: str) -> bool:
     return piece.startswith("[") and piece.endswith("]")
 
@@ -299,6 +311,6 @@ def _found(items: list[Any], selector: str) -> Any:
     if not colon:
         raise PatchError(f"has the selector {selector}: use a number or key:value")
     for item in items:
-        if isinstance(item, dict) and key in item and go_text(item[key]) == value:
+        if isinstance(item, dict) and item.get(key) == value:
             return item
     raise PatchError(f"finds nothing with {selector}: an item that is selected by its content must be there")

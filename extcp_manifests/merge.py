@@ -41,11 +41,14 @@ def merge_env(
     if patch is None:
         return MergedEnv((), ())
     keep_empty = find_release(release).untyped_operator
+    if any(entry.get("$patch") == "replace" for entry in patch):
+        chart, patch = (), [entry for entry in patch if entry.get("$patch") != "replace"]
     if nameless := [index for index, entry in enumerate(patch) if not entry.get("name")]:
         raise InvalidInput(Problem(f"env[{index}].name", "is required: name the variable") for index in nameless)
-    changes = {
-        str(entry["name"]): {key: value for key, value in entry.items() if value != "" or keep_empty} for entry in patch
-    }
+    changes: dict[str, dict[str, Any]] = {}
+    for entry in patch:
+        change = {key: value for key, value in entry.items() if value != "" or keep_empty}
+        changes[str(entry["name"])] = {**changes.get(str(entry["name"]), {}), **change}
     place = {str(entry["name"]): index for index, entry in enumerate(chart)}
     merged = {str(entry["name"]): dict(entry) for entry in chart} | {
         name: _merged_variable(chart[place[name]] if name in place else {}, change) for name, change in changes.items()

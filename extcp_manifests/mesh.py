@@ -123,9 +123,9 @@ def merge_mesh_config(
     last one and makes text of them.
     """
     record = find_release(release)
-    sources: list[tuple[Source, Input]] = [("shared", shared), ("local", local)]
-    given = [(name, source) for name, source in sources if source is not None]
-    decoded = [each for name, source in given if (each := _decode(name, source, record)) is not None]
+    sources: dict[Source, Input] = {"shared": shared, "local": local}
+    given = {name: source for name, source in sources.items() if source is not None}
+    decoded = [each for name, source in given.items() if (each := _decode(name, source, record)) is not None]
     broken = [problem for each in decoded for problem in each.problems]
     if broken and not emulate:
         raise InvalidInput(broken)

@@ -4,7 +4,7 @@ Source: istio 1.24.6 and 1.30.3: pilot/pkg/bootstrap/mesh.go, read and not run; 
 pkg/config/validation/agent/validation.go.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,7 @@ def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str)
     record = find_release(release)
     given: dict[Source, Input] = {"shared": shared, "local": local}
     order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
-    contents = ((name, _content(name, given[name])) for name in order)
-    source, content = next(((name, found) for name, found in contents if found), ("defaults", _NOTHING))
+    source, content = _first(order, given)
     decoded = decode(read_schema("mesh_config"), "MeshNetworks", content.data, record)
     if decoded.errors:
         raise InvalidInput(decoding_problems(source, content.text, decoded))
@@ -48,7 +47,13 @@ def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str)
     return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
 
 
-_NOTHING = SourceContent(None, {}, has_more=False)
+def _first(order: Iterable[Source], given: Mapping[Source, Input]) -> tuple[Source, SourceContent]:
+    """The first source that is there."""
+    for name in order:
+        content = _content(name, given[name])
+        if content is not None:
+            return name, content
+    return "defaults", SourceContent(None, {}, has_more=False)
 
 
 def _content(source: Source, given: Input) -> SourceContent | None:

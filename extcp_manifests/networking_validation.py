@@ -7,13 +7,12 @@ Conflicts between documents are `istioctl analyze`'s.
 """
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from typing import Any
 
-from extcp_manifests import yaml
+from extcp_manifests import regex, yaml
 from extcp_manifests.checks import (
     LABEL,
     Findings,
@@ -500,24 +499,10 @@ def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Itera
         pattern = str(match["regex"])
         if not 0 < len(pattern) <= 1024:
             yield error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
-        if _OTHER_ENGINES.search(pattern):
-            yield error(f"{path}.regex", f"is {pattern[:80]!r}, which RE2 does not know: leave lookarounds, \\1 out")
-        elif not _RE2_ONLY.search(pattern) and not _is_regex(pattern):
-            yield error(f"{path}.regex", f"is {pattern[:80]!r}, which is no regular expression: correct it")
-
-
-# What RE2 refuses and Python takes, and the other way round; patterns of the second kind are not looked at further.
-_OTHER_ENGINES = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:<?[=!]|>|#|\(|P=)|\\[1-9])")
-_RE2_ONLY = re.compile(r"\\[pPzQEC]|\[\[:|\(\?[-imsU]+\)|\(\?[imsU-]*U")
-
-
-def _is_regex(pattern: str) -> bool:
-    try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Python's, of `[[`
-            re.compile(pattern)
-    except re.error:
-        return False
-    return True
+        try:
+            regex.compiled(pattern)
+        except regex.RegexError as refusal:
+            yield error(f"{path}.regex", f"is {pattern[:80]!r}, but {refusal}")
 
 
 def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from extcp_manifests import yaml
+from extcp_manifests import regex, yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator, Overlay
 from extcp_manifests.release import Release, find_release
@@ -64,7 +64,7 @@ def apply_overlays(
         for number in found:
             if not rules.cumulative:
                 runs[number] = _Run(deepcopy(dict(originals[number])), [])
-            problems += _apply(runs[number], overlay, place)
+            problems += _apply(runs[number], overlay, place, rules)
     return AppliedOverlays(
         objects=tuple(run.tree for run in runs),
         operations=tuple(tuple(run.operations) for run in runs),
@@ -144,6 +144,10 @@ class _Rules:
         """Whether a second overlay for an object goes on from the first one's result; else only the last one counts."""
         return self.release.untyped_operator
 
+    def skips(self, path: str) -> bool:
+        """Whether a path is as good as none."""
+        return not (path if self.release.untyped_operator else path.strip())
+
     def matches(self, overlay: Overlay, each: Object) -> bool:
         metadata = _metadata(each)
         if (each.get("kind"), metadata.get("name")) != (overlay.kind, overlay.name):
@@ -176,9 +180,12 @@ class PatchError(Exception):
     """A patch that istioctl cannot apply; the text is the sentence."""
 
 
-def _apply(run: _Run, overlay: Overlay, place: str) -> Iterator[Problem]:
+def _apply(run: _Run, overlay: Overlay, place: str, rules: _Rules) -> Iterator[Problem]:
     writer = _Writer(run)
     for index, patch in enumerate(overlay.patches):
+        if rules.skips(patch.path):
+            yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} is blank, and istioctl skips it: name a path")
+            continue
         try:
             writer.write(patch.path, deepcopy(patch.value))
         except PatchError as error:
@@ -216,12 +223,20 @@ class _Writer:
         if not pieces:
             return
         node: Any = self._tree
+        above: Any = None
         pointer = ""
-        for piece, following in pairwise(pieces):
-            node, pointer = self._descend(node, piece, following, pointer)
         last = pieces[-1]
+        for piece, following in pairwise(pieces):
+            if value is None and _leads_to_nothing(node, piece):
+                if _index(last) is not None:
+                    raise PatchError(_DELETES_NOTHING)
+                return
+            above = node
+            node, pointer = self._descend(node, piece, following, pointer)
         if isinstance(node, dict):
             self._write_key(node, last, value, pointer)
+        elif isinstance(node, list) and isinstance(above, list):
+            raise PatchError("writes into a list inside a list, which istioctl cannot: set the whole list")
         elif isinstance(node, list):
             self._write_item(node, last, value, pointer)
         else:
@@ -234,14 +249,15 @@ class _Writer:
             if node.get(piece) is None:
                 if piece in node and _SELECTOR.fullmatch(following):
                     raise PatchError(f"selects from {piece!r}, which is null: set a list first")
-                made: Any = [] if self._is_inserted(node) and _index(following) is not None else {}
-                node[piece] = self._keep(made) if self._is_inserted(node) else made
+                index = _index(following)
+                made: Any = [] if self._is_inserted(node) and index is not None and index >= -1 else {}
+                node[piece] = self._keep(made) if self._is_inserted(node) or piece in node else made
                 self._record("add", below, made)
             return node[piece], below
         if isinstance(node, list):
             position = _position(node, piece)
             if position == len(node):
-                node.append({})
+                node.append(self._keep({}))
                 self._record("add", f"{pointer}/-", {})
             return node[position], f"{pointer}/{position}"
         raise PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
@@ -281,7 +297,7 @@ class _Writer:
         position = _position(node, piece)
         if value is None:
             if position == len(node):
-                raise PatchError("deletes an item that is not there, at which istioctl crashes: name one that is")
+                raise PatchError(_DELETES_NOTHING)
             del node[position]
             self._record("remove", f"{pointer}/{position}")
             return
@@ -303,6 +319,16 @@ class _Writer:
 
     def _record(self, operation: str, path: str, *value: Any) -> None:
         self._operations.append({"op": operation, "path": path, **({"value": deepcopy(value[0])} if value else {})})
+
+
+_DELETES_NOTHING = "deletes an item that is not there, at which istioctl crashes: name one that is"
+
+
+def _leads_to_nothing(node: Any, piece: str) -> bool:
+    """Whether a path goes on behind the end of a list, or behind null."""
+    if isinstance(node, dict):
+        return piece in node and node[piece] is None
+    return isinstance(node, list) and _position(node, piece) == len(node)
 
 
 def _maps(value: Any) -> Iterator[dict[str, Any]]:
@@ -346,7 +372,7 @@ def _key_and_selector(piece: str) -> Iterator[str]:
 
 def _index(piece: str) -> int | None:
     """The number of a selector such as `[100]` or `[-1]`."""
-    number = re.fullmatch(r"\[([-+]?[0-9]+)\]", piece)
+    number = re.fullmatch(r"\[([-+]?[0-9]{1,18})\]", piece)
     return int(number[1]) if number else None
 
 
@@ -370,16 +396,21 @@ def _selects(selector: str, item: Any) -> bool:
     key_and_value = _KEY_AND_VALUE.fullmatch(selector)
     if key_and_value:
         key, value = key_and_value.groups()
-        return isinstance(item, dict) and key in item and _go_text(item[key]) == value
-    if isinstance(item, dict | list):
-        return False
+        return isinstance(item, dict) and key in item and go_text(item[key]) == value
+    pattern = selector.removeprefix(":")
+    if isinstance(item, dict) or not pattern:
+        raise PatchError(f"has the selector [{selector}], which selects no mapping: use key:value or a number")
     try:
-        return re.search(selector.removeprefix(":"), _go_text(item)) is not None
-    except re.error:
-        raise PatchError(f"has the pattern {selector!r}, which is no regular expression: correct it") from None
+        compiled = regex.compiled(pattern)
+    except regex.RegexError as error:
+        raise PatchError(f"has the pattern {pattern!r}, but {error}") from None
+    if compiled is None:
+        raise PatchError(f"has the pattern {pattern!r}, which cannot be tried here: use a simpler one or a number")
+    return compiled.search(go_text(item)) is not None
 
 
-def _go_text(value: Any) -> str:
+def go_text(value: Any) -> str:
+    """A value as Go prints it."""
     match value:
         case bool():
             return str(value).lower()
@@ -387,6 +418,8 @@ def _go_text(value: Any) -> str:
             return "<nil>"
         case float() if value.is_integer():
             return str(int(value))
+        case list():
+            return f"[{' '.join(map(go_text, value))}]"
         case _:
             return str(value)
 
@@ -399,10 +432,13 @@ def interpret(value: Any) -> Any:
     if not looks_like_a_map or _is_json_object(value):
         return value
     try:
-        read = yaml.load(value)
-    except InvalidInput:
+        read, _ = yaml.load_first(value)
+    except yaml.NotYaml:
         return value
-    if read is None and "\n" in value:
+    except InvalidInput as error:
+        problem = f"reads as YAML that istioctl takes in its own way ({error}): give a mapping instead of text"
+        raise PatchError(f"has a value that {problem}") from None
+    if read is None:
         return {}
     return read if isinstance(read, dict) else value
 

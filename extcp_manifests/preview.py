@@ -2,8 +2,8 @@
 
 Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/component/component.go, 1.30.3 by running
 it; 1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/translate, operator/pkg/helm/helm.go, read and not
-run. Not shown: what istioctl finds out in a cluster, its own hub and tag and a component's, and what charts add by
-themselves.
+run. Not shown: what istioctl finds out in a cluster, its own hub and tag, what charts add by themselves, and up to 1.23
+the values that istioctl makes of which components are on and where.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +14,11 @@ from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.compose import Input, compose_plain, go_text, split_flag, strategic_merge, typed_value
+from extcp_manifests.compose import Input, compose_plain, split_flag, strategic_merge, typed_value
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.merge import overlay
 from extcp_manifests.mesh import path_text
-from extcp_manifests.patch import split_path
+from extcp_manifests.patch import go_text, split_path
 from extcp_manifests.release import RELEASES, Release, find_release
 from extcp_manifests.schema import decode, read_schema
 
@@ -71,7 +71,8 @@ def preview(
     """
     record = find_release(release)
     flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
-    user = _well_typed(compose_plain(*files, set=flags, release=record), record)
+    tree = compose_plain(*files, set=flags, release=record)
+    user = _well_typed(tree, record)
     name = user.get("profile") or "default"
     layers = [("profile default", read_profile("default", record))]
     if name != "default":
@@ -81,9 +82,10 @@ def preview(
     for _, spec in layers:
         base = merge(base, {"spec": spec}) if base else {"spec": deepcopy(dict(spec))}
     how = _new_values if record.untyped_operator else _old_values
-    spec, values = how(base["spec"], user)
+    spec, values = how(base["spec"], user, record)
     sources = [*layers, *_user_layers(files, flags, record)]
-    return Preview(spec, values, tuple(_components(spec, values, record)), _origins_of(values, sources))
+    components = tuple(_components(spec, values, tree.get("metadata") or {}, record))
+    return Preview(spec, values, components, _origins_of(values, sources))
 
 
 def _well_typed(tree: Tree, release: Release) -> Tree:
@@ -105,6 +107,11 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
             for key in _CHARTS
             for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
             if gateway is None
+        ]
+        wrong += [
+            Problem(f"spec.components.{key}", "is null, at which istioctl crashes: leave the key out")
+            for key in _CHARTS
+            if key in (given.get("components") or {}) and given["components"][key] is None
         ]
     if wrong:
         raise InvalidInput(wrong)
@@ -137,7 +144,7 @@ def _profiles() -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------------ from 1.24
 
 
-def _new_values(base: dict[str, Any], user: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
+def _new_values(base: dict[str, Any], user: Tree, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """The profile under the user's tree, then what the spec says of values.
 
     Where both the spec and its values say something, the values win for what every profile has a mapping of (global)
@@ -148,26 +155,64 @@ def _new_values(base: dict[str, Any], user: Tree) -> tuple[dict[str, Any], dict[
     mine = user.get("values") or {}
     for key in ("hub", "tag"):
         if spec.get(key) is not None and key not in (mine.get("global") or {}):
-            value = spec[key] if key == "tag" else _retyped(spec[key])
-            values = overlay(values, {"global": {key: value}})
+            values = overlay(values, {"global": {key: _retyped(key, spec[key])}})
     for key in ("revision", "compatibilityVersion"):
         if spec.get(key) is not None and key not in mine:
-            values = overlay(values, {key: _retyped(spec[key])})
+            values = overlay(values, {key: _retyped(key, spec[key])})
     if isinstance(spec.get("meshConfig"), Mapping):
         values = overlay(values, {"meshConfig": spec["meshConfig"]})
     components = spec.get("components") or {}
-    for name in ("pilot", "cni"):
-        enabled = (components.get(name) or {}).get("enabled", name == "pilot") is True
-        where = {"enabled": enabled} if name == "pilot" else {"cni": {"enabled": enabled}}
-        values = overlay(values, {"pilot": where})
-    values = _with_gateways(values, components)
+    for name, where in (("pilot", ()), ("cni", ("pilot",))):
+        enabled = (components.get(name) or {}).get("enabled") is True
+        values = overlay(values, _nested((*where, name, "enabled"), enabled))
+    for place, component in _rendered(components):
+        values = overlay(values, _nested(place, _of_component(component, release)))
+    values = overlay(_with_gateways(values, components), _nulls(mine)) if user.get("values", {}) is not None else {}
     if isinstance(spec.get("unvalidatedValues"), Mapping):
         values = overlay(values, spec["unvalidatedValues"])
     return {**spec, "values": values}, values
 
 
-def _retyped(value: Any) -> Any:
-    return typed_value(str(value)) if isinstance(value, str) else value
+def _nested(path: Iterable[str], value: Any) -> dict[str, Any]:
+    for key in reversed(tuple(path)):
+        value = {key: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _rendered(components: Tree) -> Iterator[tuple[tuple[str, ...], Tree]]:
+    """Each component with the place of its chart's values; of several gateways each renders with its own."""
+    for name in ("pilot", "cni", "ztunnel"):
+        yield (name,), components.get(name) or {}
+    for key, chart in _CHARTS.items():
+        gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
+        if len(gateways) == 1:
+            yield ("gateways", chart), gateways[0]
+
+
+def _of_component(component: Tree, release: Release) -> dict[str, Any]:
+    """What a component's own settings make of its chart's values."""
+    said = {key: component.get(key) for key in ("hub", "tag")}
+    k8s = component.get("k8s") or {}
+    hpa = k8s.get("hpaSpec") or {}
+    if release.copies_replicas:
+        said["replicaCount"] = k8s.get("replicaCount")
+        said |= {"autoscaleMin": hpa.get("minReplicas"), "autoscaleMax": hpa.get("maxReplicas")}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _nulls(values: Tree) -> dict[str, Any]:
+    """The nulls of the user's values, which come last and stay."""
+    return {key: None if value is None else _nulls(value) for key, value in values.items() if _has_null(value)}
+
+
+def _has_null(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and any(map(_has_null, value.values())))
+
+
+def _retyped(key: str, value: Any) -> Any:
+    """A value on its way into the chart's, which istioctl takes as one of `--set`."""
+    return typed_value(value) if isinstance(value, str) and key not in ("tag", "compatibilityVersion") else value
 
 
 _CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
@@ -197,7 +242,10 @@ _MOVED = (
 )
 
 
-def _old_values(base: dict[str, Any], user: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
+_ROLLING = {"rollingMaxSurge": "maxSurge", "rollingMaxUnavailable": "maxUnavailable"}
+
+
+def _old_values(base: dict[str, Any], user: Tree, _release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """The user's tree over the profile by strategic merge; then values beat what the spec says of them."""
     moved = _moved(user)
     spec = strategic_merge({"spec": base}, {"spec": moved})["spec"]
@@ -218,6 +266,9 @@ def _moved(user: Tree) -> dict[str, Any]:
     tree = deepcopy(dict(user))
     pilot = (tree.get("values") or {}).get("pilot") or {}
     k8s: dict[str, Any] = {key: pilot.pop(key) for key in _MOVED if key in pilot}
+    rolling = {name: pilot.pop(key) for key, name in _ROLLING.items() if key in pilot}
+    if rolling:
+        k8s["strategy"] = {"rollingUpdate": rolling}
     if not k8s:
         return tree
     given = ((tree.get("components") or {}).get("pilot") or {}).get("k8s") or {}
@@ -244,10 +295,12 @@ def _rfc7386(base: Tree, over: Tree) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------- components, origins
 
 
-def _components(spec: Tree, values: Tree, release: Release) -> Iterator[ComponentPreview]:
+def _components(spec: Tree, values: Tree, metadata: Tree, release: Release) -> Iterator[ComponentPreview]:
     components = spec.get("components") or {}
-    default = (values.get("global") or {}).get("istioNamespace") or "istio-system"
-    if not release.untyped_operator:
+    default = (values.get("global") or {}).get("istioNamespace") or ""
+    if release.untyped_operator:
+        default = default or metadata.get("namespace") or "istio-system"
+    else:
         default = spec.get("namespace") or default
     for name in ("base", "pilot", "cni", "ztunnel", "istiodRemote"):
         component = components.get(name)
@@ -257,6 +310,8 @@ def _components(spec: Tree, values: Tree, release: Release) -> Iterator[Componen
             continue
         yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
     charts = values.get("gateways") or {}
+    if release.untyped_operator and "ingressGateways" not in components:
+        yield ComponentPreview("istio-ingressgateway", True, default)
     for key, chart in _CHARTS.items():
         forced = release.untyped_operator and (charts.get(chart) or {}).get("enabled") is True
         for gateway in components.get(key) or ():
@@ -286,8 +341,10 @@ def _origins_of(values: Tree, sources: Iterable[tuple[str, Tree]]) -> dict[str, 
     origins = {path_text(path): "istioctl" for path, _ in _leaves(values, ())}
     final = {path_text(path): value for path, value in _leaves(values, ())}
     for name, spec in sources:
-        own = spec.get("values")
-        for path, value in _leaves(overlay(_as_values(spec), own if isinstance(own, Mapping) else {}), ()):
+        said = _as_values(spec)
+        for own in (spec.get("values"), spec.get("unvalidatedValues")):
+            said = overlay(said, own if isinstance(own, Mapping) else {})
+        for path, value in _leaves(said, ()):
             text = path_text(path)
             if text in final and final[text] == value:
                 origins[text] = name
@@ -301,7 +358,7 @@ def _as_values(spec: Tree) -> dict[str, Any]:
         said["meshConfig"] = spec["meshConfig"]
     for key in ("revision", "compatibilityVersion"):
         if spec.get(key) is not None:
-            said[key] = _retyped(spec[key])
+            said[key] = _retyped(key, spec[key])
     named = {key: spec[key] for key in ("hub", "tag") if spec.get(key) is not None}
     return {**said, "global": named} if named else said
 

@@ -43,6 +43,8 @@ class Release:
     """Whether `istioctl uninstall -f` removes all that an installation made; else it only removes istiod."""
     untyped_operator: bool
     """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
+    copies_replicas: bool
+    """Whether replicas and autoscaling of a component become values of its chart too."""
     set_as_text: tuple[str, ...]
     """Beginnings of the paths whose `--set` values stay text, whatever they look like."""
     set_splits_once: bool
@@ -92,6 +94,7 @@ _FIRST = Release(
     saves_installed_state=True,  # istio 1.20.8: operator/pkg/helmreconciler; read, not run
     uninstall_by_owner=False,  # istio 1.20.8: operator/cmd/mesh/uninstall.go, issues 31976 and 47960; read, not run
     untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
+    copies_replicas=False,  # istio 1.27.9: operator/pkg/render
     set_as_text=(),  # istio 1.17.8: operator/pkg/manifest/shared.go
     set_splits_once=False,  # istio 1.30.3: operator/pkg/values/map.go
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
@@ -221,6 +224,16 @@ CHANGES = (
         {"secret_has_empty_fields": False},  # istio 1.28.10: istioctl create-remote-secret
     ),
     Change(
+        "1.28",
+        "replicas and autoscaling of a component become values of its chart too",
+        {"copies_replicas": True},  # istio 1.28.10: operator/pkg/render; read, not run
+    ),
+    Change(
+        "1.29",
+        "replicas and autoscaling of a component no longer become values of its chart",
+        {"copies_replicas": False},  # istio 1.29.6: operator/pkg/render; read, not run
+    ),
+    Change(
         "1.30",
         "the address may be IPv6",
         {"ipv6": True},  # istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml
@@ -230,6 +243,11 @@ CHANGES = (
         "the helloworld sample's image comes from registry.istio.io",
         # istio 1.30.3: samples/helloworld/helloworld.yaml
         {"helloworld_image": "registry.istio.io/release/examples-helloworld-{version}:1.0"},
+    ),
+    Change(
+        "1.31",
+        "replicas and autoscaling of a component become values of its chart again",
+        {"copies_replicas": True},  # istio 1.31: operator/pkg/render, branch release-1.31; read, not run
     ),
     Change(
         "1.31",

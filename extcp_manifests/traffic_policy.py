@@ -4,7 +4,7 @@ Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/va
 pkg/config/validation/agent/validation.go; 1.31: branch release-1.31. Read and not run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -113,8 +113,9 @@ def _is_prime(number: int) -> bool:
 
 
 def _cookie_attributes(balancer: Mapping[str, Any]) -> Iterator[Found]:
-    cookie = (balancer.get("consistentHash") or {}).get("httpCookie") or {}
-    names = [attribute.get("name", "") for attribute in cookie.get("attributes") or ()]
+    cookie: Mapping[str, Any] = (balancer.get("consistentHash") or {}).get("httpCookie") or {}
+    attributes: Sequence[Mapping[str, Any]] = cookie.get("attributes") or ()
+    names = [attribute.get("name", "") for attribute in attributes]
     for index, name in enumerate(names):
         path = f"consistentHash.httpCookie.attributes[{index}].name"
         if not name:

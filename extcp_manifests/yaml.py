@@ -58,6 +58,10 @@ def require_plain(data: Any, place: str = "") -> None:
         raise InvalidInput(problems)
 
 
+class NotYaml(InvalidInput):
+    """A text that no YAML parser reads, in contrast to one that is refused."""
+
+
 class _UnwritableError(Exception):
     """The data holds something that YAML for Go cannot carry."""
 
@@ -261,9 +265,9 @@ def _documents(text: str | bytes) -> Iterator[Any]:
         yield from _Reader(pyyaml.parse(text, Loader=_PARSER)).documents()
     except pyyaml.MarkedYAMLError as error:
         problem = f"not YAML: {error.problem or error.context}"
-        raise InvalidInput([Problem(_line(error.problem_mark or error.context_mark), problem)]) from None
+        raise NotYaml([Problem(_line(error.problem_mark or error.context_mark), problem)]) from None
     except (pyyaml.YAMLError, UnicodeError):
-        raise InvalidInput([Problem("", "not YAML: it holds bytes or characters that YAML does not allow")]) from None
+        raise NotYaml([Problem("", "not YAML: it holds bytes or characters that YAML does not allow")]) from None
 
 
 def line_of(text: str | bytes, path: Sequence[str | int]) -> int | None:

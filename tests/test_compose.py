@@ -140,17 +140,17 @@ def test_laws(one: Any, two: Any, release: str) -> None:
 
 
 def test_items_without_a_name() -> None:
-    """Up to 1.23 items of the first file may lack the merge key, those of later files not, and it must be text."""
+    """Up to 1.23 no item may lack the merge key where two files have the list, and it must be text."""
     named = operator({"components": {"ingressGateways": [{"name": "a"}]}})
     nameless = operator({"components": {"ingressGateways": [{"enabled": True}]}})
     strange = operator({"components": {"ingressGateways": [{"name": [1]}]}})
-    merged = compose_plain(nameless, named, release="1.23")["spec"]["components"]["ingressGateways"]
-    assert merged == [{"name": "a"}, {"enabled": True}]
-    with pytest.raises(InvalidInput) as caught:
-        compose_plain(named, nameless, release="1.23")
-    assert str(caught.value) == (
-        "spec.components.ingressGateways[0].name: is required where two files have the list: add it"
-    )
+    for files in ((named, nameless), (nameless, named)):
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(*files, release="1.23")
+        assert str(caught.value) == (
+            "spec.components.ingressGateways[0].name: is required where two files have the list: add it"
+        )
+    assert compose_plain(nameless, operator({}), release="1.23")["spec"] == nameless["spec"]
     with pytest.raises(InvalidInput) as caught:
         compose_plain(strange, named, release="1.23")
     assert str(caught.value) == ("spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it")

@@ -133,3 +133,25 @@ def test_what_is_not_previewed() -> None:
         "spec.meshConfig: is null, of which istioctl makes the text <nil>: leave the key out",
         "spec.components.ingressGateways[0]: is null: leave it out",
     ]
+
+
+def test_gateways_that_nobody_mentions() -> None:
+    """From 1.24 no list of ingress gateways at all is the one of every chart; a null one makes istioctl crash."""
+    shown = preview({"kind": "IstioOperator", "spec": {"components": None}}, release="1.24")
+    assert [(each.name, each.enabled) for each in shown.components][-1] == ("istio-ingressgateway", True)
+    with pytest.raises(InvalidInput) as caught:
+        preview({"kind": "IstioOperator", "spec": {"components": {"ingressGateways": None}}}, release="1.24")
+    assert str(caught.value) == "spec.components.ingressGateways: is null, at which istioctl crashes: leave the key out"
+
+
+def test_metadata_names_the_namespace_where_values_do_not() -> None:
+    """From 1.24 the IstioOperator's own namespace counts where istioNamespace is empty."""
+    spec = {"values": {"global": {"istioNamespace": ""}}}
+    document = {"kind": "IstioOperator", "metadata": {"namespace": "mine"}, "spec": spec}
+    assert preview(document, release="1.24").components[0].namespace == "mine"
+
+
+def test_unvalidated_values_have_an_origin() -> None:
+    """What unvalidatedValues say is the file's."""
+    shown = preview({"kind": "IstioOperator", "spec": {"unvalidatedValues": {"a": 1}}}, release="1.24")
+    assert (shown.values["a"], shown.origin("a")) == (1, "files[0]")

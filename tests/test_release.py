@@ -34,6 +34,7 @@ EXPECTED = {
             "values.meshConfig.defaultConfig.proxyMetadata.",
         ),
     },
+    "copies_replicas": {"1.15": False, "1.28": True, "1.29": False, "1.31": True},
     "set_splits_once": {"1.15": False, "1.31": True},
     "shared_networks_first": {"1.15": False, "1.25": True},
     "ipv6": {"1.15": False, "1.30": True},
