@@ -32,9 +32,14 @@ class Field:
     oneof: str | None
     since: str
     until: str
+    required: str | None
+    """The first release whose CRD refuses a message without it."""
 
     def known_in(self, release: Release) -> bool:
         return _ORDER[self.since] <= _ORDER[release.name] <= _ORDER[self.until]
+
+    def required_in(self, release: Release) -> bool:
+        return self.required is not None and _ORDER[self.required] <= _ORDER[release.name]
 
     @property
     def releases(self) -> str:
@@ -53,7 +58,8 @@ class Schema:
     enums: Mapping[str, tuple[Field, ...]]
     """An enum's values as fields whose type is their number."""
     crd: bool
-    """Of a CRD: a key has one spelling, and null is no item."""
+    """Of a CRD: a key has one spelling, null is no item, no number stands for a word and no text for a number, and the
+    members of a oneof exclude each other."""
 
     def values(self, enum: str, release: Release) -> Mapping[str, int]:
         """The names of an enum's values in a release, with their numbers."""
@@ -108,6 +114,7 @@ def _field(words: list[str], index: int, crd: bool) -> Field:
         oneof=options.get("oneof"),
         since=options.get("since", next(iter(RELEASES))),
         until=options.get("until", list(RELEASES)[-1]),
+        required=options.get("required"),
     )
 
 
@@ -136,8 +143,9 @@ class Decoded:
 def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded:
     """Decode plain data into a message.
 
-    null is absent; of two spellings the JSON name wins; of a oneof the last member in the order of decoding stays.
-    Fields come in the order of decoding. A value that cannot be decoded is left out and told among the errors.
+    null is absent; of two spellings the JSON name wins; of a oneof the last member in the order of decoding stays, but
+    in a CRD two are an error, as is the lack of a required key. Fields come in the order of decoding. A value that
+    cannot be decoded is left out and told among the errors.
     """
     decoder = _Decoder(schema, release)
     value = decoder.message(message, data, ())
@@ -166,6 +174,8 @@ class _Decoder:
                 self.unknown.append(Finding((*path, key), self._unknown(name, key, fields)))
             elif field.name not in given or key == field.name:
                 given[field.name] = field, key
+        if self._schema.crd:
+            self._beside(fields, {name for name, (_, key) in given.items() if data[key] is not None}, path)
         result: dict[str, Any] = {}
         chosen: dict[str, str] = {}
         for field, key in sorted(given.values(), key=lambda pair: pair[0].index):
@@ -185,6 +195,18 @@ class _Decoder:
             result[field.name] = value
         return result
 
+    def _beside(self, fields: Mapping[str, Field], given: set[str], path: tuple[str | int, ...]) -> None:
+        """The keys that a CRD misses in a message, and those that it does not take together."""
+        groups: dict[str, list[str]] = {}
+        for name, field in fields.items():
+            if name in given and field.oneof is not None:
+                groups.setdefault(field.oneof, []).append(name)
+            elif name not in given and field.required_in(self._release):
+                self.errors.append(Finding((*path, name), "is required: add it"))
+        for names in groups.values():
+            if len(names) > 1:
+                self.errors.append(Finding(path, f"has {' and '.join(names)}, which exclude each other: keep one"))
+
     def _value(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
         kind, _, inner = type_.partition(":")
         match kind:
@@ -202,6 +224,8 @@ class _Decoder:
                 return deepcopy(data)
             case "intOrString":
                 return data if isinstance(data, str) else self._integer("int32", data, path)
+            case "integer" | "number":
+                return self._number(kind, inner, data, path)
             case "struct":
                 return deepcopy(data) if isinstance(data, Mapping) else self._wrong(path, "must be a mapping", data)
             case _:
@@ -238,11 +262,12 @@ class _Decoder:
         values = self._schema.values(name, self._release)
         if isinstance(data, str) and data in values:
             return data
-        if isinstance(data, int | float) and not isinstance(data, bool):
+        if isinstance(data, int | float) and not isinstance(data, bool) and not self._schema.crd:
             known = self._integer("int32", data, path)
             return next((text for text, number in values.items() if number == known), known)
+        elsewhere = [value.releases for value in self._schema.enums[name] if value.name == data]
         nearest = get_close_matches(data.upper(), list(values), n=1) if isinstance(data, str) else []
-        hint = f": did you mean {nearest[0]}?" if nearest else ""
+        hint = f": it is known to {elsewhere[0]}" if elsewhere else f": did you mean {nearest[0]}?" if nearest else ""
         return self._wrong(path, f"must be {_either(values)}", data, hint)
 
     def _scalar(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
@@ -257,14 +282,32 @@ class _Decoder:
                 return data if valid else self._wrong(path, "must be a duration such as 10s or 1m30s", data)
             case "double" | "float":
                 return self._float(data, path)
-            case "number":
-                valid = isinstance(data, int | float) and not isinstance(data, bool)
-                return data if valid else self._wrong(path, "must be a number", data)
-            case "integer":
-                valid = isinstance(data, int) and not isinstance(data, bool)
-                return data if valid else self._wrong(path, "must be a whole number", data)
+            case "interval":
+                return self._interval(data, path)
+            case _ if self._schema.crd:
+                return self._number("integer", "{}..{}".format(*_WIDTHS[type_]), data, path)
             case _:
                 return self._integer(type_, data, path)
+
+    def _interval(self, data: Any, path: tuple[str | int, ...]) -> Any:
+        """A duration of at least a millisecond."""
+        text = self._scalar("string", data, path)
+        if text is not None and (parse_duration(text) or 0) < 10**6:
+            self.errors.append(Finding(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s"))
+        return text
+
+    def _number(self, kind: str, bounds: str, data: Any, path: tuple[str | int, ...]) -> Any:
+        """A number of JSON, where 443.0 is whole, within bounds."""
+        whole = kind == "integer"
+        number = int(data) if whole and isinstance(data, float) and data.is_integer() else data
+        if isinstance(number, bool) or not isinstance(number, int if whole else int | float):
+            return self._wrong(path, "must be a whole number" if whole else "must be a number", data)
+        low, _, high = bounds.partition("..")
+        if (low and number < int(low)) or (high and number > int(high)):
+            self.errors.append(Finding(path, f"is {number}: use {low} {f'to {high}' if high else 'or more'}"))
+        elif whole and not -(2**63) <= number < 2**63:
+            return self._wrong(path, "must be a whole number of 64 bits", data)
+        return number
 
     def _float(self, data: Any, path: tuple[str | int, ...]) -> Any:
         if data in ("NaN", "Infinity", "-Infinity"):
