@@ -1,18 +1,21 @@
 """Validation of Gateways, VirtualServices and DestinationRules."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from extcp_manifests import InvalidInput, load, plan, yaml
 from extcp_manifests.networking_validation import validate_networking
-from extcp_manifests.release import RELEASES
+from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.schema import decode, read_schema
 
 TESTS = Path(__file__).parent
 KINDS = {"gateway": "Gateway", "virtual_service": "VirtualService", "destination_rule": "DestinationRule"}
@@ -92,6 +95,10 @@ def test_our_own_documents(topology: str, release: str) -> None:
     assert {"Gateway", "VirtualService"} <= seen
 
 
+FORMATS = jsonschema.FormatChecker(formats=())
+FORMATS.checks("int32")(lambda value: not isinstance(value, int | float) or -(2**31) <= value < 2**31)
+
+
 @cache
 def facts(path: Path) -> Any:
     return json.loads(path.read_text())
@@ -101,7 +108,7 @@ def facts(path: Path) -> Any:
 def validator(path: Path, release: str, version: str) -> jsonschema.Draft202012Validator:
     """What checks documents by a CRD's schema."""
     key = facts(path)["releases"][release]["schemas"][version]
-    return jsonschema.Draft202012Validator(facts(path)["schemas"][key])
+    return jsonschema.Draft202012Validator(facts(path)["schemas"][key], format_checker=FORMATS)
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -115,6 +122,157 @@ def test_the_schema_of_the_crds_agrees(guide: Path, release: str) -> None:
                 if name is not None:
                     folder, version = guide.parent / "reference/schema/crds", plain["apiVersion"].split("/")[1]
                     assert list(validator(folder / f"{name}.json", release, version).iter_errors(plain)) == []
+
+
+NUMBERS = [0, 1, -1, 0.5, 100, 443.0, 599, 600, 2**31, -(2**31) - 1, 2**32 - 1, 2**32]
+
+
+@st.composite
+def messages(draw: st.DrawFn, name: str) -> Any:
+    """A message of some fields that a release of the CRDs has, nearly always with those that a release requires."""
+    fields = read_schema("networking").messages[name]
+    names = set(draw(st.lists(st.sampled_from([field.name for field in fields]), max_size=3)))
+    if draw(st.integers(0, 9)):
+        names |= {field.name for field in fields if field.required}
+    return {
+        name: draw(values(draw(st.sampled_from([field.type for field in fields if field.name == name]))))
+        for name in sorted(names)
+    }
+
+
+@st.composite
+def values(draw: st.DrawFn, type_: str) -> Any:
+    """A value of a type, or rarely another. No list is empty, and no text is a duration that a CEL rule refuses."""
+    if not draw(st.integers(0, 29)):
+        return draw(st.sampled_from(["1s", True, 1, 2.5, [1], {}, {"1s": [1]}, None]))
+    kind, _, inner = type_.partition(":")
+    words = [word.name for word in read_schema("networking").enums.get(inner, ())]
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "message": messages(inner),
+        "list": st.lists(values(inner).filter(lambda item: item is not None), min_size=1, max_size=2),
+        "map": st.dictionaries(st.just("k"), values(inner).filter(lambda item: item is not None)),
+        "enum": st.sampled_from([*words, *words, "1s", 1]),
+        "bool": st.booleans(),
+        "string": st.just("1s"),
+        "interval": st.just("1s"),
+        "struct": st.just({}),
+    }
+    return draw(kinds.get(kind, st.sampled_from(NUMBERS)))
+
+
+def pruned(value: Any) -> Any:
+    """The value without null keys, which the API server drops."""
+    if isinstance(value, dict):
+        return {key: pruned(item) for key, item in value.items() if item is not None}
+    return [pruned(item) for item in value] if isinstance(value, list) else value
+
+
+def is_twice_hashed(value: Any) -> bool:
+    """Whether a load balancer beside `simple` has two hashes or algorithms, which CRDs up to 1.19 do not see."""
+    if isinstance(value, dict) and "simple" in value and isinstance(value.get("consistentHash"), dict):
+        keys = set(value["consistentHash"])
+        groups = ({"httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"}, {"maglev", "ringHash"})
+        return any(len(keys & group) > 1 for group in groups)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(is_twice_hashed(item) for item in items)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@given(data=st.data(), release=st.sampled_from(list(RELEASES)))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_the_decoder_refuses_what_the_crds_refuse(guide: Path, name: str, data: st.DataObject, release: str) -> None:
+    """Any spec has an error exactly if a version of the release's CRD does not take it, CEL rules aside."""
+    message = f"{KINDS[name]}Spec"
+    spec = data.draw(messages(message))
+    kept = pruned(spec)
+    assume(release not in list(RELEASES)[:5] or not is_twice_hashed(kept))
+    path = guide.parent / f"reference/schema/crds/{name}.json"
+    versions = facts(path)["releases"][release]["served"]
+    refused = [list(validator(path, release, version).iter_errors({"spec": kept})) for version in versions]
+    found = decode(read_schema("networking"), message, spec, find_release(release)).errors
+    assert bool(found) == any(refused), (spec, found, refused)
+
+
+def good(type_: str, release: Release) -> Any:
+    """A value that the type takes."""
+    kind, _, inner = type_.partition(":")
+    schema = read_schema("networking")
+    match kind:
+        case "message":
+            fields = schema.fields(inner, release).values()
+            return {field.name: good(field.type, release) for field in fields if field.required_in(release)}
+        case "list":
+            return [good(inner, release)]
+        case "map":
+            return {"k": good(inner, release)}
+        case "enum":
+            return next(iter(schema.values(inner, release)))
+        case _:
+            return {"bool": True, "string": "1s", "interval": "1s"}.get(kind, 100)
+
+
+def tried(type_: str) -> list[Any]:
+    """Values that the type takes or not; no text is a duration that a CEL rule refuses."""
+    kind, _, inner = type_.partition(":")
+    match kind:
+        case "list":
+            return [1, {}, *([item] for item in tried(inner) if item is not None)]
+        case "map":
+            return [1, [1], *({"k": item} for item in tried(inner) if item is not None)]
+        case "enum":
+            return ["x", 1, *(word.name for word in read_schema("networking").enums[inner])]
+        case "integer" | "number" | "int32" | "uint32":
+            return ["1", None, True, 2, 99, 101, *NUMBERS]
+        case _:
+            return ["1s", None, True, 1, [1], {}]
+
+
+def parts(message: str, part: Any, release: Release) -> Iterator[tuple[str, Any]]:
+    """The messages that a message reaches, itself among them, with what the CRD says of each."""
+    yield message, part
+    for field in read_schema("networking").fields(message, release).values():
+        kind, _, inner = field.type.rpartition(":")
+        if kind.endswith("message") and field.name in part["properties"]:
+            below = part["properties"][field.name]
+            for level in {"list:message": ["items"], "map:message": ["additionalProperties"]}.get(kind, []):
+                below = below[level]
+            yield from parts(inner, below, release)
+
+
+@cache
+def takes(part: str, message: str) -> bool:
+    """Whether a part of a CRD, as JSON, takes a message."""
+    return not list(part_validator(part).iter_errors(json.loads(message)))
+
+
+@cache
+def part_validator(part: str) -> jsonschema.Draft202012Validator:
+    """What checks messages by a part of a CRD."""
+    return jsonschema.Draft202012Validator(json.loads(part), format_checker=FORMATS)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_each_key_by_the_crds(guide: Path, release: str) -> None:
+    """In every message each key is refused, required, or refused beside another, exactly if the CRD says so."""
+    schema, record = read_schema("networking"), find_release(release)
+    seen = set()
+    for name, kind in KINDS.items():
+        crd = facts(guide.parent / f"reference/schema/crds/{name}.json")
+        for key in crd["releases"][release]["schemas"].values():
+            spec = crd["schemas"][key]["properties"]["spec"]
+            seen |= {(message, json.dumps(part)) for message, part in parts(f"{kind}Spec", spec, record)}
+    assert len(seen) > 40
+    for message, part in sorted(seen):
+        base = good(f"message:{message}", record)
+        fields = [
+            each for each in schema.fields(message, record).values() if each.name in json.loads(part)["properties"]
+        ]
+        changes = [{field.name: value} for field in fields for value in tried(field.type)]
+        changes += [{each.name: good(each.type, record) for each in pair} for pair in combinations(fields, 2)]
+        for change in [{}, *changes, *({field.name: None} for field in fields)]:
+            given = {**base, **change}
+            errors = decode(schema, message, given, record).errors
+            assert bool(errors) != takes(part, json.dumps(pruned(given))), (message, given, errors)
 
 
 @pytest.mark.parametrize("document", [{}, {"kind": "Namespace"}, {"kind": None}])
