@@ -124,7 +124,7 @@ def merge_mesh_config(
     """
     record = find_release(release)
     sources: dict[Source, Input] = {"shared": shared, "local": local}
-    given = {name: source for name, source in sources.items() if source is not None}
+    given: dict[Source, Input] = {name: source for name, source in sources.items() if source is not None}
     decoded = [each for name, source in given.items() if (each := _decode(name, source, record)) is not None]
     broken = [problem for each in decoded for problem in each.problems]
     if broken and not emulate:

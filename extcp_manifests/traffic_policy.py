@@ -136,7 +136,7 @@ def _warmup(balancer: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _locality(setting: Mapping[str, Any]) -> Iterator[Found]:
-    distribute = setting.get("distribute") or ()
+    distribute: Sequence[Mapping[str, Any]] = setting.get("distribute") or ()
     if distribute and setting.get("failover"):
         yield error("", "has distribute and failover, which exclude each other: leave one out")
     for index, each in enumerate(distribute):
