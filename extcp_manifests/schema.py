@@ -5,9 +5,9 @@ Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib import resources
@@ -87,25 +87,28 @@ def read_schema(name: str) -> Schema:
     kinds: dict[str, dict[str, list[Field]]] = {"message": {}, "enum": {}}
     text = resources.files("extcp_manifests.schemas").joinpath(f"{name}.txt").read_text("utf-8")
     members: list[Field] = []
-    crd = False
+    included: dict[str, tuple[Field, ...]] = {}
+    crd = exact = False
     for line in text.splitlines():
         words = line.split()
         if not words or line.startswith("#"):
             continue
-        if words == ["crd"]:
-            crd = True
+        if words in (["crd"], ["exact"]):
+            crd, exact = crd or words == ["crd"], True
+        elif words[0] == "include":
+            included |= read_schema(words[1]).messages
         elif line.startswith(" "):
-            members.append(_field(words, len(members), crd))
+            members.append(_field(words, len(members), exact))
         else:
             members = kinds[words[0]].setdefault(words[1], [])
     messages, enums = ({name: tuple(fields) for name, fields in kind.items()} for kind in kinds.values())
-    return Schema(messages, enums, crd)
+    return Schema(included | messages, enums, crd)
 
 
-def _field(words: list[str], index: int, crd: bool) -> Field:
+def _field(words: list[str], index: int, exact: bool) -> Field:
     name, type_, *rest = words
     options = dict(word.split("=") for word in rest)
-    snake = name if crd else re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+    snake = name if exact else re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
     return Field(
         name=name,
         type=type_,
@@ -340,12 +343,31 @@ class _Decoder:
 
     def _unknown(self, message: str, key: str, fields: Mapping[str, Field]) -> str:
         """What is known of a key that the release does not know."""
-        elsewhere = [field for field in self._schema.messages[message] if key in (field.name, field.proto)]
+        for holder in _EMBEDDED & fields.keys():
+            if key in self._schema.fields(fields[holder].type.partition(":")[2], self._release):
+                return f"is unknown to Istio: did you mean '{holder}.{key}'?"
+        elsewhere = _joined(field for field in self._schema.messages[message] if key in (field.name, field.proto))
         if elsewhere:
             return f"is known to {' and '.join(field.releases for field in elsewhere)}, not to {self._release}"
+        if key in _EMBEDDED:
+            return "is unknown to Istio here: write what it holds in its place"
         names = sorted({field.name for field in fields.values()})
         nearest = get_close_matches(key, names, n=1) or [n for n in names if n.lower() == key.lower()]
         return f"is unknown to Istio: did you mean {nearest[0]!r}?" if nearest else "is unknown to Istio: leave it out"
+
+
+# Kubernetes' types have what these hold in the place of them; protobuf has them as fields.
+_EMBEDDED = frozenset({"localObjectReference", "volumeSource"})
+
+
+def _joined(fields: Iterable[Field]) -> list[Field]:
+    """Records of a field, in the order of releases, with one in the place of those that follow each other."""
+    result: list[Field] = []
+    for field in fields:
+        if result and _ORDER[field.since] == _ORDER[result[-1].until] + 1:
+            field = replace(result.pop(), until=field.until)
+        result.append(field)
+    return result
 
 
 _WIDTHS = {

@@ -41,7 +41,10 @@ def documents() -> list[Any]:
         "label": {"a": "b"},
         "k8s": {
             "service": {"ports": [{"port": 443, "name": "a"}]},
-            "env": [{"name": "A", "value": "b"}],
+            "env": [{"name": "A", "value": "b"}, {"name": "B", "valueFrom": {"secretKeyRef": {"key": "k"}}}],
+            "resources": {"requests": {"cpu": "1"}},
+            "tolerations": [{"key": "a"}],
+            "volumes": [{"name": "v"}],
             "overlays": [{"kind": "Service", "name": "n", "patches": [{"path": "spec", "value": "x"}]}],
         },
     }
@@ -51,9 +54,15 @@ def documents() -> list[Any]:
         "revision": "r",
         "meshConfig": {"rootNamespace": "r", "defaultConfig": {"proxyMetadata": {"A": "b"}}},
         "components": {"pilot": {"enabled": True, "k8s": {"replicaCount": 1}}, "ingressGateways": [gateway]},
-        "values": {"global": {"meshID": "m"}, "pilot": {"env": {"A": "b"}}, "gateways": {"istio-ingressgateway": {}}},
+        "values": {
+            "global": {"meshID": "m", "jwtPolicy": "third-party-jwt", "defaultTolerations": [{"key": "a"}]},
+            "pilot": {"env": {"A": "b"}, "seccompProfile": {"type": "x"}},
+            "gateways": {"istio-ingressgateway": {}},
+        },
     }
     result.append({"kind": "IstioOperator", "metadata": {"name": "i"}, "spec": spec})
+    add_ons = {"addonComponents": {"kiali": {"enabled": False}}}
+    result.append({"kind": "IstioOperator", "metadata": {"name": "i"}, "spec": add_ons})
     result.append({"kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": "a: b", "meshNetworks": "{}"}})
     return result
 
