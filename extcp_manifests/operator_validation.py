@@ -11,6 +11,7 @@ unknown, although istioctl takes it from 1.24.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
@@ -19,7 +20,7 @@ from extcp_manifests.checks import LABEL, Findings
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.release import RELEASES, Release, find_release
 from extcp_manifests.schema import Finding, decode, read_schema
 
 
@@ -47,6 +48,8 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         (warnings if record.untyped_operator else errors).extend(dropped)
     if not errors:
         errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec), *_profile(spec, record)]
+        errors += _outdated(spec, record, refused=True)
+        warnings += _outdated(spec, record, refused=False)
         warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record), *_replicas(spec)]
     return Findings(tuple(errors), tuple(warnings))
 
@@ -170,6 +173,42 @@ def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
     if profile in ("external", "remote") and profile not in release.profiles_of_remotes:
         other = release.remote_profile
         yield Problem("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outdated:
+    """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
+
+    path: str
+    fine: tuple[Any, ...]
+    refused: bool
+    message: str
+    since: str = "1.15"
+    until: str = "1.23"
+
+
+_ADDON = "is refused, since Istio has no such add-on any more: install it from samples/addons"
+# operator/pkg/apis/istio/v1alpha1/validation/validation.go: checkDeprecatedSettings. Settings that no schema of these
+# releases knows, such as values.global.centralIstiod and values.grafana, are unknown keys already.
+_OUTDATED = (
+    _Outdated("values.global.jwtPolicy", ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
+    _Outdated("values.global.arch", (), False, "is deprecated: use the affinity in the k8s of components"),
+    _Outdated("addonComponents.grafana.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.kiali.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.prometheus.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.tracing.enabled", (False,), True, _ADDON),
+)
+
+
+def _outdated(spec: Mapping[str, Any], release: Release, *, refused: bool) -> Iterator[Problem]:
+    order = list(RELEASES)
+    for row in _OUTDATED:
+        value: Any = spec
+        for key in row.path.split("."):
+            value = (value or {}).get(key)
+        known = order.index(row.since) <= order.index(release.name) <= order.index(row.until)
+        if known and row.refused == refused and value is not None and value not in row.fine:
+            yield Problem(f"spec.{row.path}", row.message)
 
 
 def _ignored_volumes(spec: Mapping[str, Any]) -> Iterator[Problem]:
