@@ -247,7 +247,10 @@ class _Decoder:
         for key in data:
             if not isinstance(key, str):
                 self._no_text(key, path)
-        return {key: self._item(inner, item, (*path, key)) for key, item in data.items() if isinstance(key, str)}
+        texts = {key: item for key, item in data.items() if isinstance(key, str)}
+        if self._schema.crd:  # k8s.io/apiextensions-apiserver drops nulls, but not from lists
+            texts = {key: item for key, item in texts.items() if item is not None}
+        return {key: self._item(inner, item, (*path, key)) for key, item in texts.items()}
 
     def _item(self, inner: str, data: Any, path: tuple[str | int, ...]) -> Any:
         """An item of a list or map, where null is the type's zero value, if it is one at all."""

@@ -105,11 +105,23 @@ def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
 
 
 def _topology(document: Mapping[str, Any], _release: Release) -> Findings:
+    """A topology, and what its own release makes of its mesh config."""
     try:
-        load(document)
+        topology = load(document)
     except InvalidInput as error:
         return Findings(error.problems, ())
-    return Findings((), ())
+    place = "spec.meshConfig"
+    try:
+        merged = merge_mesh_config(shared=None, local=topology.mesh_config, release=topology.release)
+    except InvalidInput as error:
+        return Findings(
+            tuple(Problem(f"{place}{each.path.removeprefix('local')}", each.message) for each in error.problems), ()
+        )
+    errors, logged, dropped = (
+        [Problem(f"{place}.{each.path}", each.message) for each in found]
+        for found in (merged.problems, merged.warnings, merged.ignored)
+    )
+    return Findings(tuple(errors), (*logged, *dropped))
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any], Release], Findings]] = {
