@@ -180,7 +180,8 @@ def _trust_domains(config: Mapping[str, Any]) -> Iterator[Found]:
 def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
     names: set[str] = set()
     for index, provider in enumerate(config.get("extensionProviders", ())):
-        place, name = f"extensionProviders[{index}]", provider.get("name", "")
+        name = provider.get("name", "")
+        place = f"extensionProviders.{name}" if name else f"extensionProviders[{index}]"
         kinds = [key for key in provider if key != "name"]
         if not name:
             yield warning(f"{place}.name", "is required: name the provider")
