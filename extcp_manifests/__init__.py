@@ -13,7 +13,7 @@ The modules in reading order, in which each imports only from those before it:
                 mesh_validation, mesh, preview, mesh_networks, networking_validation, operator_validation
     knowledge   exposure
     composition builders
-    input       inputs, topology, credentials, validation
+    input       inputs, topology, credentials, validation, difference
     outcome     step, commands, runbook, output, plan
     edge        schemas (tables), cli
 

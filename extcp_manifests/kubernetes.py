@@ -170,3 +170,13 @@ class Deployment(Model):
     kind: Literal["Deployment"] = "Deployment"
     metadata: ObjectMeta
     spec: DeploymentSpec
+
+
+def document_name(document: Any) -> str:
+    """Kind, namespace and name of a plain document, as in `Gateway istio-system/gw`; empty where it has none."""
+    if not isinstance(document, Mapping):
+        return ""
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    name = "/".join(str(part) for part in (metadata.get("namespace"), metadata.get("name")) if part)
+    return f"{document.get('kind') or ''} {name}".strip()

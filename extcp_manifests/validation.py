@@ -8,6 +8,7 @@ from typing import Any, Literal
 from extcp_manifests import yaml
 from extcp_manifests.checks import Findings
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kubernetes import document_name
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import validate_networking
@@ -59,13 +60,7 @@ def _results(file: str, document: Any, release: Release) -> Iterator[Result]:
     levels: tuple[tuple[Level, Sequence[Problem]], ...] = (("error", found.errors), ("warning", found.warnings))
     for level, problems in levels:
         for problem in problems:
-            yield Result(file, _name(document), level, problem.path, problem.message)
-
-
-def _name(document: Mapping[str, Any]) -> str:
-    metadata = document.get("metadata") if isinstance(document.get("metadata"), Mapping) else {}
-    name = "/".join(str(part) for part in (metadata.get("namespace"), metadata.get("name")) if part)  # type: ignore[union-attr]
-    return f"{document.get('kind')} {name}".rstrip()
+            yield Result(file, document_name(document), level, problem.path, problem.message)
 
 
 def _operator(document: Mapping[str, Any], release: Release) -> Findings:

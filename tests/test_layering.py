@@ -18,7 +18,8 @@ text errors release address naming kubernetes mesh_config istio_operator network
 compose schema checks traffic_policy mesh_defaults mesh_validation mesh preview mesh_networks networking_validation
 operator_validation exposure
 builders.namespaces builders.gateways builders.istiod builders.remotes builders.routing builders.sample builders.secrets
-builders inputs topology credentials validation step commands runbook output plan schemas __init__ cli __main__
+builders inputs topology credentials validation difference step commands runbook output plan schemas __init__
+cli.shared cli.generating cli.composing cli.pipelines cli __main__
 """.split()
 
 
@@ -47,8 +48,8 @@ def test_every_module_has_its_place() -> None:
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
 def test_imports_point_up(path: Path) -> None:
     """A module imports only from modules before it, so there is no cycle."""
-    place = ORDER.index(module_of(path))
-    assert {name for name in imports_of(path) if ORDER.index(name) >= place} == set()
+    own = module_of(path)  # a package imports its own modules
+    assert {name for name in imports_of(path) - {own} if ORDER.index(name) >= ORDER.index(own)} == set()
 
 
 def test_the_docstring_names_the_rooms_in_order() -> None:

@@ -1,0 +1,118 @@
+"""Commands about a topology: its manifests, its runbook, and what it is made of."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from extcp_manifests import injection
+from extcp_manifests.address import parse_address
+from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_pieces
+from extcp_manifests.exposure import exposure_of
+from extcp_manifests.plan import Plan
+from extcp_manifests.release import CHANGES, RELEASES
+from extcp_manifests.topology import schema
+
+_MOST_PATHS = 40
+
+
+@click.group()
+def commands() -> None:
+    """Gather the commands of this module."""
+
+
+@commands.command()
+@FILE
+@click.option("-o", "--output", metavar="DIR", help="Folder for the files; without it all go to standard output.")
+@RELEASE
+@CREDENTIALS
+def generate(file: str, output: str | None, release: str | None, credentials: str | None) -> None:
+    """Write every manifest of the topology in FILE (- is standard input)."""
+    if output == "":
+        raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
+    if credentials is not None and output is None:
+        raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
+    the_plan = plan_of(file, release, credentials)
+    if output is None:
+        print_pieces(_stream(the_plan))
+    else:
+        _report(output, _write(the_plan, output))
+
+
+@commands.command("plan")
+@FILE
+@RELEASE
+@CREDENTIALS
+def show_plan(file: str, release: str | None, credentials: str | None) -> None:
+    """Print the runbook of the topology in FILE (- is standard input)."""
+    print_pieces(line.encode() for line in plan_of(file, release, credentials).runbook_lines())
+
+
+@commands.group()
+def inject() -> None:
+    """Encode and decode injection paths."""
+
+
+@inject.command()
+@click.option("--cluster", required=True, help="Name of the cluster.")
+@click.option("--network", required=True, help="Name of its network.")
+@click.option("--address", help="Address of istiod; the setting for a remote cluster is printed then.")
+def encode(cluster: str, network: str, address: str | None) -> None:
+    """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
+    if address is None:
+        click.echo(injection.encode(cluster=cluster, network=network))
+    else:
+        parsed = parse_address(address)
+        for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
+            click.echo(f"{key}: {value}")
+
+
+@inject.command()
+@click.argument("path", metavar="PATH|URL")
+def decode(path: str) -> None:
+    """Print what istiod derives from an injection path, or from an injectionURL."""
+    variables = injection.decode_url(path) if path.startswith("https://") else injection.decode(path)
+    for name, value in variables.items():
+        click.echo(f"{name}={value}")
+
+
+@commands.command("schema")
+def show_schema() -> None:
+    """Print the JSON Schema of a topology file."""
+    click.echo(json.dumps(schema(), indent=2))
+
+
+@commands.command()
+def releases() -> None:
+    """Print what changes by Istio release."""
+    changes = {since: list(group) for since, group in groupby(CHANGES, key=lambda change: change.since)}
+    for release in RELEASES.values():
+        click.echo(f"{release.name}  Kubernetes {release.kubernetes}")
+        for change in changes.get(release.name, ()):
+            click.echo(f"      - {change.what}")
+
+
+def _stream(the_plan: Plan) -> Iterator[bytes]:
+    separator = b""
+    for path, content in the_plan.files():
+        yield separator + f"# {path}\n".encode() + content
+        separator = b"---\n"
+
+
+def _write(the_plan: Plan, folder: str) -> list[str]:
+    files = sum(1 for step in the_plan.steps if step.path) + 1
+    with click.progressbar(
+        length=files, label="Writing", file=sys.stderr, hidden=not sys.stderr.isatty() or files <= _MOST_PATHS
+    ) as bar:
+        return the_plan.write(folder, on_file=lambda path: bar.update(1))
+
+
+def _report(folder: str, paths: list[str]) -> None:
+    for path in paths[:_MOST_PATHS]:
+        click.echo(Path(folder, path))
+    if len(paths) > _MOST_PATHS:
+        click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
+    click.echo(f"\nNext: follow {Path(folder, 'RUNBOOK.md')}, with {folder} as the current folder.")

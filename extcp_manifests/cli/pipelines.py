@@ -1,0 +1,38 @@
+"""Commands for pipelines: kustomize, GitOps, and comparing what they keep."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from extcp_manifests.cli.shared import print_changes
+from extcp_manifests.errors import InvalidInput, Problem
+
+
+@click.group()
+def commands() -> None:
+    """Gather the commands of this module."""
+
+
+@commands.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+def show_difference(old: str, new: str) -> None:
+    """Print what is different between two folders or files, by document and path.
+
+    The exit code is 1 where there is a difference. What Secrets hold is not shown.
+    """
+    from extcp_manifests.difference import compare_files
+
+    sys.exit(1 if print_changes(compare_files(_contents(old, new), _contents(new, old))) else 0)
+
+
+def _contents(place: str, other: str) -> dict[str, bytes]:
+    """The files below a folder by their paths; a file has the name of the old one."""
+    path = Path(place)
+    if path.is_dir() != Path(other).is_dir():
+        raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
+    if not path.is_dir():
+        return {path.suffix and f"file{path.suffix}": path.read_bytes()}
+    files = (each for each in path.rglob("*") if each.is_file() and ".git" not in each.relative_to(path).parts)
+    return {each.relative_to(path).as_posix(): each.read_bytes() for each in files}

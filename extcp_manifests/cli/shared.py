@@ -1,0 +1,81 @@
+"""What commands share: arguments, reading, and writing to people."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from extcp_manifests import yaml
+from extcp_manifests.credentials import load_credentials
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.plan import Plan, plan
+from extcp_manifests.release import RELEASES
+from extcp_manifests.topology import load
+
+if TYPE_CHECKING:
+    from extcp_manifests.difference import Change
+
+FILE = click.argument("file", metavar="FILE")
+RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
+NEWEST = click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+CREDENTIALS = click.option(
+    "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
+)
+
+
+def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
+    if file == credentials == "-":
+        raise click.UsageError("FILE and --credentials cannot both be standard input.")
+    topology = load(source(file), release=release)
+    if credentials is None:
+        return plan(topology)
+    try:
+        given = load_credentials(source(credentials))
+    except InvalidInput as error:
+        problems = error.problems
+        raise InvalidInput(Problem(f"{credentials} {each.path}".strip(), each.message) for each in problems) from None
+    return plan(topology, credentials=given)
+
+
+def source(file: str) -> Path | bytes:
+    return text(file) if file == "-" else Path(file)
+
+
+def text(file: str) -> bytes:
+    """The content of a file, or of standard input."""
+    if file == "-":
+        return sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(yaml.MAX_BYTES + 1)
+
+
+def json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_changes(changes: "Iterable[Change]") -> bool:
+    """Print a report, coloured on a terminal; whether there was anything to report comes back."""
+    from extcp_manifests.difference import report
+
+    colours = {"+": "green", "-": "red", "~": "yellow", " ": None}
+    found = False
+    for sign, line in report(changes):
+        found = True
+        click.secho(line, fg=colours[sign])
+    return found
+
+
+def print_pieces(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
