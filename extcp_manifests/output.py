@@ -43,7 +43,8 @@ def write(
         undo.callback(shutil.rmtree, stage, ignore_errors=True)
         new, old = stage / "new", stage / "old"
 
-        written = [_create(new, entry, on_file) for entry in entries]
+        made: set[Path] = set()
+        written = [_create(new, entry, on_file, made) for entry in entries]
         before = _listed(root)
         for path in (*written, *before):
             _refuse_detours(root, path)
@@ -52,8 +53,8 @@ def write(
                 _refuse_foreign(root / path, new / path)
 
         stale = sorted(before.difference(written), reverse=True)
-        for path in written:
-            _make_folder((root / path).parent, undo)
+        for parent in dict.fromkeys((root / path).parent for path in written):
+            _make_folder(parent, undo)
         moves = _Moves(root, stage)
         undo.push(moves.take_back)
         moves.list(before.union(written), first=True)
@@ -70,6 +71,20 @@ def write(
     for path in stale:
         _remove_empty_folders(root, path)
     return written
+
+
+def add_missing(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> list[str]:
+    """Write the entries that are not there yet, to be kept by people, and return their paths.
+
+    No run replaces or removes them. Raises OutputError for a path that leads through a link or out of the folder.
+    """
+    root = Path(folder)
+    added = []
+    for entry in entries:
+        _refuse_detours(root, entry.path)
+        if not (root / entry.path).exists():
+            added.append(_create(root, entry, None, set()))
+    return added
 
 
 class _Moves:
@@ -123,9 +138,12 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
         raise OutputError(str(folder), "is no folder: choose another")
 
 
-def _create(root: Path, entry: Entry, on_file: Callable[[str], None] | None) -> str:
+def _create(root: Path, entry: Entry, on_file: Callable[[str], None] | None, made: set[Path]) -> str:
+    """Write a file; the folders that are made for it are remembered."""
     target = root / entry.path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.parent not in made:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.add(target.parent)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if entry.secret else 0o666)
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(entry.pieces)

@@ -22,7 +22,8 @@ from extcp_manifests.commands import (
     kubectl,
 )
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
-from extcp_manifests.runbook import runbook
+from extcp_manifests.kustomize import KustomizeTree
+from extcp_manifests.runbook import RUNBOOK, runbook
 from extcp_manifests.step import Builder, Check, Step, text_of
 from extcp_manifests.text import dns_label
 from extcp_manifests.topology import (
@@ -33,8 +34,6 @@ from extcp_manifests.topology import (
     context_of,
     folder_of,
 )
-
-RUNBOOK = "RUNBOOK.md"
 
 
 def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "Plan":
@@ -68,6 +67,10 @@ class Plan:
     def render(self) -> Mapping[str, bytes]:
         """All files of documents by their paths; the runbook is not among them."""
         return dict(self.files())
+
+    def kustomize(self) -> KustomizeTree:
+        """The same files as bases for kustomize."""
+        return KustomizeTree(self.topology, self.steps)
 
     def runbook(self) -> str:
         """The commands in order and the clean-up in reverse order, as Markdown."""

@@ -7,6 +7,9 @@ from itertools import groupby
 from extcp_manifests.step import Check, Pipeline, Step
 from extcp_manifests.topology import Topology
 
+RUNBOOK = "RUNBOOK.md"
+"""The name of its file."""
+
 
 def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
     """The runbook, piece by piece; steps are gone through forwards, then backwards."""

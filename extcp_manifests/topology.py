@@ -200,9 +200,9 @@ def folder_of(name: str) -> str:
     return name if _FOLDER.fullmatch(name) else stand_in(name)
 
 
-# Lower case, since some file systems know no other; not what Windows keeps for devices; not our own runbook.
+# Lower case, since some file systems know no other; not what Windows keeps for devices; not our own files.
 _FOLDER = re.compile(
-    rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z){DNS_SUBDOMAIN.pattern}"
+    rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z|overlays\Z){DNS_SUBDOMAIN.pattern}"
 )
 
 

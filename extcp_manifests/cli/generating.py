@@ -1,22 +1,18 @@
 """Commands about a topology: its manifests, its runbook, and what it is made of."""
 
 import json
-import sys
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 import click
 
 from extcp_manifests import injection
 from extcp_manifests.address import parse_address
-from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_pieces
+from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_pieces, report_files, write_files
 from extcp_manifests.exposure import exposure_of
 from extcp_manifests.plan import Plan
 from extcp_manifests.release import CHANGES, RELEASES
 from extcp_manifests.topology import schema
-
-_MOST_PATHS = 40
 
 
 @click.group()
@@ -39,7 +35,7 @@ def generate(file: str, output: str | None, release: str | None, credentials: st
     if output is None:
         print_pieces(_stream(the_plan))
     else:
-        _report(output, _write(the_plan, output))
+        report_files(output, write_files(the_plan.write, the_plan, output))
 
 
 @commands.command("plan")
@@ -100,19 +96,3 @@ def _stream(the_plan: Plan) -> Iterator[bytes]:
     for path, content in the_plan.files():
         yield separator + f"# {path}\n".encode() + content
         separator = b"---\n"
-
-
-def _write(the_plan: Plan, folder: str) -> list[str]:
-    files = sum(1 for step in the_plan.steps if step.path) + 1
-    with click.progressbar(
-        length=files, label="Writing", file=sys.stderr, hidden=not sys.stderr.isatty() or files <= _MOST_PATHS
-    ) as bar:
-        return the_plan.write(folder, on_file=lambda path: bar.update(1))
-
-
-def _report(folder: str, paths: list[str]) -> None:
-    for path in paths[:_MOST_PATHS]:
-        click.echo(Path(folder, path))
-    if len(paths) > _MOST_PATHS:
-        click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
-    click.echo(f"\nNext: follow {Path(folder, 'RUNBOOK.md')}, with {folder} as the current folder.")

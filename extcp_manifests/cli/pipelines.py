@@ -5,13 +5,36 @@ from pathlib import Path
 
 import click
 
-from extcp_manifests.cli.shared import print_changes
+from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_changes, report_files, write_files
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.output import add_missing
 
 
 @click.group()
 def commands() -> None:
     """Gather the commands of this module."""
+
+
+@commands.command("kustomize")
+@FILE
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the bases.")
+@click.option("--overlay", "overlays", metavar="NAME", multiple=True, help="Add a skeleton over every base to patch.")
+@RELEASE
+@CREDENTIALS
+def write_bases(
+    file: str, output: str, overlays: tuple[str, ...], release: str | None, credentials: str | None
+) -> None:
+    """Write the manifests of the topology in FILE (- is standard input) as bases for kustomize.
+
+    Overlays that are there already stay as they are.
+    """
+    the_plan = plan_of(file, release, credentials)
+    tree = the_plan.kustomize()
+    skeletons = [tree.overlay(name) for name in overlays]
+    paths = write_files(tree.write, the_plan, output)
+    for skeleton in skeletons:
+        paths += add_missing(output, skeleton)
+    report_files(output, paths)
 
 
 @commands.command("diff")

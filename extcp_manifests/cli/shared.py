@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from posixpath import basename
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +12,10 @@ import click
 from extcp_manifests import yaml
 from extcp_manifests.credentials import load_credentials
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import RELEASES
+from extcp_manifests.runbook import RUNBOOK
 from extcp_manifests.topology import load
 
 if TYPE_CHECKING:
@@ -73,6 +76,30 @@ def print_changes(changes: "Iterable[Change]") -> bool:
         found = True
         click.secho(line, fg=colours[sign])
     return found
+
+
+_MOST_PATHS = 40
+
+
+def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str) -> list[str]:
+    """Write a plan's files in one of its forms, with a progress bar where a person waits; their paths come back."""
+    files = sum(1 for step in the_plan.steps if step.path)
+    hidden = not sys.stderr.isatty() or files <= _MOST_PATHS
+    with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
+        return write(folder, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+
+
+# Files that do not count as a step's.
+_BESIDE = (KUSTOMIZATION, OPENAPI, RUNBOOK)
+
+
+def report_files(folder: str, paths: list[str]) -> None:
+    """Tell which files were written, and what to do next."""
+    for path in paths[:_MOST_PATHS]:
+        click.echo(Path(folder, path))
+    if len(paths) > _MOST_PATHS:
+        click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
+    click.echo(f"\nNext: follow {Path(folder, RUNBOOK)}, with {folder} as the current folder.")
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:

@@ -1,0 +1,247 @@
+"""A plan as a kustomize tree: a base for what is applied together, and one for each file that istioctl or Helm takes.
+
+    CLUSTER/kustomization.yaml              all that is applied in a cluster
+    CLUSTER/STAGE/kustomization.yaml        what a stage of the plan applies there
+    CLUSTER/secrets/NAME/                   a Secret with a token, by itself
+    CLUSTER/install/NAME/                   an IstioOperator, for `kubectl kustomize ... | istioctl install -f -`
+    CLUSTER/values/NAME/                    a chart's values, as a file and as a ConfigMap
+    overlays/OVERLAY/...                    a skeleton over every base, for people to patch
+
+Source: kustomize 5.5.0 and 5.8.1, run: it keeps the order of documents with `sortOptions` alone (kubectl from 1.27),
+reads no file outside of a base, and merges lists by the keys of an `openapi` schema.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from posixpath import basename, dirname
+from typing import overload
+
+from extcp_manifests import output, yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.output import Entry
+from extcp_manifests.runbook import RUNBOOK, runbook
+from extcp_manifests.step import Pipeline, Step, text_of
+from extcp_manifests.text import dns_label
+from extcp_manifests.topology import Topology
+
+KUSTOMIZATION = "kustomization.yaml"
+OPENAPI = "istio-operator.openapi.json"
+OVERLAYS = "overlays"
+
+
+@dataclass(frozen=True)
+class KustomizeTree:
+    """The bases of a plan; files are made when they are asked for, and not kept."""
+
+    topology: Topology
+    steps: Sequence[Step]
+    """The plan's steps."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Every file of the tree, the runbook at the end."""
+        once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
+        parts: dict[str, dict[str, list[str]]] = {}
+        for step in self.relocated:
+            if step.path is None:
+                continue
+            base, file = dirname(step.path), basename(step.path)
+            yield Entry(step.path, (once(step.builders),), secret=step.secret)
+            cluster, part, *own = base.split("/")
+            if own:
+                yield from _own_base(base, file, part)
+            else:
+                parts.setdefault(cluster, {}).setdefault(part, []).append(file)
+        for cluster, stages in parts.items():
+            for stage, files in stages.items():
+                yield _kustomization(f"{cluster}/{stage}", *files)
+            yield _kustomization(cluster, *stages)
+        yield Entry(RUNBOOK, (piece.encode() for piece in runbook(self.topology, self.relocated)))
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Each file, path and content, one at a time."""
+        return ((entry.path, b"".join(entry.pieces)) for entry in self.entries())
+
+    def write(self, folder: str | os.PathLike[str], *, on_file: Callable[[str], None] | None = None) -> list[str]:
+        """Write the tree into a folder, as `Plan.write` does; overlays are left alone."""
+        return output.write(folder, self.entries(), on_file)
+
+    def overlay(self, name: str) -> Iterator[Entry]:
+        """A kustomization over every base, below overlays/NAME, for people to add their patches to.
+
+        `output.add_missing` writes them, and leaves alone what is there already. Raises InvalidInput for a name that
+        is no DNS label.
+        """
+        if problem := dns_label(name):
+            raise InvalidInput([Problem("overlay", problem)])
+        bases = (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
+        return (_kustomization(f"{OVERLAYS}/{name}/{base}", f"{'../' * (base.count('/') + 3)}{base}") for base in bases)
+
+    @cached_property
+    def relocated(self) -> Sequence[Step]:
+        """The steps with their files in the tree, and commands that read them through kustomize."""
+        return _Relocated(self.steps)
+
+
+# --------------------------------------------------------------------------------------------------------------- bases
+
+
+def _relocate(step: Step) -> str:
+    """The path of a step's file in the tree."""
+    path = step.path or ""
+    cluster, file = path.split("/", 1)[0], basename(path)
+    name = file.removesuffix(".yaml").removesuffix(".values")
+    match step.command[0][0]:
+        case "istioctl":
+            return f"{cluster}/install/{name}/{file}"
+        case "helm":
+            return f"{cluster}/values/{name}/values.yaml"
+        case _ if step.secret:
+            return f"{cluster}/secrets/{name}/{file}"
+        case _:
+            return f"{cluster}/{step.stage.lower().replace(' ', '-')}/{file}"
+
+
+def _own_base(base: str, file: str, part: str) -> Iterator[Entry]:
+    if part == "install":
+        yield _kustomization(base, file, openapi=True)
+        yield Entry(f"{base}/{OPENAPI}", (_openapi(),))
+    elif part == "values":
+        generator = {"name": f"{basename(base)}-values", "files": [file]}
+        content = {**_HEAD, "configMapGenerator": [generator], "generatorOptions": {"disableNameSuffixHash": True}}
+        yield Entry(f"{base}/{KUSTOMIZATION}", (yaml.dump(content).encode(),))
+    else:
+        yield _kustomization(base, file)
+
+
+_HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+
+
+def _kustomization(base: str, *resources: str, openapi: bool = False) -> Entry:
+    return Entry(f"{base}/{KUSTOMIZATION}", (_kustomization_text(resources, openapi),))
+
+
+@lru_cache(maxsize=64)
+def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
+    schema = {"openapi": {"path": OPENAPI}} if openapi else {}
+    return yaml.dump({**_HEAD, "resources": resources, "sortOptions": {"order": "fifo"}, **schema}).encode()
+
+
+# ---------------------------------------------------------------------------------------------------- merging by name
+
+# The lists of an IstioOperator's component that merge, and the keys by which a person means their items.
+_COMPONENT = {
+    "env": ("name",),
+    "overlays": ("kind", "name"),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+}
+
+
+_OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
+
+
+@lru_cache(maxsize=1)
+def _openapi() -> bytes:
+    """The schema by which kustomize merges the lists of IstioOperators."""
+    ports = _object(ports=_list(("port",), _object()))
+    patches = _object(patches=_list(("path",), _object()))
+    lists = {key: _list(keys, patches if key == "overlays" else _object()) for key, keys in _COMPONENT.items()}
+    definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
+    component = {"$ref": "#/definitions/extcp.component"}
+    single = dict.fromkeys(("base", "pilot", "cni", "ztunnel", "istiodRemote"), component)
+    gateways = {name: _list(("name",), component) for name in ("ingressGateways", "egressGateways")}
+    mesh_config = _object(extensionProviders=_list(("name",), _object()))
+    operator = {
+        **_object(spec=_object(components=_object(**single, **gateways), meshConfig=mesh_config)),
+        "x-kubernetes-group-version-kind": [
+            {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
+        ],
+    }
+    schema = {"definitions": {"io.istio.install.v1alpha1.IstioOperator": operator, **definitions}}
+    return f"{json.dumps(schema, separators=(',', ':'))}\n".encode()
+
+
+def _object(**properties: object) -> dict[str, object]:
+    return {"type": "object", **({"properties": properties} if properties else {})}
+
+
+def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
+    """A list that merges by one key, or by several."""
+    merge = {"x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": keys[0]}
+    several = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys} if len(keys) > 1 else {}
+    return {"type": "array", "items": items, **merge, **several}
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+
+class _Relocated(Sequence[Step]):
+    """Steps as the tree has them; what is applied together is one command, at the first of its steps."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[Step]:
+        return self._relocated(self._steps)
+
+    def __reversed__(self) -> Iterator[Step]:
+        return self._relocated(reversed(self._steps))
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Step]: ...
+
+    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        return list(self)[index]
+
+    @cached_property
+    def _firsts(self) -> dict[str, str]:
+        """For each base the file whose step applies it."""
+        firsts: dict[str, str] = {}
+        for step in self._steps:
+            if step.path is not None:
+                path = _relocate(step)
+                firsts.setdefault(dirname(path), path)
+        return firsts
+
+    def _relocated(self, steps: Iterable[Step]) -> Iterator[Step]:
+        for step in steps:
+            if step.path is None:
+                yield step
+                continue
+            path = _relocate(step)
+            first = self._firsts[dirname(path)] == path
+            yield replace(
+                step,
+                path=path,
+                command=_through_kustomize(step.command, step.path, path),
+                undo=tuple(_through_kustomize(each, step.path, path) for each in step.undo) if first else (),
+            )
+
+
+def _through_kustomize(pipeline: Pipeline, old: str, new: str) -> Pipeline:
+    """The same commands on the base of a file; what istioctl uninstalls and Helm installs is the file itself."""
+    base = dirname(new)
+    match pipeline[0][:2]:
+        case ("istioctl", "install" | "manifest"):
+            through = tuple(tuple("-" if word == old else word for word in argv) for argv in pipeline)
+            return (("kubectl", "kustomize", base), *through)
+        case ("kubectl", _):
+            return tuple(_with_base(argv, old, base) for argv in pipeline)
+        case _:
+            return tuple(tuple(new if word == old else word for word in argv) for argv in pipeline)
+
+
+def _with_base(argv: tuple[str, ...], old: str, base: str) -> tuple[str, ...]:
+    if old not in argv:
+        return argv
+    place = argv.index(old)
+    return (*argv[: place - 1], "-k", base, *argv[place + 1 :])

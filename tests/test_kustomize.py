@@ -1,0 +1,256 @@
+"""The kustomize tree, built by a real kubectl."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan, yaml
+from extcp_manifests.cli import cli
+from extcp_manifests.output import add_missing
+from extcp_manifests.release import RELEASES
+
+ROOT = Path(__file__).parents[1]
+TOPOLOGIES = {
+    "guide": ROOT / "examples/guide.yaml",
+    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("hostile", "ip", "ipv6", "revision")},
+}
+CASES = [
+    ("guide", "1.15"),
+    ("guide", "1.31"),
+    ("ip", "1.15"),
+    ("ip", "1.31"),
+    ("hostile", "1.31"),
+    ("ipv6", "1.31"),
+    ("revision", "1.31"),
+]
+OPERATOR = {"apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator"}
+
+
+def the_plan(name: str, release: str) -> Plan:
+    credentials = TOPOLOGIES[name].with_suffix(".credentials.yaml")
+    given = load_credentials(credentials) if credentials.exists() else None
+    return plan(load(TOPOLOGIES[name], release=release), credentials=given)
+
+
+def built(kubectl: str, folder: Path) -> list[Any]:
+    """What kubectl makes of a base."""
+    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return yaml.load_all(done.stdout)
+
+
+def stored(folder: Path) -> list[Any]:
+    """The documents that lie in a base."""
+    files = yaml.load((folder / "kustomization.yaml").read_bytes())["resources"]
+    return [document for file in files for document in yaml.load_all((folder / file).read_bytes())]
+
+
+def bases(root: Path, *, below: str = "") -> Iterator[Path]:
+    for path in sorted((root / below).rglob("kustomization.yaml")):
+        if below or path.relative_to(root).parts[0] != "overlays":
+            yield path.parent
+
+
+@pytest.mark.parametrize(("name", "release"), CASES)
+def test_every_base_is_what_we_wrote(kubectl: str, tmp_path: Path, name: str, release: str) -> None:
+    """kubectl builds every base, in order, to the very documents of the plan, and no document is in none."""
+    source = the_plan(name, release)
+    source.kustomize().write(tmp_path)
+    folders = list(bases(tmp_path))
+    with ThreadPoolExecutor() as pool:
+        outputs = dict(zip(folders, pool.map(partial(built, kubectl), folders), strict=True))
+    found: list[Any] = []
+    for folder, documents in outputs.items():
+        parts = folder.relative_to(tmp_path).parts
+        if len(parts) == 1:
+            stages = yaml.load((folder / "kustomization.yaml").read_bytes())["resources"]
+            assert documents == [each for stage in stages for each in outputs[folder / stage]]
+        elif parts[1] == "values":
+            (config_map,) = documents
+            assert (config_map["kind"], config_map["metadata"]) == ("ConfigMap", {"name": f"{parts[2]}-values"})
+            found.append(yaml.load(config_map["data"]["values.yaml"]))
+        else:
+            assert documents == stored(folder)
+            assert parts[1] != "install" or len(documents) == 1
+            found += documents
+    expected = [document for content in source.render().values() for document in yaml.load_all(content)]
+    as_text = partial(json.dumps, sort_keys=True)
+    assert sorted(map(as_text, found)) == sorted(map(as_text, expected))
+
+
+PATCH = {
+    **OPERATOR,
+    "metadata": {"name": "external-istiod", "namespace": "external-istiod"},
+    "spec": {
+        "components": {
+            "pilot": {
+                "k8s": {
+                    "env": [{"name": "CLUSTER_ID", "value": "other"}, {"name": "MINE", "value": "yes"}],
+                    "overlays": [
+                        {"kind": "Service", "name": "istiod", "patches": [{"path": "spec.x", "value": 1}]},
+                        {"kind": "Deployment", "name": "istiod", "patches": [{"path": "spec.y", "value": 2}]},
+                    ],
+                }
+            }
+        }
+    },
+}
+
+
+def patched(kubectl: str, folder: Path, patch: Any) -> Any:
+    """What a strategic merge patch in an overlay makes of a base with one document."""
+    kustomization = yaml.load((folder / "kustomization.yaml").read_bytes())
+    (folder / "patch.yaml").write_text(yaml.dump(patch))
+    (folder / "kustomization.yaml").write_text(yaml.dump({**kustomization, "patches": [{"path": "patch.yaml"}]}))
+    (document,) = built(kubectl, folder)
+    return document
+
+
+def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
+    """A patch of one environment variable, or of one overlay, keeps the others, and patches that overlay has."""
+    tree = the_plan("guide", "1.31").kustomize()
+    tree.write(tmp_path)
+    add_missing(tmp_path, tree.overlay("prod"))
+    (before,) = stored(tmp_path / "external/install/external-istiod")
+    after = patched(kubectl, tmp_path / "overlays/prod/external/install/external-istiod", PATCH)
+    old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
+    values = {each["name"]: each["value"] for each in old["env"]} | {"CLUSTER_ID": "other", "MINE": "yes"}
+    assert {each["name"]: each["value"] for each in new["env"]} == values
+    assert len(new["env"]) == len(old["env"]) + 1
+    overlays = {each["kind"]: [patch["path"] for patch in each["patches"]] for each in new["overlays"]}
+    (deployment,) = old["overlays"]
+    assert overlays["Service"] == ["spec.x"]
+    assert sorted(overlays["Deployment"]) == sorted({"spec.y", *(each["path"] for each in deployment["patches"])})
+
+
+def test_gateways_and_their_ports_merge(kubectl: str, tmp_path: Path) -> None:
+    """A patch of one gateway's port keeps the gateway's other ports and settings."""
+    the_plan("guide", "1.31").kustomize().write(tmp_path)
+    folder = tmp_path / "cluster1/install/eastwest-gateway"
+    (before,) = stored(folder)
+    (gateway,) = before["spec"]["components"]["ingressGateways"]
+    port = {"port": 15443, "nodePort": 31443}
+    change = {"name": gateway["name"], "k8s": {"service": {"ports": [port]}}}
+    patch = {**OPERATOR, "metadata": before["metadata"], "spec": {"components": {"ingressGateways": [change]}}}
+    after = patched(kubectl, folder, patch)
+    (changed,) = after["spec"]["components"]["ingressGateways"]
+    old, new = ({each["port"]: each for each in one["k8s"]["service"]["ports"]} for one in (gateway, changed))
+    assert {number: each.get("nodePort") for number, each in new.items()} == {**dict.fromkeys(old), 15443: 31443}
+    assert changed["k8s"]["env"] == gateway["k8s"]["env"]
+    assert {key: value for key, value in changed.items() if key != "k8s"} == {
+        key: value for key, value in gateway.items() if key != "k8s"
+    }
+
+
+def test_overlays_are_the_users(tmp_path: Path) -> None:
+    """A further run brings overlays for new bases, and neither changes nor removes those that are there."""
+    run = CliRunner().invoke
+    command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path), "--overlay", "prod"]
+    assert run(cli, command).exit_code == 0
+    kept, gone = (tmp_path / f"overlays/prod/{name}/kustomization.yaml" for name in ("cluster1", "cluster2"))
+    kept.write_text("# mine\n")
+    gone.unlink()
+    assert run(cli, command).exit_code == 0
+    assert kept.read_text() == "# mine\n"
+    assert gone.exists()
+    assert run(cli, command[:-2]).exit_code == 0
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "A", "", "a/b"])
+def test_overlays_stay_inside(name: str, tmp_path: Path) -> None:
+    """The name of an overlay can never become a path; nothing is written then."""
+    command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", name]
+    with pytest.raises(InvalidInput, match=r"^overlay: .* is no DNS label"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_named_overlays() -> None:
+    """A cluster of that name has another folder, so that no overlay can stand in its way."""
+    text = TOPOLOGIES["guide"].read_text().replace("cluster2", "overlays")
+    folders = {path.split("/")[0] for path, _ in plan(load(text.encode())).kustomize().files()}
+    assert folders == {
+        "external",
+        "cluster1",
+        "overlays-" + next(f for f in folders if f[:9] == "overlays-")[9:],
+        "RUNBOOK.md",
+    }
+
+
+def test_secrets_have_bases_of_their_own(tmp_path: Path) -> None:
+    """A file with a token is readable by its owner alone, and in no base of others."""
+    the_plan("hostile", "1.31").kustomize().write(tmp_path)
+    secrets = [
+        path for path in tmp_path.rglob("*.yaml") if "kind: Secret" in path.read_text() and "token:" in path.read_text()
+    ]
+    assert len(secrets) > 1
+    for path in secrets:
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.parent.name == "secrets"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_runbook_reads_the_bases(release: str) -> None:
+    """Every path in a command is a base or a file of the tree, and each base that is applied is deleted once."""
+    tree = the_plan("guide", release).kustomize()
+    files = dict(tree.files())
+    folders = {path.rpartition("/")[0] for path in files}
+    deleted = []
+    for step in tree.relocated:
+        for pipeline in (step.command, *step.undo):
+            for argv in pipeline:
+                for option, word in pairwise(argv):
+                    if option == "-k":
+                        assert word in folders
+                        deleted += [word] if "delete" in argv else []
+                    if option == "-f":
+                        assert word in files or word == "-"
+                if argv[:2] == ("kubectl", "kustomize"):
+                    assert argv[2] in folders
+    assert len(deleted) == len(set(deleted)) > 3
+
+
+def test_a_thousand_clusters_stay_small() -> None:
+    """No base has more documents than one cluster has, whatever the number of clusters."""
+    topology = load(TOPOLOGIES["guide"])
+    (remote,) = topology.remote_clusters
+    many = tuple(
+        replace(remote, name=f"c{number}", network=f"n{number}", context=f"x{number}") for number in range(200)
+    )
+    big = plan(topology.model_copy(update={"remote_clusters": many})).kustomize()
+    sizes: dict[str, int] = {}
+    for path, _ in big.files():
+        folder = path.rpartition("/")[0]
+        sizes[folder] = sizes.get(folder, 0) + 1
+    assert max(sizes.values()) < 10
+    assert len(sizes) > 800
+
+
+def test_steps_are_a_sequence() -> None:
+    """The steps of the tree are as many as the plan's, in the same order, forwards and backwards."""
+    source = the_plan("guide", "1.24")
+    relocated = source.kustomize().relocated
+    assert len(relocated) == len(source.steps)
+    assert [step.why for step in relocated] == [step.why for step in source.steps]
+    assert list(reversed(relocated)) == list(relocated)[::-1]
+    assert (
+        relocated[0]
+        == relocated[:1][0]
+        == replace(source.steps[0], **{key: getattr(relocated[0], key) for key in ("path", "command", "undo")})
+    )
+
+
+def test_kubectl_is_there_in_ci(kubectl: str) -> None:
+    """The tests of this file run with the kubectl of a package."""
+    assert shutil.which(kubectl)
