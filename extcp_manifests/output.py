@@ -43,14 +43,20 @@ def write(
         undo.callback(shutil.rmtree, stage, ignore_errors=True)
         new, old = stage / "new", stage / "old"
 
-        made: set[Path] = set()
-        written = [_create(new, entry, on_file, made) for entry in entries]
+        new.mkdir()
+        staged: dict[str, Path] = {}  # by numbers, since folders take time
+        for entry in entries:
+            staged[entry.path] = _create(new / str(len(staged)), entry)
+            if on_file:
+                on_file(entry.path)
+        written = list(staged)
         before = _listed(root)
+        sound: set[str] = set()
         for path in (*written, *before):
-            _refuse_detours(root, path)
+            _refuse_detours(root, path, sound)
         for path in written:
             if path not in before:
-                _refuse_foreign(root / path, new / path)
+                _refuse_foreign(root / path, staged[path])
 
         stale = sorted(before.difference(written), reverse=True)
         for parent in dict.fromkeys((root / path).parent for path in written):
@@ -61,9 +67,9 @@ def write(
         for path in (*stale, *written):
             if (root / path).exists():
                 (old / path).parent.mkdir(parents=True, exist_ok=True)
-                moves.move(root, old, path)
+                moves.move(root / path, old / path, path)
         for path in written:
-            moves.move(new, root, path)
+            moves.move(staged[path], root / path, path)
         moves.list(written)
         undo.pop_all()
     for leftover in root.glob(f"{LISTING}-*"):
@@ -81,9 +87,11 @@ def add_missing(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> lis
     root = Path(folder)
     added = []
     for entry in entries:
-        _refuse_detours(root, entry.path)
+        _refuse_detours(root, entry.path, set())
         if not (root / entry.path).exists():
-            added.append(_create(root, entry, None, set()))
+            (root / entry.path).parent.mkdir(parents=True, exist_ok=True)
+            _create(root / entry.path, entry)
+            added.append(entry.path)
     return added
 
 
@@ -106,7 +114,7 @@ class _Moves:
         text.replace(listing)
 
     def move(self, source: Path, target: Path, path: str) -> None:
-        (source / path).rename(target / path)
+        source.rename(target)
         self._done.append((source, target, path))
 
     def take_back(self, *_: object) -> None:
@@ -114,7 +122,7 @@ class _Moves:
         failed = []
         for source, target, path in reversed(self._done):
             try:
-                (target / path).rename(source / path)
+                target.rename(source)
             except BaseException as error:  # even an interrupt must not stop the others from being taken back
                 failed.append((path, error))
         listing = self._root / LISTING
@@ -138,23 +146,16 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
         raise OutputError(str(folder), "is no folder: choose another")
 
 
-def _create(root: Path, entry: Entry, on_file: Callable[[str], None] | None, made: set[Path]) -> str:
-    """Write a file; the folders that are made for it are remembered."""
-    target = root / entry.path
-    if target.parent not in made:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made.add(target.parent)
+def _create(target: Path, entry: Entry) -> Path:
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if entry.secret else 0o666)
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(entry.pieces)
-    if on_file:
-        on_file(entry.path)
-    return entry.path
+    return target
 
 
 def _listed(root: Path) -> set[str]:
     """The paths that an earlier run wrote."""
-    _refuse_detours(root, LISTING)
+    _refuse_detours(root, LISTING, set())
     try:
         lines = (root / LISTING).read_text("utf-8").splitlines()
     except FileNotFoundError:
@@ -164,17 +165,18 @@ def _listed(root: Path) -> set[str]:
     return {line for line in lines if line and not line.startswith("#")}
 
 
-def _refuse_detours(root: Path, path: str) -> None:
-    """A path must lead, through folders that are no links, to a file or to nothing."""
+def _refuse_detours(root: Path, path: str, sound: set[str]) -> None:
+    """A path must lead, through folders that are no links, to a file or to nothing; sound folders are remembered."""
     pure = PurePosixPath(path)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise OutputError(path, f"leads out of the folder: remove it from {LISTING}")
-    place = root
-    for part in pure.parts[:-1]:
-        place /= part
-        if place.is_symlink() or (place.exists() and not place.is_dir()):
-            raise OutputError(str(place), "stands where a folder of the output belongs: move it away")
-    place /= pure.parts[-1]
+    folder, _, _ = path.rpartition("/")
+    if folder not in sound:
+        for parent in (root / each for each in reversed(pure.parents[:-1])):
+            if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
+                raise OutputError(str(parent), "stands where a folder of the output belongs: move it away")
+        sound.add(folder)
+    place = root / path
     if place.is_symlink() or (place.exists() and not place.is_file()):
         raise OutputError(str(place), "stands where a file of the output belongs: move it away")
 
