@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from extcp_manifests import yaml
+from extcp_manifests.agreement import check_agreement
 from extcp_manifests.checks import Findings
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import document_name
@@ -39,15 +40,20 @@ def validate_text(file: str, text: str | bytes, *, release: Release | str) -> li
     """Everything that is to say of the documents in a text; those of kinds that are not known are passed over.
 
     IstioOperators, Gateways, VirtualServices and DestinationRules are known, ConfigMaps with a key `mesh` or
-    `meshNetworks`, and topologies of ours, which have a release of their own. Raises InvalidInput for an
-    unknown release alone; a text that is no YAML is a result.
+    `meshNetworks`, and topologies of ours, which have a release of their own. The documents of a text are taken for
+    those of one cluster, which must agree. Raises InvalidInput for an unknown release alone; a text that is no YAML is
+    a result.
     """
     record = find_release(release)
     try:
         documents = yaml.load_all(text)
     except InvalidInput as error:
         return [Result(file, "", "error", problem.path, problem.message) for problem in error.problems]
-    return [result for document in documents for result in _results(file, document, record)]
+    results = [result for document in documents for result in _results(file, document, record)]
+    for document, found in check_agreement(documents):
+        level: Level = "warning" if found.is_warning else "error"
+        results.append(Result(file, document_name(document), level, found.problem.path, found.problem.message))
+    return results
 
 
 def _results(file: str, document: Any, release: Release) -> Iterator[Result]:

@@ -63,6 +63,8 @@ def documents() -> list[Any]:
     result.append({"kind": "IstioOperator", "metadata": {"name": "i"}, "spec": spec})
     add_ons = {"addonComponents": {"kiali": {"enabled": False}}}
     result.append({"kind": "IstioOperator", "metadata": {"name": "i"}, "spec": add_ons})
+    labels = {"istio/multiCluster": "true"}
+    result.append({"kind": "Secret", "metadata": {"name": "a", "labels": labels}, "stringData": {"config": "x"}})
     result.append({"kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": "a: b", "meshNetworks": "{}"}})
     return result
 
@@ -112,10 +114,13 @@ def test_operators(one: Any, two: Any, release: str) -> None:
             assert error.problems
 
 
-@given(changed({"ConfigMap", "IstioOperator", "Gateway"}), RELEASES)
-def test_files(document: Any, release: str) -> None:
-    """The text of a document gives results that belong to its file."""
-    assert all(each.file == "f" for each in validate_text("f", yaml.dump(document), release=release))
+EVERY = {"ConfigMap", "IstioOperator", "Gateway", "VirtualService", "DestinationRule", "Secret"}
+
+
+@given(changed(EVERY), changed(EVERY), RELEASES)
+def test_files(one: Any, two: Any, release: str) -> None:
+    """The text of documents gives results that belong to its file."""
+    assert all(each.file == "f" for each in validate_text("f", yaml.dump_all([one, two]), release=release))
 
 
 @given(st.dictionaries(st.one_of(st.integers(), st.none(), st.booleans()), st.integers(), min_size=1), RELEASES)

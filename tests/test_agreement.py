@@ -1,0 +1,88 @@
+"""Whether documents still fit each other after kustomize's transformers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_kustomize import TOPOLOGIES, built, the_plan
+
+from extcp_manifests import yaml
+from extcp_manifests.release import RELEASES
+from extcp_manifests.validation import validate_text
+
+
+def told(documents: Sequence[Any], release: str = "1.31") -> list[str]:
+    return [str(result).removeprefix("- ") for result in validate_text("-", yaml.dump_all(documents), release=release)]
+
+
+def transformed(kubectl: str, folder: Path, change: dict[str, Any]) -> list[Any]:
+    """What kubectl makes of a base with a transformer."""
+    file = folder / "kustomization.yaml"
+    file.write_text(yaml.dump({**yaml.load(file.read_bytes()), **change}))
+    return built(kubectl, folder)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("name", ["guide", "ip", "revision"])
+def test_our_own_documents_agree(name: str, release: str) -> None:
+    """What we write for a cluster fits together, in every release."""
+    clusters: dict[str, list[Any]] = {}
+    for path, content in the_plan(name, release).files():
+        clusters.setdefault(path.split("/")[0], []).extend(yaml.load_all(content))
+    for documents in clusters.values():
+        found = [each for each in told(documents, release) if "extensionProviders" not in each]
+        assert found == []
+
+
+def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
+    """`namespace:` moves metadata alone; every host, value and mesh config that stayed behind is told."""
+    the_plan("guide", "1.31").kustomize().write(tmp_path)
+    istiod = transformed(kubectl, tmp_path / "external/install/external-istiod", {"namespace": "other"})
+    assert told(istiod) == [
+        "IstioOperator other/external-istiod error: spec.values.global.istioNamespace: is 'external-istiod', "
+        "but metadata.namespace is 'other': give both the same",
+        "IstioOperator other/external-istiod warning: spec.meshConfig.rootNamespace: is 'external-istiod', "
+        "but metadata.namespace is 'other': look twice",
+    ]
+    routing = transformed(kubectl, tmp_path / "external/start-the-control-plane", {"namespace": "other"})
+    hosts = "is 'istiod.external-istiod.svc.cluster.local', but istiod is in this document's namespace 'other'"
+    assert told(routing) == [
+        f"VirtualService other/external-istiod-vs error: spec.http[0].route[0].destination.host: {hosts}: "
+        "write istiod.other.svc...",
+        f"VirtualService other/external-istiod-vs error: spec.http[1].route[0].destination.host: {hosts}: "
+        "write istiod.other.svc...",
+        f"DestinationRule other/external-istiod-dr error: spec.host: {hosts}: write istiod.other.svc...",
+    ]
+
+
+def test_a_prefix_of_kustomize(kubectl: str, tmp_path: Path) -> None:
+    """`namePrefix:` renames the Gateway and not what names it, and the Secret that istiod mounts."""
+    the_plan("guide", "1.31").kustomize().write(tmp_path / "guide")
+    routing = transformed(kubectl, tmp_path / "guide/external/start-the-control-plane", {"namePrefix": "my-"})
+    assert told(routing) == [
+        "VirtualService external-istiod/my-external-istiod-vs error: spec.gateways[0]: is 'external-istiod-gw', "
+        "which no Gateway here is named; there is my-external-istiod-gw"
+    ]
+    the_plan("hostile", "1.31").kustomize().write(tmp_path / "hostile")
+    secret = next(path for path in tmp_path.glob("hostile/*/secrets/*/*.yaml") if "config: |" in path.read_text())
+    assert told(transformed(kubectl, secret.parent, {"namePrefix": "my-"})) == [
+        "Secret n-12345/my-istio-kubeconfig error: metadata.name: is 'my-istio-kubeconfig', "
+        "but istiod mounts 'istio-kubeconfig': give it this name"
+    ]
+
+
+def test_one_object_in_two_versions() -> None:
+    """kustomize lets v1 and v1beta1 of one object pass, of which one would overwrite the other."""
+    rule = {"kind": "DestinationRule", "metadata": {"name": "a", "namespace": "n"}, "spec": {"host": "a.b"}}
+    both = [{"apiVersion": f"networking.istio.io/{version}", **rule} for version in ("v1beta1", "v1")]
+    assert told(both) == [
+        "DestinationRule n/a error: metadata.name: stands twice, as networking.istio.io/v1beta1 and "
+        "networking.istio.io/v1, and the last one wins: leave one out"
+    ]
+    assert told([both[0], {**both[1], "metadata": {"name": "b", "namespace": "n"}}]) == []
+
+
+def test_topologies_of_the_tests_are_there() -> None:
+    """The topologies that other tests share are the ones on disk."""
+    assert all(path.is_file() for path in TOPOLOGIES.values())
