@@ -14,7 +14,8 @@ The modules in reading order, in which each imports only from those before it:
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference
-    outcome     step, commands, runbook, output, kustomize, plan
+    outcome     step, commands, runbook, output, kustomize, plan, krm,
+                exec_plugin
     edge        schemas (tables), cli
 
 Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.

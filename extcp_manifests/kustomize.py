@@ -88,15 +88,20 @@ class KustomizeTree:
 # --------------------------------------------------------------------------------------------------------------- bases
 
 
+def part_of(step: Step) -> str:
+    """What becomes of a step's file: it is `applied`, or is for istioctl (`install`) or Helm (`values`)."""
+    return {"kubectl": "applied", "istioctl": "install", "helm": "values"}[step.command[0][0]]
+
+
 def _relocate(step: Step) -> str:
     """The path of a step's file in the tree."""
     path = step.path or ""
     cluster, file = path.split("/", 1)[0], basename(path)
     name = file.removesuffix(".yaml").removesuffix(".values")
-    match step.command[0][0]:
-        case "istioctl":
+    match part_of(step):
+        case "install":
             return f"{cluster}/install/{name}/{file}"
-        case "helm":
+        case "values":
             return f"{cluster}/values/{name}/values.yaml"
         case _ if step.secret:
             return f"{cluster}/secrets/{name}/{file}"

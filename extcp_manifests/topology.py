@@ -344,6 +344,10 @@ class Metadata:
     name: Annotated[GatewayName, Field(description="Name of the whole.")]
 
 
+API_VERSION = "extcp-manifests/v1"
+KIND = "ExternalControlPlane"
+
+
 class _File(BaseModel):
     model_config = CONFIG
 

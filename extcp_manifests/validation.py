@@ -1,7 +1,7 @@
 """Validation of whole files: each document by its kind, and reports of what was found."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,24 +49,25 @@ def validate_text(file: str, text: str | bytes, *, release: Release | str) -> li
         documents = yaml.load_all(text)
     except InvalidInput as error:
         return [Result(file, "", "error", problem.path, problem.message) for problem in error.problems]
-    results = [result for document in documents for result in _results(file, document, record)]
-    for document, found in check_agreement(documents):
-        level: Level = "warning" if found.is_warning else "error"
-        results.append(Result(file, document_name(document), level, found.problem.path, found.problem.message))
-    return results
+    return [
+        Result(file, document_name(document), level, problem.path, problem.message)
+        for document, level, problem in validate_documents(documents, release=record)
+    ]
 
 
-def _results(file: str, document: Any, release: Release) -> Iterator[Result]:
-    if not isinstance(document, Mapping):
-        return
-    check = _CHECKS.get(str(document.get("kind")))
-    if check is None:
-        return
-    found = check(document, release)
-    levels: tuple[tuple[Level, Sequence[Problem]], ...] = (("error", found.errors), ("warning", found.warnings))
-    for level, problems in levels:
-        for problem in problems:
-            yield Result(file, document_name(document), level, problem.path, problem.message)
+def validate_documents(
+    documents: Iterable[Any], *, release: Release | str
+) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
+    """The same for plain documents: each finding with its document and its level."""
+    record = find_release(release)
+    known = [document for document in documents if isinstance(document, Mapping)]
+    for document in known:
+        check = _CHECKS.get(str(document.get("kind")))
+        found = check(document, record) if check else Findings((), ())
+        yield from ((document, "error", problem) for problem in found.errors)
+        yield from ((document, "warning", problem) for problem in found.warnings)
+    for document, each in check_agreement(known):
+        yield document, "warning" if each.is_warning else "error", each.problem
 
 
 def _operator(document: Mapping[str, Any], release: Release) -> Findings:

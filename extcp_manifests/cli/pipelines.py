@@ -5,7 +5,17 @@ from pathlib import Path
 
 import click
 
-from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_changes, report_files, write_files
+from extcp_manifests import exec_plugin, krm, yaml
+from extcp_manifests.cli.shared import (
+    CREDENTIALS,
+    FILE,
+    RELEASE,
+    plan_of,
+    print_changes,
+    report_files,
+    text,
+    write_files,
+)
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.output import add_missing
 
@@ -35,6 +45,36 @@ def write_bases(
     for skeleton in skeletons:
         paths += add_missing(output, skeleton)
     report_files(output, paths)
+
+
+@commands.command("krm")
+def run_function() -> None:
+    """Answer a KRM ResourceList: standard input to standard output, with a topology as functionConfig.
+
+    The exit code is 1 where a result is an error.
+    """
+    answer = krm.run(text("-"))
+    click.echo(yaml.dump(answer.resource_list), nl=False)
+    sys.exit(1 if answer.failed else 0)
+
+
+@commands.group("plugin")
+def plugin() -> None:
+    """Use topologies as generators of kustomize (`kubectl kustomize --enable-alpha-plugins`)."""
+
+
+@plugin.command("install")
+@click.option("--home", metavar="DIR", help="Folder of plugins, instead of the one where kubectl looks.")
+def install_plugin(home: str | None) -> None:
+    """Write the small program by which kustomize calls this one."""
+    click.echo(exec_plugin.install(home))
+
+
+@plugin.command("run", hidden=True)
+@click.argument("config", metavar="FILE")
+def run_plugin(config: str) -> None:
+    """Print the documents of the topology in FILE, as kustomize asks for them."""
+    click.echo(yaml.dump_all(krm.generate(text(config))), nl=False)
 
 
 @commands.command("diff")

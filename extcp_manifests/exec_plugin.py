@@ -1,0 +1,29 @@
+"""The legacy exec plugin of kustomize: a small program, at the place that the kind of our topologies has.
+
+Source: kustomize 5.5.0 and 5.8.1, run under kubectl: it looks below KUSTOMIZE_PLUGIN_HOME, or kustomize/plugin in the
+user's configuration, for <group>/<version>/<kind in lower case>/<Kind>, and calls that with the file of the generator.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from extcp_manifests.topology import API_VERSION, KIND
+
+
+def plugin_home() -> Path:
+    """The folder where kubectl looks for plugins."""
+    home = os.environ.get("KUSTOMIZE_PLUGIN_HOME")
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) if home else Path(settings) / "kustomize/plugin"
+
+
+def install(home: str | os.PathLike[str] | None = None) -> Path:
+    """Write the program, for the Python that runs now, and return its path. Raises OSError from the file system."""
+    target = (Path(home) if home else plugin_home()) / API_VERSION / KIND.lower() / KIND
+    target.parent.mkdir(parents=True, exist_ok=True)
+    program = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m extcp_manifests plugin run "$1"\n'
+    target.write_text(program, encoding="utf-8", newline="\n")
+    target.chmod(0o755)
+    return target
