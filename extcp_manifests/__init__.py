@@ -14,7 +14,7 @@ The modules in reading order, in which each imports only from those before it:
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference
-    outcome     step, commands, runbook, output, kustomize, plan, krm,
+    outcome     step, commands, runbook, output, kustomize, plan, gitops, krm,
                 exec_plugin
     edge        schemas (tables), cli
 

@@ -178,6 +178,7 @@ def _text_lines(indent: str, change: Change) -> Iterator[tuple[Sign, str]]:
     if change.old is None and change.new is None:
         yield "~", f"{indent}  ~ only comments, layout or the order of keys"
         return
-    for line in list(unified_diff(change.old.splitlines(), change.new.splitlines(), lineterm="", n=1))[2:]:
+    old, new = str(change.old).splitlines(), str(change.new).splitlines()
+    for line in list(unified_diff(old, new, lineterm="", n=1))[2:]:
         sign: Sign = "+" if line.startswith("+") else "-" if line.startswith("-") else " "
         yield sign, f"{indent}  {line}"

@@ -64,8 +64,10 @@ def validate_documents(
     for document in known:
         check = _CHECKS.get(str(document.get("kind")))
         found = check(document, record) if check else Findings((), ())
-        yield from ((document, "error", problem) for problem in found.errors)
-        yield from ((document, "warning", problem) for problem in found.warnings)
+        for problem in found.errors:
+            yield document, "error", problem
+        for problem in found.warnings:
+            yield document, "warning", problem
     for document, each in check_agreement(known):
         yield document, "warning" if each.is_warning else "error", each.problem
 

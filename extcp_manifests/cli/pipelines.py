@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from extcp_manifests import exec_plugin, krm, yaml
+from extcp_manifests import exec_plugin, gitops, krm, yaml
 from extcp_manifests.cli.shared import (
     CREDENTIALS,
     FILE,
@@ -17,7 +17,7 @@ from extcp_manifests.cli.shared import (
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.output import add_missing
+from extcp_manifests.output import add_missing, write
 
 
 @click.group()
@@ -45,6 +45,43 @@ def write_bases(
     for skeleton in skeletons:
         paths += add_missing(output, skeleton)
     report_files(output, paths)
+
+
+@commands.command("argocd")
+@FILE
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the Applications.")
+@click.option("--repo", required=True, metavar="URL", help="The Git repository that has the kustomize tree.")
+@click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
+@click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
+@click.option("--namespace", default="argocd", show_default=True, help="Namespace of Argo CD.")
+@click.option("--project", default="default", show_default=True, help="Project of the Applications.")
+@RELEASE
+def write_applications(
+    file: str, output: str, repo: str, revision: str, path: str, namespace: str, project: str, release: str | None
+) -> None:
+    """Write Argo CD Applications for the kustomize tree of the topology in FILE (- is standard input)."""
+    repository = gitops.Repository(url=repo, revision=revision, path=path)
+    the_plan = plan_of(file, release, None)
+    entries = gitops.argocd(the_plan, repository, namespace=namespace, project=project)
+    report_files(output, write(output, entries), gitops.NOTES)
+
+
+@commands.command("flux")
+@FILE
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the Kustomizations.")
+@click.option("--source", default="flux-system", show_default=True, help="Flux's GitRepository of the kustomize tree.")
+@click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
+@click.option("--namespace", default="flux-system", show_default=True, help="Namespace of Flux.")
+@click.option("--here", metavar="CLUSTER", help="The cluster that Flux runs in.")
+@RELEASE
+def write_kustomizations(
+    file: str, output: str, source: str, path: str, namespace: str, here: str | None, release: str | None
+) -> None:
+    """Write Flux Kustomizations for the kustomize tree of the topology in FILE (- is standard input)."""
+    repository = gitops.Repository(path=path)
+    the_plan = plan_of(file, release, None)
+    entries = gitops.flux(the_plan, repository, source=source, namespace=namespace, here=here)
+    report_files(output, write(output, entries), gitops.NOTES)
 
 
 @commands.command("krm")

@@ -93,13 +93,13 @@ def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str) ->
 _BESIDE = (KUSTOMIZATION, OPENAPI, RUNBOOK)
 
 
-def report_files(folder: str, paths: list[str]) -> None:
+def report_files(folder: str, paths: list[str], first: str = RUNBOOK) -> None:
     """Tell which files were written, and what to do next."""
     for path in paths[:_MOST_PATHS]:
         click.echo(Path(folder, path))
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
-    click.echo(f"\nNext: follow {Path(folder, RUNBOOK)}, with {folder} as the current folder.")
+    click.echo(f"\nNext: follow {Path(folder, first)}, with {folder} as the current folder.")
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:

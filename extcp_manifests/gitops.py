@@ -1,0 +1,301 @@
+"""A kustomize tree for Argo CD and Flux: an Application or Kustomization a cluster and stage, in the plan's order.
+
+The external and the config cluster follow the plan step by step; a further cluster waits for what stands before it
+there, and for its own steps. Neither tool can apply an IstioOperator: what a pipeline must render is told in NOTES.md,
+and the tool applies what was rendered. Secrets are never part of it.
+
+Source: Argo CD 2.6 and later: docs/operator-manual/application.yaml, docs/user-guide/diffing.md, sync-waves.md; Flux
+2.3 and later: the API references of kustomize.toolkit.fluxcd.io/v1, helm.toolkit.fluxcd.io/v2 and
+source.toolkit.fluxcd.io/v1. Read and not run.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from posixpath import dirname, normpath
+from shlex import quote
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.builders import ConfigCluster, RemoteCluster
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.output import Entry
+from extcp_manifests.plan import Plan
+from extcp_manifests.step import Pipeline, Step
+from extcp_manifests.text import dns_label, printable, stand_in
+from extcp_manifests.topology import Topology
+
+NOTES = "NOTES.md"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """Where a kustomize tree lies in Git. Raises InvalidInput for what is no text, or leads out of the repository."""
+
+    url: str | None = None
+    """Where Git finds it; Flux knows that by itself."""
+    revision: str = "main"
+    path: str = "."
+    """The folder of the tree."""
+
+    def __post_init__(self) -> None:
+        texts = {"repo": "-" if self.url is None else self.url, "revision": self.revision, "path": self.path}
+        problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
+        if self.path.startswith("/") or ".." in self.path.split("/"):
+            problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))
+        if problems:
+            raise InvalidInput(problems)
+
+    def folder(self, path: str) -> str:
+        return normpath(f"{self.path}/{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a tool applies in one go: a base of the tree, or a file that istioctl rendered or Helm takes."""
+
+    name: str
+    cluster: str
+    step: Step
+    base: str
+    kind: str
+    """`applied`, `install` or `values`."""
+    wave: int
+    after: tuple[str, ...]
+    """The parts that it waits for."""
+    owned: tuple[Mapping[str, Any], ...] = field(default=())
+    """What istiod changes in it."""
+
+    @property
+    def folder(self) -> str:
+        """Where its manifests are: those of an IstioOperator must be rendered first."""
+        return self.base.replace("/install/", "/rendered/", 1) if self.kind == "install" else self.base
+
+
+def _parts(plan: Plan) -> Iterator[_Part]:
+    topology = plan.topology
+    prefix = topology.name or topology.mesh_id
+    spine = {topology.external_cluster.name, topology.config_cluster.name}
+    last: dict[str, _Part] = {}
+    seen: set[str] = set()
+    for step in plan.kustomize().relocated:
+        base = dirname(step.path or "")
+        if step.path is None or step.secret or base in seen:
+            continue
+        seen.add(base)
+        line = "" if step.cluster in spine else step.cluster
+        before = [last[key] for key in dict.fromkeys((line, "")) if key in last]
+        part = _Part(
+            name=_name(f"{prefix}-{base.replace('/', '-')}"),
+            cluster=step.cluster,
+            step=step,
+            base=base,
+            kind={"install": "install", "values": "values"}.get(base.split("/")[1], "applied"),
+            wave=max((each.wave + 1 for each in before), default=0),
+            after=tuple(each.name for each in before),
+            owned=tuple(_owned(topology, step)),
+        )
+        last[line] = part
+        yield part
+
+
+def _name(text: str) -> str:
+    return stand_in(text) if dns_label(text) else text
+
+
+_CA = ".webhooks[]?.clientConfig.caBundle"
+_POLICY = ".webhooks[]?.failurePolicy"
+
+
+def _owned(topology: Topology, step: Step) -> Iterator[Mapping[str, Any]]:
+    """The fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
+    injector, validator = topology.exposure.webhook_names(topology.names)
+    builder = step.builders[0] if step.builders else None
+    if injector and isinstance(builder, ConfigCluster | RemoteCluster):
+        yield _webhook("MutatingWebhookConfiguration", injector, _CA)
+    if validator and isinstance(builder, ConfigCluster):
+        for name in (validator, "istiod-default-validator"):
+            yield _webhook("ValidatingWebhookConfiguration", name, _CA, _POLICY)
+
+
+def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
+    return {"group": "admissionregistration.k8s.io", "kind": kind, "name": name, "jqPathExpressions": fields}
+
+
+# -------------------------------------------------------------------------------------------------------------- Argo CD
+
+
+def argocd(
+    plan: Plan, repository: Repository, *, namespace: str = "argocd", project: str = "default"
+) -> Iterator[Entry]:
+    """Applications whose sync waves follow the plan, and notes; clusters have the names that Argo CD knows them by."""
+    for part in _parts(plan):
+        source = {"repoURL": repository.url, "targetRevision": repository.revision}
+        spec: dict[str, Any] = {"project": project}
+        if part.kind == "values":
+            values = f"$values/{repository.folder(part.base)}/values.yaml"
+            chart = {**_chart(plan.topology), "helm": {"releaseName": _release_name(part), "valueFiles": [values]}}
+            spec["sources"] = [chart, {**source, "ref": "values"}]
+        else:
+            spec["source"] = {**source, "path": repository.folder(part.folder)}
+        spec["destination"] = {"name": part.cluster, "namespace": plan.topology.namespace}
+        options = ["ServerSideApply=true"] if part.kind == "install" else []
+        options += ["RespectIgnoreDifferences=true"] if part.owned else []
+        spec["syncPolicy"] = {"automated": {"prune": True}, **({"syncOptions": options} if options else {})}
+        if part.owned:
+            spec["ignoreDifferences"] = part.owned
+        annotations = {"argocd.argoproj.io/sync-wave": str(part.wave)}
+        metadata = {"name": part.name, "namespace": namespace, "annotations": annotations}
+        document = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec}
+        yield _entry(f"applications/{part.name}.yaml", document)
+    yield Entry(NOTES, (line.encode() for line in _notes(plan, repository, _ARGOCD)))
+
+
+def _chart(topology: Topology) -> dict[str, str]:
+    return {"repoURL": CHARTS, "chart": "gateway", "targetRevision": f"~{topology.release}.0"}
+
+
+CHARTS = "https://istio-release.storage.googleapis.com/charts"
+
+
+def _release_name(part: _Part) -> str:
+    return part.base.rpartition("/")[2]
+
+
+_ARGOCD = """\
+Apply `applications/` by a parent Application: sync waves order what one Application applies, and they only wait for
+Applications where `resource.customizations.health.argoproj.io_Application` of `argocd-cm` tells how healthy one is.
+Every cluster must be known to Argo CD by its name here.
+"""
+
+# ----------------------------------------------------------------------------------------------------------------- Flux
+
+
+def flux(
+    plan: Plan,
+    repository: Repository,
+    *,
+    source: str = "flux-system",
+    namespace: str = "flux-system",
+    here: str | None = None,
+) -> Iterator[Entry]:
+    """Kustomizations that depend on each other as the plan says, and notes.
+
+    `source` is the GitRepository of Flux; `here` is the cluster that Flux runs in, the others are reached by Secrets
+    with a kubeconfig.
+    """
+    charts = False
+    for part in _parts(plan):
+        reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)
+        if part.kind == "values":
+            charts = True
+            yield _entry(f"kustomizations/{part.name}.yaml", _helm_release(plan, part, namespace, reach))
+            continue
+        spec: dict[str, Any] = {
+            "interval": "10m",
+            "sourceRef": {"kind": "GitRepository", "name": source},
+            "path": f"./{repository.folder(part.folder)}",
+            "prune": True,
+            "wait": True,
+            **reach,
+            **({"dependsOn": [{"name": name} for name in part.after]} if part.after else {}),
+            **({"patches": [_once(each) for each in part.owned]} if part.owned else {}),
+        }
+        metadata = {"name": part.name, "namespace": namespace}
+        yield _entry(f"kustomizations/{part.name}.yaml", {**_KUSTOMIZATION, "metadata": metadata, "spec": spec})
+    if charts:
+        metadata = {"name": "istio", "namespace": namespace}
+        spec = {"interval": "1h", "url": CHARTS}
+        yield _entry("kustomizations/istio-charts.yaml", {**_REPOSITORY, "metadata": metadata, "spec": spec})
+    yield Entry(NOTES, (line.encode() for line in _notes(plan, repository, _FLUX)))
+
+
+_KUSTOMIZATION = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"}
+_REPOSITORY = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository"}
+
+
+def _kubeconfig(part: _Part) -> dict[str, Any]:
+    return {"kubeConfig": {"secretRef": {"name": f"kubeconfig-{part.base.split('/')[0]}"}}}
+
+
+def _helm_release(plan: Plan, part: _Part, namespace: str, reach: Mapping[str, Any]) -> dict[str, Any]:
+    chart: dict[str, Any] = {
+        "chart": "gateway",
+        "version": f"~{plan.topology.release}.0",
+        "sourceRef": {"kind": "HelmRepository", "name": "istio"},
+    }
+    (values,) = part.step.documents
+    spec = {
+        "interval": "10m",
+        "releaseName": _release_name(part),
+        "targetNamespace": plan.topology.namespace,
+        "storageNamespace": plan.topology.namespace,
+        "chart": {"spec": chart},
+        **reach,
+        "values": values.plain(),
+    }
+    metadata = {"name": part.name, "namespace": namespace}
+    return {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": metadata, "spec": spec}
+
+
+def _once(owned: Mapping[str, Any]) -> dict[str, Any]:
+    """Flux cannot leave single fields alone, so what istiod writes to is only applied where it is missing."""
+    patch = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": owned["kind"],
+        "metadata": {"name": owned["name"], "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}},
+    }
+    return {"target": {"kind": owned["kind"], "name": owned["name"]}, "patch": yaml.dump(patch)}
+
+
+_FLUX = """\
+Kustomizations wait for each other by `dependsOn`. HelmReleases cannot wait for Kustomizations, so those of gateways are
+tried again until istiod injects. Secrets named `kubeconfig-CLUSTER`, with the key `value`, tell Flux how to reach the
+other clusters. Webhooks that istiod writes to are applied once and then left alone.
+"""
+
+# ---------------------------------------------------------------------------------------------------------------- notes
+
+
+def _notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
+    name = plan.topology.name or plan.topology.mesh_id
+    yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
+    yield _RENDER.format(release=plan.topology.release)
+    yield "```sh\n"
+    for part in _parts(plan):
+        if part.kind == "install":
+            yield from _rendering(repository.folder(part.base), repository.folder(part.folder))
+    yield "```\n"
+    yield _SECRETS
+    for step in plan.steps:
+        if step.path is None:
+            yield f"```sh\n{_shell(step.command)}\n```\n"
+
+
+def _rendering(base: str, folder: str) -> Iterable[str]:
+    yield f"mkdir -p {quote(folder)}\n"
+    yield f"kubectl kustomize {quote(base)} | istioctl manifest generate -f - > {quote(f'{folder}/manifest.yaml')}\n"
+
+
+_RENDER = """
+## To render in a pipeline
+
+Neither Argo CD nor Flux can apply an IstioOperator. A step of the pipeline, with istioctl {release}, renders each one
+and commits the result, at the top of the repository:
+
+"""
+
+_SECRETS = """
+## To run by hand, or by what keeps your secrets
+
+The Secrets by which istiod reaches the clusters hold tokens and belong in no repository. They must be there before
+istiod starts, or before a cluster joins:
+
+"""
+
+
+def _shell(pipeline: Pipeline) -> str:
+    return " |\n  ".join(" ".join(map(quote, argv)) for argv in pipeline)
+
+
+def _entry(path: str, document: Mapping[str, Any]) -> Entry:
+    return Entry(path, (yaml.dump(document).encode(),))

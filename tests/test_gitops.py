@@ -1,0 +1,190 @@
+"""What Argo CD and Flux are given."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from test_kustomize import CASES, TOPOLOGIES, the_plan
+
+from extcp_manifests import InvalidInput, yaml
+from extcp_manifests.cli import cli
+from extcp_manifests.gitops import Repository, argocd, flux
+from extcp_manifests.output import Entry, write
+
+REPOSITORY = Repository(url="https://git.example.com/mesh.git", revision="v1", path="meshes/one")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+# The keys that the tools know, of those that are used here; lists of keys are required.
+# argoproj/argo-cd: docs/operator-manual/application.yaml; fluxcd/kustomize-controller: docs/spec/v1/kustomizations.md;
+# fluxcd/helm-controller: docs/spec/v2/helmreleases.md; fluxcd/source-controller: docs/spec/v1/helmrepositories.md.
+KNOWN: dict[str, dict[str, set[str]]] = {
+    "argoproj.io/v1alpha1 Application": {
+        "required": {"project", "destination"},
+        "allowed": {"source", "sources", "syncPolicy", "ignoreDifferences"},
+    },
+    "kustomize.toolkit.fluxcd.io/v1 Kustomization": {
+        "required": {"interval", "prune", "sourceRef"},
+        "allowed": {"path", "wait", "dependsOn", "kubeConfig", "patches"},
+    },
+    "helm.toolkit.fluxcd.io/v2 HelmRelease": {
+        "required": {"interval", "chart"},
+        "allowed": {"releaseName", "targetNamespace", "storageNamespace", "kubeConfig", "values"},
+    },
+    "source.toolkit.fluxcd.io/v1 HelmRepository": {"required": {"url"}, "allowed": {"interval"}},
+}
+
+
+def documents(entries: Any) -> list[Any]:
+    """The documents among the files, in their order; the notes are no document."""
+    found: list[Entry] = list(entries)
+    assert found[-1].path == "NOTES.md"
+    return [yaml.load(b"".join(entry.pieces)) for entry in found[:-1]]
+
+
+def notes(entries: Any) -> str:
+    return b"".join(list(entries)[-1].pieces).decode()
+
+
+@pytest.mark.parametrize(("name", "release"), CASES)
+def test_documents_have_the_keys_of_their_kind(name: str, release: str) -> None:
+    """Each document has what its kind demands and no key that it does not know; names are labels, each there once."""
+    plan = the_plan(name, release)
+    for found in (documents(argocd(plan, REPOSITORY)), documents(flux(plan, REPOSITORY))):
+        for document in found:
+            keys = KNOWN[f"{document['apiVersion']} {document['kind']}"]
+            spec = set(document["spec"])
+            assert spec >= keys["required"]
+            assert spec <= keys["required"] | keys["allowed"]
+        names = [document["metadata"]["name"] for document in found]
+        assert len(set(names)) == len(names) > 4
+        assert all(NAME.fullmatch(each) for each in names)
+
+
+@pytest.mark.parametrize(("name", "release"), CASES)
+def test_everything_of_the_tree_is_there_once(name: str, release: str) -> None:
+    """Each base of the tree is one Application, those of Secrets are none; an IstioOperator's is what was rendered."""
+    plan = the_plan(name, release)
+    bases = {
+        path.rpartition("/")[0].replace("/install/", "/rendered/")
+        for path, _ in plan.kustomize().files()
+        if path.count("/") > 1 and "/secrets/" not in path
+    }
+    found = []
+    for document in documents(argocd(plan, REPOSITORY)):
+        spec = document["spec"]
+        if "source" in spec:
+            found.append(spec["source"]["path"])
+            assert (spec["source"]["repoURL"], spec["source"]["targetRevision"]) == (REPOSITORY.url, "v1")
+        else:
+            chart, values = spec["sources"]
+            assert (chart["chart"], values["ref"]) == ("gateway", "values")
+            (file,) = chart["helm"]["valueFiles"]
+            found.append(file.removeprefix("$values/").removesuffix("/values.yaml"))
+    assert sorted(found) == sorted(f"meshes/one/{base}" for base in bases)
+
+
+@pytest.mark.parametrize(("name", "release"), CASES)
+def test_the_order_is_the_plans(name: str, release: str) -> None:
+    """Waves rise along the external and the config cluster and within each further cluster; dependsOn looks back."""
+    plan = the_plan(name, release)
+    topology = plan.topology
+    spine = {topology.external_cluster.name, topology.config_cluster.name}
+    waves: dict[str, list[int]] = {}
+    for document in documents(argocd(plan, REPOSITORY)):
+        cluster = document["spec"]["destination"]["name"]
+        wave = int(document["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        waves.setdefault("" if cluster in spine else cluster, []).append(wave)
+    assert all(found == sorted(set(found)) for found in waves.values())
+    assert len(waves) == 1 + len(topology.remote_clusters)
+    seen: set[str] = set()
+    for document in documents(flux(plan, REPOSITORY)):
+        waits = [each["name"] for each in document["spec"].get("dependsOn", ())]
+        assert len(waits) == len(set(waits))
+        assert seen >= set(waits) or document["kind"] != "Kustomization"
+        seen.add(document["metadata"]["name"])
+
+
+@pytest.mark.parametrize(("name", "owned"), [("guide", False), ("ip", True), ("revision", False), ("ipv6", True)])
+def test_what_istiod_owns_is_left_alone(name: str, owned: bool) -> None:
+    """By IP address istiod writes to webhooks, whose fields are ignored there alone; by host name to none."""
+    plan = the_plan(name, "1.31")
+    found = {
+        document["spec"]["source"]["path"].rpartition("/")[2]: document["spec"]
+        for document in documents(argocd(plan, REPOSITORY))
+        if "ignoreDifferences" in document["spec"]
+    }
+    remotes = {"remote-cluster"} if plan.topology.remote_clusters else set()
+    assert set(found) == ({"remote-config-cluster", *remotes} if owned else set())
+    for spec in found.values():
+        assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+        for each in spec["ignoreDifferences"]:
+            fields = [".webhooks[]?.clientConfig.caBundle", ".webhooks[]?.failurePolicy"]
+            mutating = each["kind"] == "MutatingWebhookConfiguration"
+            assert each["group"] == "admissionregistration.k8s.io"
+            assert each["jqPathExpressions"] == (fields[:1] if mutating else fields)
+    patched = [document for document in documents(flux(plan, REPOSITORY)) if "patches" in document["spec"]]
+    assert bool(patched) == owned
+    for document in patched:
+        for patch in document["spec"]["patches"]:
+            metadata = yaml.load(patch["patch"])["metadata"]
+            assert metadata["annotations"] == {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
+            assert metadata["name"] == patch["target"]["name"]
+
+
+def test_notes_tell_what_a_pipeline_renders() -> None:
+    """Every IstioOperator has its command, and every Secret that must be made by hand; no token is anywhere."""
+    plan = the_plan("guide", "1.31")
+    for entries in (argocd(plan, REPOSITORY), flux(plan, REPOSITORY)):
+        text = notes(entries)
+        operators = [path for path in plan.render() if b"kind: IstioOperator" in plan.render()[path]]
+        assert text.count("istioctl manifest generate -f -") == len(operators)
+        assert text.count("istioctl create-remote-secret") == 2
+        assert "with istioctl 1.31" in text
+    hostile = the_plan("hostile", "1.31")
+    tokens = [each.token.get_secret_value() for each in hostile.credentials.values()]
+    for entries in (argocd(hostile, REPOSITORY), flux(hostile, REPOSITORY)):
+        text = "".join(b"".join(entry.pieces).decode() for entry in entries)
+        assert not any(token in text for token in tokens)
+
+
+def test_flux_in_one_of_the_clusters() -> None:
+    """The cluster that Flux runs in needs no kubeconfig, the others have one each."""
+    found = documents(flux(the_plan("guide", "1.31"), REPOSITORY, here="external"))
+    secrets = {(each["spec"].get("kubeConfig") or {}).get("secretRef", {}).get("name") for each in found}
+    assert secrets == {None, "kubeconfig-cluster1", "kubeconfig-cluster2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"path": "../up"}, "path: '../up' leads out of the repository: name a folder in it"),
+        ({"path": "/abs"}, "path: '/abs' leads out of the repository: name a folder in it"),
+        ({"url": ""}, "repo: has 0 characters: use 1 to 253"),
+        ({"revision": "a\nb"}, "revision: 'a\\nb' has a control character: leave it out"),
+    ],
+)
+def test_repositories(change: dict[str, str], problem: str) -> None:
+    """Texts that no tool takes, and folders outside of the repository, are refused."""
+    with pytest.raises(InvalidInput) as caught:
+        Repository(**{"url": "https://x", **change})
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("command", [["argocd", "--repo", "https://git.example.com/x"], ["flux"]])
+def test_the_commands(command: list[str], tmp_path: Path) -> None:
+    """Both commands write their files and name the notes to follow."""
+    name, *options = command
+    done = CliRunner().invoke(cli, [name, str(TOPOLOGIES["guide"]), "-o", str(tmp_path), *options])
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith(f"Next: follow {tmp_path / 'NOTES.md'}, with {tmp_path} as the current folder.\n")
+    assert len(list(tmp_path.rglob("*.yaml"))) > 10
+
+
+def test_folders_of_both_are_written_like_others(tmp_path: Path) -> None:
+    """A further run removes what no longer belongs."""
+    write(tmp_path, argocd(the_plan("guide", "1.24"), REPOSITORY))
+    before = set(tmp_path.rglob("*.yaml"))
+    write(tmp_path, argocd(the_plan("ip", "1.24"), REPOSITORY))
+    assert not before & set(tmp_path.rglob("*.yaml"))
