@@ -16,7 +16,7 @@ The modules in reading order, in which each imports only from those before it:
     input       inputs, topology, credentials, validation, difference
     outcome     step, commands, runbook, output, kustomize, plan, gitops, krm,
                 exec_plugin
-    edge        schemas (tables), cli
+    edge        schemas (tables), cli, testing (a pytest plugin)
 
 Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
 """

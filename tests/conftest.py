@@ -1,6 +1,5 @@
 """Options and places that tests share."""
 
-import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -14,20 +13,6 @@ SHARED = ROOT.parent / "shared"
 # Examples are drawn alike in every run, so that a failure is the change's and not the day's.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite golden/ and list what changed")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--update-golden") and os.environ.get("CI"):
-        raise pytest.UsageError("--update-golden is refused under CI: update golden/ by hand and review it")
-
-
-@pytest.fixture
-def update_golden(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--update-golden"))
 
 
 @pytest.fixture(scope="session")

@@ -42,28 +42,6 @@ def _commands(the_plan: Plan) -> str:
     return "\n".join(f"{step.command} {step.undo}" for step in the_plan.steps).replace(the_plan.topology.release, "R")
 
 
-def stored(name: str) -> Files:
-    """Every file below golden/<topology>/."""
-    folder = GOLDEN / name
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-
-
-def update(name: str) -> list[str]:
-    """Make the stored files the expected ones; the changed paths come back."""
-    old, new = stored(name), expected(name)
-    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
-    for path in changed:
-        target = GOLDEN / name / path
-        if path in new:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(new[path])
-        else:
-            target.unlink()
-    return changed
-
-
 def _plan(name: str, release: str) -> Plan:
     source = TOPOLOGIES[name]
     credentials = source.with_suffix(".credentials.yaml")

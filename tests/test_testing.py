@@ -1,0 +1,171 @@
+"""The pytest plugin, in projects of users."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extcp_manifests import Plan, load, load_credentials, plan
+from extcp_manifests.kubernetes import Namespace, ObjectMeta
+from extcp_manifests.testing import GoldenManifests, files_of
+
+ROOT = Path(__file__).parents[1]
+TEST = """
+from extcp_manifests import load, plan
+
+
+def test_mesh(golden_manifests):
+    golden_manifests(plan(load(__file__.replace("test_mesh.py", "mesh.yaml"))), "golden/mesh")
+"""
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one golden test and the guide's topology."""
+    (tmp_path / "test_mesh.py").write_text(TEST)
+    shutil.copy(ROOT / "examples/guide.yaml", tmp_path / "mesh.yaml")
+    return tmp_path
+
+
+def pytest_in(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run pytest as a user would, outside of CI."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "PYTEST_ADDOPTS")}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    return subprocess.run(
+        command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+def life_of_a_golden(project: Path, **variables: str) -> None:
+    """A golden is missing, is written, holds, and breaks by document and path when the topology changes."""
+    missing = pytest_in(project, **variables)
+    assert missing.returncode == 1
+    assert "+ external/external-istiod.yaml" in missing.stdout
+    assert not (project / "golden").exists()
+    written = pytest_in(project, "--extcp-update-golden", **variables)
+    assert written.returncode == 0, written.stdout
+    assert "golden manifests: 21 files changed" in written.stdout
+    assert "golden/mesh/external/external-istiod.yaml" in written.stdout
+    assert pytest_in(project, **variables).returncode == 0
+    topology = project / "mesh.yaml"
+    topology.write_text(topology.read_text().replace("/dev/stdout", "/dev/stderr"))
+    broken = pytest_in(project, **variables)
+    assert broken.returncode == 1
+    report = broken.stdout.split("golden/mesh is not what is written now (- stored, + now):\n")[1]
+    assert report.startswith(
+        "    external/external-istiod.yaml\n"
+        "      IstioOperator external-istiod/external-istiod\n"
+        '      ~ spec.meshConfig.accessLogFile: "/dev/stdout" -> "/dev/stderr"\n'
+        "Run pytest --extcp-update-golden, and review the change.\n"
+    )
+
+
+def test_a_project(project: Path) -> None:
+    """From an empty folder to a golden that guards the mesh."""
+    life_of_a_golden(project)
+
+
+def test_a_project_with_the_wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same with the wheel that users install, whose entry point brings the plugin."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"pip cannot build the wheel here: {done.stderr.strip()[-200:]}")
+    (wheel,) = folder.glob("*.whl")
+    target = folder / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+    life_of_a_golden(project, PYTHONPATH=str(target))
+    where = "import extcp_manifests.testing as t; print(t.__file__)"
+    variables = {**os.environ, "PYTHONPATH": str(target)}
+    command = [sys.executable, "-c", where]
+    found = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()).is_relative_to(target)
+
+
+def test_left_over_files(project: Path) -> None:
+    """A file that is no longer written is an orphan; updating removes it, but never a file that begins with a dot."""
+    pytest_in(project, "--extcp-update-golden")
+    orphan, hidden = project / "golden/mesh/old/a.yaml", project / "golden/mesh/.gitignore"
+    orphan.parent.mkdir()
+    orphan.write_text("a: b")
+    hidden.write_text("*.tmp")
+    failed = pytest_in(project)
+    assert "  - old/a.yaml\n" in failed.stdout
+    updated = pytest_in(project, "--extcp-update-golden")
+    assert "golden manifests: 1 files changed" in updated.stdout
+    assert (orphan.exists(), hidden.exists()) == (False, True)
+
+
+def test_ci_never_updates(project: Path) -> None:
+    """Under CI nothing is rewritten, and the run fails."""
+    refused = pytest_in(project, "--extcp-update-golden", CI="true")
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--extcp-update-golden is refused under CI: update by hand, and review the change" in refused.stderr
+    assert not (project / "golden").exists()
+
+
+def test_documents_and_files(tmp_path: Path) -> None:
+    """Documents become a file each, by kind, namespace and name; files stand as they are, as text or bytes."""
+    namespace = Namespace(metadata=ObjectMeta(name="a"))
+    same: list[Any] = [namespace, namespace, {"kind": "Gateway", "metadata": {"name": "g", "namespace": "../n"}}, {}]
+    files = files_of(same)
+    assert list(files) == ["namespace-a.yaml", "namespace-a-2.yaml", "gateway-..-n-g.yaml", "document.yaml"]
+    assert files["namespace-a.yaml"] == b"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n"
+    updated: list[str] = []
+    one: dict[str, bytes | str] = {"x.txt": "text", "y": b"bytes"}
+    other: dict[str, bytes | str] = {"x.txt": b"text", "y": "bytes"}
+    GoldenManifests(tmp_path, tmp_path / "t/test_x.py", updated)(one, "g")
+    assert [Path(path).name for path in updated] == ["x.txt", "y"]
+    GoldenManifests(tmp_path, tmp_path / "t/test_x.py", None)(other, "g")
+
+
+@pytest.mark.parametrize(
+    ("manifests", "folder", "problem"),
+    [
+        ({"a": "b"}, ".", r"^\. holds the test itself: keep golden manifests in a folder of their own$"),
+        ({"../../out": "b"}, "g", r"^\.\./\.\./out leads out of .*g: give it another name$"),
+    ],
+)
+def test_what_is_refused(manifests: dict[str, str], folder: str, problem: str, tmp_path: Path) -> None:
+    """Nothing outside of a golden folder is ever written or removed."""
+    kept = tmp_path / "kept.yaml"
+    kept.write_text("a: b")
+    with pytest.raises(pytest.fail.Exception, match=problem):
+        GoldenManifests(tmp_path, tmp_path / "test_x.py", [])(manifests, folder)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["kept.yaml"]
+
+
+def test_tokens_are_no_goldens(tmp_path: Path) -> None:
+    """A plan with credentials is refused, since its files hold tokens; a report of Secrets shows nothing of them."""
+    source = ROOT / "tests/topologies/hostile.yaml"
+    the_plan: Plan = plan(load(source), credentials=load_credentials(source.with_suffix(".credentials.yaml")))
+    golden = GoldenManifests(tmp_path, tmp_path / "t/test_x.py", None)
+    with pytest.raises(pytest.fail.Exception, match=r"^a plan with credentials has tokens in its files: leave"):
+        golden(the_plan, "g")
+    (tmp_path / "g").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / f"g/{name}.yaml").write_text(f"kind: Secret\nmetadata: {{name: {name}}}\nstringData: {{t: hush}}\n")
+    new = {f"{name}.yaml": f"kind: Secret\nmetadata: {{name: {name}}}\nstringData: {{t: other}}\n" for name in "ab"}
+    with pytest.raises(pytest.fail.Exception) as caught:
+        golden(new, "g")
+    assert "hush" not in str(caught.value)
+    assert "other" not in str(caught.value)
+
+
+def test_every_option_has_our_prefix() -> None:
+    """What the plugin adds to pytest has names that no other plugin has."""
+    text = (ROOT / "extcp_manifests/testing.py").read_text()
+    assert text.count("addoption(") == 2  # the hook, and one option
+    assert 'OPTION = "--extcp-' in text
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    assert entry == {"extcp-manifests": "extcp_manifests.testing"}
