@@ -9,7 +9,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 import pytest
 
@@ -61,9 +61,10 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
     """Manifests as files: a plan's with its runbook, and documents by kind, namespace and name."""
     if isinstance(manifests, Plan):
         return {**manifests.render(), "RUNBOOK.md": manifests.runbook().encode()}
-    if isinstance(manifests, Mapping):
-        return {path: text.encode() if isinstance(text, str) else text for path, text in manifests.items()}
     files: dict[str, bytes] = {}
+    if isinstance(manifests, Mapping):
+        named = cast("Mapping[str, bytes | str]", manifests)
+        return {path: text.encode() if isinstance(text, str) else text for path, text in named.items()}
     for document in manifests:
         plain = document.plain() if isinstance(document, Model) else document
         metadata = plain.get("metadata") or {}

@@ -1,10 +1,14 @@
 """The examples do what they say."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from extcp_manifests import yaml
+from extcp_manifests.krm import run
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTED = {
@@ -22,3 +26,31 @@ def test_example(path: Path) -> None:
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(PRINTED[path.stem])
+
+
+def test_the_repository_of_goldens(tmp_path: Path) -> None:
+    """The example of a repository with golden manifests passes as it stands."""
+    shutil.copytree(EXAMPLES / "golden", tmp_path / "golden")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "golden"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_plugin_of_argo_cd(tmp_path: Path) -> None:
+    """The config management plugin's command emits the documents of the folder it is for."""
+    plugin = yaml.load((EXAMPLES / "argocd/plugin.yaml").read_bytes())
+    shutil.copy(EXAMPLES / "kustomize/mesh.yaml", tmp_path / plugin["spec"]["discover"]["fileName"])
+    name, *words = plugin["spec"]["generate"]["command"]
+    assert name == "extcp-manifests"
+    done = subprocess.run(
+        [sys.executable, "-m", "extcp_manifests", *words], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert [each["kind"] for each in yaml.load_all(done.stdout)][:2] == ["Namespace", "Gateway"]
+
+
+def test_the_configuration_of_the_function() -> None:
+    """The topology of the KRM example is answered with documents, and the image runs the command that is tested."""
+    config = yaml.load((EXAMPLES / "krm/function.yaml").read_bytes())
+    answer = run(yaml.dump({"kind": "ResourceList", "items": [], "functionConfig": config}))
+    assert (answer.failed, [each["kind"] for each in answer.resource_list["items"]]) == (False, ["Namespace"])
+    assert 'ENTRYPOINT ["extcp-manifests", "krm"]' in (EXAMPLES / "krm/Containerfile").read_text()

@@ -1,6 +1,8 @@
 """README.md says what is so."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +69,35 @@ def test_the_credentials_shown() -> None:
     text = next(block for block in blocks("yaml") if "kind: Credentials" in block)
     credentials = load_credentials(text.replace("the token of istio-reader-service-account in cluster2", "abc"))
     assert list(credentials) == ["cluster2"]
+
+
+SECTIONS = ("In kustomize pipelines", "In GitOps", "In golden tests")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_pipelines(section: str, kubectl: str, tmp_path: Path) -> None:
+    """The lines of each use run as they are written, one section after the other, beside the examples."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    text = README.split(f"## {section}\n")[1].split("\n## ")[0]
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    path = f"{Path(kubectl).parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "KUSTOMIZE_PLUGIN_HOME")}
+    environment |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config"), "PATH": path}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = {
+        "In kustomize pipelines": "kind: VirtualService",
+        "In GitOps": "Next: follow flux/NOTES.md, with flux as the current folder.",
+        "In golden tests": "to be reviewed",
+    }
+    assert told[section] in done.stdout
 
 
 def test_ci_runs_the_test_command() -> None:

@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 def pytest_in(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run pytest as a user would, outside of CI."""
     environment = {key: value for key, value in os.environ.items() if key not in ("CI", "PYTEST_ADDOPTS")}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words]
     return subprocess.run(
         command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True, check=False
     )
@@ -68,13 +68,8 @@ def life_of_a_golden(project: Path, **variables: str) -> None:
     )
 
 
-def test_a_project(project: Path) -> None:
-    """From an empty folder to a golden that guards the mesh."""
-    life_of_a_golden(project)
-
-
-def test_a_project_with_the_wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The same with the wheel that users install, whose entry point brings the plugin."""
+def test_a_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """From an empty folder to a golden that guards the mesh, with the wheel that users install."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     build = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]

@@ -1,11 +1,18 @@
 """The command line: every command is one call of the library."""
 
 import sys
+from importlib import import_module
 
 import click
 
-from extcp_manifests.cli import composing, generating, pipelines
 from extcp_manifests.errors import ExtcpError, InvalidInput
+
+_MODULES = {
+    "generating": ("generate", "plan", "inject", "schema", "releases"),
+    "composing": ("merge-mesh", "compose", "patch", "validate"),
+    "pipelines": ("kustomize", "krm", "plugin", "argocd", "flux", "diff"),
+}
+"""The commands by the modules that have them; a module is only loaded for one of its commands, or for help."""
 
 
 def main() -> None:
@@ -24,12 +31,21 @@ def main() -> None:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands of all modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for names in _MODULES.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for module, names in _MODULES.items():
+            if cmd_name in names:
+                group: click.Group = import_module(f"extcp_manifests.cli.{module}").commands
+                return group.commands[cmd_name]
+        return None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="extcp-manifests")
 def cli() -> None:
     """Every manifest of an Istio external control plane, from one topology."""
-
-
-for module in (generating, composing, pipelines):
-    for command in module.commands.commands.values():
-        cli.add_command(command)

@@ -107,10 +107,10 @@ def install_plugin(home: str | None) -> None:
     click.echo(exec_plugin.install(home))
 
 
-@plugin.command("run", hidden=True)
+@plugin.command("run")
 @click.argument("config", metavar="FILE")
 def run_plugin(config: str) -> None:
-    """Print the documents of the topology in FILE, as kustomize asks for them."""
+    """Print what the topology in FILE emits, as kustomize and Argo CD ask for it."""
     click.echo(yaml.dump_all(krm.generate(text(config))), nl=False)
 
 
