@@ -17,13 +17,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from posixpath import basename, dirname
-from typing import overload
 
 from extcp_manifests import output, yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.output import Entry
 from extcp_manifests.runbook import RUNBOOK, runbook
-from extcp_manifests.step import Pipeline, Step, text_of
+from extcp_manifests.step import Pipeline, Step, StepSequence, text_of
 from extcp_manifests.text import dns_label
 from extcp_manifests.topology import Topology
 
@@ -183,7 +182,7 @@ def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
-class _Relocated(Sequence[Step]):
+class _Relocated(StepSequence):
     """Steps as the tree has them; what is applied together is one command, at the first of its steps."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -194,18 +193,6 @@ class _Relocated(Sequence[Step]):
 
     def __reversed__(self) -> Iterator[Step]:
         return self._relocated(reversed(self._steps))
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Step]: ...
-
-    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
-        return list(self)[index]
 
     @cached_property
     def _firsts(self) -> dict[str, str]:

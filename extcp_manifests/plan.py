@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, overload
+from typing import Literal
 
 from extcp_manifests import builders, output
 from extcp_manifests.builders import gateways
@@ -24,7 +24,7 @@ from extcp_manifests.commands import (
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.kustomize import KustomizeTree
 from extcp_manifests.runbook import RUNBOOK, runbook
-from extcp_manifests.step import Builder, Check, Step, text_of
+from extcp_manifests.step import Builder, Check, Step, StepSequence, text_of
 from extcp_manifests.text import dns_label
 from extcp_manifests.topology import (
     SAMPLE_NAMESPACE,
@@ -102,7 +102,7 @@ class Plan:
                 yield step.path, once(step.builders), step.secret
 
 
-class Steps(Sequence[Step]):
+class Steps(StepSequence):
     """The steps of a plan; each is made anew whenever it is come to, so that thousands of clusters need no memory."""
 
     def __init__(self, plan: Plan) -> None:
@@ -117,18 +117,6 @@ class Steps(Sequence[Step]):
         for title, clusters, steps in reversed(_STAGES):
             for cluster in reversed(clusters(self._plan.topology)):
                 yield from reversed(list(steps(_scene(self._plan, title, cluster))))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Step]: ...
-
-    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
-        return list(self)[index]
 
 
 @dataclass(frozen=True, slots=True)

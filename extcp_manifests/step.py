@@ -1,7 +1,8 @@
 """What a plan consists of: steps with documents, commands and checks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 from extcp_manifests import yaml
 from extcp_manifests.kubernetes import Model
@@ -51,6 +52,22 @@ class Step:
     def documents(self) -> tuple[Model, ...]:
         """The documents of the step's file, built anew each time."""
         return tuple(builder.build() for builder in self.builders)
+
+
+class StepSequence(Sequence[Step]):
+    """Steps that are made anew whenever they are come to; `__iter__` and `__reversed__` make them."""
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Step]: ...
+
+    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        return list(self)[index]
 
 
 def text_of(builders: tuple[Builder, ...]) -> bytes:
