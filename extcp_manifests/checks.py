@@ -160,7 +160,7 @@ def is_address(text: str) -> bool:
         host = host[1:-1]
     elif ":" in host:
         return False
-    number = re.fullmatch(r"\+?[0-9]+", port)
+    number = re.fullmatch(r"\+?[0-9]{1,9}", port)
     return bool(colon and number and 1 <= int(port) <= 65535) and (is_fqdn(host) or is_ip(host))
 
 

@@ -326,7 +326,7 @@ class _Decoder:
 
     def _integer(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:
         number = data
-        if isinstance(data, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]*)", data):
+        if isinstance(data, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,19})", data):
             number = int(data)
         if isinstance(data, float) and data.is_integer():
             number = int(data)
@@ -404,13 +404,14 @@ def _shown(data: Any) -> str:
 
 
 _DURATION = re.compile(r"([-+]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)")
+_LONGEST_DURATION = 1000
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
 @lru_cache(maxsize=1024)
 def parse_duration(text: str) -> int | None:
     """The nanoseconds of a duration as Go's time.ParseDuration reads it, or None."""
-    whole = _DURATION.fullmatch(text)
+    whole = _DURATION.fullmatch(text) if len(text) <= _LONGEST_DURATION else None
     if whole is None:
         return None
     total = sum(_nanoseconds(number, unit) for number, unit in _parts(whole[2]))

@@ -95,6 +95,23 @@ def test_a_file_that_is_only_right_with_the_other_source() -> None:
     assert merge_mesh_config(shared=local, local=shared, release="1.16").problems == ()
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"connectTimeout": f"{'1' * 5000}s"},
+        {"proxyListenPort": "1" * 5000},
+        {"defaultConfig": {"discoveryAddress": f"a.b:{'1' * 5000}"}},
+        {"defaultConfig": {"tracing": {"sampling": "1" * 5000}}},
+    ],
+)
+def test_endless_numbers(config: dict[str, Any]) -> None:
+    """Numbers of thousands of digits are refused like others that are too large."""
+    try:
+        assert merge_mesh_config(shared=None, local=config, release="1.30").problems
+    except InvalidInput as error:
+        assert len(error.problems) == 1
+
+
 def test_what_a_broken_source_beats() -> None:
     """Values of the config cluster that a broken source replaces, or loses, are told with what is there instead."""
     shared = {"proxyHttpPort": 80, "ingressClass": "a", "defaultConfig": {"statusPort": 1}, "trustDomainAliases": ["a"]}
