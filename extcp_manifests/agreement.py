@@ -11,17 +11,32 @@ from typing import Any
 from extcp_manifests.checks import Found, error, warning
 
 Document = Mapping[str, Any]
-Rule = Callable[[Document, Sequence[Document]], Iterator[Found]]
+Rule = Callable[[Document, "_Set"], Iterator[Found]]
 """What looks at a document among the others of its set."""
 
 
 def check_agreement(documents: Iterable[Document]) -> Iterator[tuple[Document, Found]]:
     """Each document that does not fit itself or the others, and what is wrong with it; paths begin in the document."""
-    every = [document for document in documents if isinstance(document, Mapping)]
-    for document in every:
+    every = _Set([document for document in documents if isinstance(document, Mapping)])
+    for document in every.documents:
         for rule in _RULES.get(str(document.get("kind")), ()):
             for found in rule(document, every):
                 yield document, found
+
+
+class _Set:
+    """Documents, and what rules ask of them together."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = documents
+        self.firsts: dict[str, Document] = {}
+        for document in documents:
+            self.firsts.setdefault(_identity(document), document)
+        self.gateways = {
+            f"{_at(each, 'metadata', 'namespace') or ''}/{_at(each, 'metadata', 'name')}"
+            for each in documents
+            if each.get("kind") == "Gateway"
+        }
 
 
 def _at(document: Document, *path: str) -> Any:
@@ -36,7 +51,7 @@ def _items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def _namespaces_of_an_operator(document: Document, _: Sequence[Document]) -> Iterator[Found]:
+def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
     own = _at(document, "metadata", "namespace")
     components = _at(document, "spec", "components")
     gateways = [
@@ -65,7 +80,7 @@ def _host_of_istiod(document: Document, place: str, host: Any) -> Iterator[Found
         yield error(place, problem)
 
 
-def _routes(document: Document, _: Sequence[Document]) -> Iterator[Found]:
+def _routes(document: Document, _: _Set) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
         for number, route in enumerate(_items(_at(document, "spec", kind))):
             for index, entry in enumerate(_items(_at(route, "route"))):
@@ -73,25 +88,20 @@ def _routes(document: Document, _: Sequence[Document]) -> Iterator[Found]:
                 yield from _host_of_istiod(document, place, _at(entry, "destination", "host"))
 
 
-def _gateways_of_routes(document: Document, every: Sequence[Document]) -> Iterator[Found]:
+def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
     own = _at(document, "metadata", "namespace") or ""
-    known = {
-        f"{_at(each, 'metadata', 'namespace') or ''}/{_at(each, 'metadata', 'name')}"
-        for each in every
-        if each.get("kind") == "Gateway"
-    }
     for index, gateway in enumerate(_items(_at(document, "spec", "gateways"))):
         name = gateway if "/" in str(gateway) else f"{own}/{gateway}"
-        if known and gateway != "mesh" and name not in known:
-            there = ", ".join(sorted(each.rpartition("/")[2] for each in known))
+        if every.gateways and gateway != "mesh" and name not in every.gateways:
+            there = ", ".join(sorted(each.rpartition("/")[2] for each in every.gateways)[:5])
             yield error(f"spec.gateways[{index}]", f"is {gateway!r}, which no Gateway here is named; there is {there}")
 
 
-def _host_of_a_rule(document: Document, _: Sequence[Document]) -> Iterator[Found]:
+def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
     yield from _host_of_istiod(document, "spec.host", _at(document, "spec", "host"))
 
 
-def _name_of_a_secret(document: Document, _: Sequence[Document]) -> Iterator[Found]:
+def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
     """istiod mounts the config cluster's Secret by its name."""
     is_ours = _at(document, "metadata", "labels", "istio/multiCluster") == "true"
     has_config = any(_at(document, part, "config") is not None for part in ("data", "stringData"))
@@ -100,19 +110,18 @@ def _name_of_a_secret(document: Document, _: Sequence[Document]) -> Iterator[Fou
         yield error("metadata.name", f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
 
 
-def _twice(document: Document, every: Sequence[Document]) -> Iterator[Found]:
+def _twice(document: Document, every: _Set) -> Iterator[Found]:
     """kubectl applies one over the other where only the version of the API differs."""
-    mine = _identity(document)
-    first = next(each for each in every if _identity(each) == mine)
+    first = every.firsts[_identity(document)]
     if first is not document:
         versions = f"{first.get('apiVersion')} and {document.get('apiVersion')}"
         yield error("metadata.name", f"stands twice, as {versions}, and the last one wins: leave one out")
 
 
-def _identity(document: Document) -> tuple[Any, ...]:
+def _identity(document: Document) -> str:
     group = str(document.get("apiVersion")).rpartition("/")[0]
-    metadata = (_at(document, "metadata", "namespace"), _at(document, "metadata", "name"))
-    return (group, document.get("kind"), *metadata)
+    names = [_at(document, "metadata", key) for key in ("namespace", "name")]
+    return repr((group, document.get("kind"), *names))
 
 
 _RULES: Mapping[str, tuple[Rule, ...]] = {

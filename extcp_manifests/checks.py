@@ -150,7 +150,7 @@ def is_subnet(text: str) -> bool:
         ip_network(text, strict=False) if "/" in text else ip_address(text)
     except ValueError:
         return False
-    return True
+    return "/" not in text or text.rpartition("/")[2].isdecimal()  # Python takes a mask there, too
 
 
 def is_address(text: str) -> bool:

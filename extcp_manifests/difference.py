@@ -15,6 +15,7 @@ from deepdiff import DeepDiff
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.kubernetes import document_name
+from extcp_manifests.text import UNPRINTABLE
 
 Sign = Literal["+", "-", "~", " "]
 
@@ -49,13 +50,16 @@ def compare_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Iterato
 
 
 def _compare_contents(file: str, old: bytes, new: bytes) -> Iterator[Change]:
-    if not file.endswith((".yaml", ".yml", ".json")):
-        yield Change("~", file, "", "", old.decode("utf-8", "replace"), new.decode("utf-8", "replace"))
-        return
+    is_yaml = file.lower().endswith((".yaml", ".yml", ".json"))
     try:
         before, after = ([each for each in yaml.load_all(text) if each is not None] for text in (old, new))
     except InvalidInput:
-        yield Change("~", file, "", "the text, which is no YAML", HIDDEN, HIDDEN)
+        if is_yaml or b"kind:" in old + new:
+            yield Change("~", file, "", "the text, which is no YAML that is read here", HIDDEN, HIDDEN)
+            return
+        before = after = []
+    if not is_yaml and not any(isinstance(each, Mapping) and "kind" in each for each in (*before, *after)):
+        yield Change("~", file, "", "", old.decode("utf-8", "replace"), new.decode("utf-8", "replace"))
         return
     changes = list(compare_documents(before, after, file=file))
     yield from changes or [Change("~", file, "", "")]
@@ -76,13 +80,26 @@ def compare_documents(old: Iterable[Any], new: Iterable[Any], *, file: str = "")
 def _by_name(documents: Iterable[Any]) -> dict[str, Any]:
     """Documents by kind, namespace and name; those of the same, or of none, by their number too."""
     named: dict[str, Any] = {}
-    for document in documents:
+    for document in _flat(documents):
         name = document_name(document) or "document"
         number = 1
         while (key := name if number == 1 else f"{name} ({number})") in named:
             number += 1
         named[key] = document
     return named
+
+
+def _flat(documents: Iterable[Any]) -> Iterator[Any]:
+    """Documents, and those in lists such as `kubectl get` writes."""
+    for document in documents:
+        items = document.get("items") if isinstance(document, Mapping) else None
+        if isinstance(items, list) and str(document.get("kind")).endswith("List"):
+            kind = str(document["kind"]).removesuffix("List")
+            yield from _flat(
+                {**({"kind": kind} if kind else {}), **each} if isinstance(each, Mapping) else each for each in items
+            )
+        else:
+            yield document
 
 
 def _compare(file: str, name: str, old: Any, new: Any) -> Iterator[Change]:
@@ -125,10 +142,26 @@ def _path(place: Sequence[str | int]) -> str:
 HIDDEN = "(not shown)"
 
 
+# Documents that hold tokens and keys, and what of them may be shown.
+_SECRET = ("Secret", "Config", "Credentials")
+_OPEN = (("apiVersion",), ("kind",), ("type",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "labels"))
+
+
 def _shown(document: Any, place: Sequence[str | int], value: Any) -> Any:
     """A value for people, but nothing that a Secret holds."""
-    secret = isinstance(document, Mapping) and document.get("kind") == "Secret"
-    return HIDDEN if secret and (not place or place[0] in ("data", "stringData")) else value
+    secret = isinstance(document, Mapping) and document.get("kind") in _SECRET
+    if secret and not any(tuple(place[: len(each)]) == each for each in _OPEN):
+        return HIDDEN
+    return _unkeyed(value)
+
+
+def _unkeyed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unkeyed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = {key: _unkeyed(item) for key, item in value.items()}
+    return list(items.values()) if items and all(key.startswith("[name=") for key in items) else items
 
 
 # -------------------------------------------------------------------------------------------------------------- reports
@@ -181,4 +214,4 @@ def _text_lines(indent: str, change: Change) -> Iterator[tuple[Sign, str]]:
     old, new = str(change.old).splitlines(), str(change.new).splitlines()
     for line in list(unified_diff(old, new, lineterm="", n=1))[2:]:
         sign: Sign = "+" if line.startswith("+") else "-" if line.startswith("-") else " "
-        yield sign, f"{indent}  {line}"
+        yield sign, UNPRINTABLE.sub(lambda character: repr(character[0])[1:-1], f"{indent}  {line}")

@@ -9,6 +9,7 @@ Source: Argo CD 2.6 and later: docs/operator-manual/application.yaml, docs/user-
 source.toolkit.fluxcd.io/v1. Read and not run.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import dirname, normpath
@@ -21,7 +22,7 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.output import Entry
 from extcp_manifests.plan import Plan
 from extcp_manifests.step import Pipeline, Step
-from extcp_manifests.text import dns_label, printable, stand_in
+from extcp_manifests.text import dns_label, dns_subdomain, printable, stand_in
 from extcp_manifests.topology import Topology
 
 NOTES = "NOTES.md"
@@ -40,7 +41,12 @@ class Repository:
     def __post_init__(self) -> None:
         texts = {"repo": "-" if self.url is None else self.url, "revision": self.revision, "path": self.path}
         problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
-        if self.path.startswith("/") or ".." in self.path.split("/"):
+        problems += [
+            Problem(key, f"begins with '-', which commands take for an option: {text!r}")
+            for key, text in texts.items()
+            if text.startswith("-") and text != "-"
+        ]
+        if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
             problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))
         if problems:
             raise InvalidInput(problems)
@@ -61,7 +67,7 @@ class _Part:
     """`applied`, `install` or `values`."""
     wave: int
     after: tuple[str, ...]
-    """The parts that it waits for."""
+    """The parts that it waits for, which are no charts."""
     owned: tuple[Mapping[str, Any], ...] = field(default=())
     """What istiod changes in it."""
 
@@ -76,6 +82,7 @@ def _parts(plan: Plan) -> Iterator[_Part]:
     prefix = topology.name or topology.mesh_id
     spine = {topology.external_cluster.name, topology.config_cluster.name}
     last: dict[str, _Part] = {}
+    applied: dict[str, _Part] = {}
     seen: set[str] = set()
     for step in plan.kustomize().relocated:
         base = dirname(step.path or "")
@@ -84,6 +91,7 @@ def _parts(plan: Plan) -> Iterator[_Part]:
         seen.add(base)
         line = "" if step.cluster in spine else step.cluster
         before = [last[key] for key in dict.fromkeys((line, "")) if key in last]
+        awaited = [applied[key] for key in dict.fromkeys((line, "")) if key in applied]
         part = _Part(
             name=_name(f"{prefix}-{base.replace('/', '-')}"),
             cluster=step.cluster,
@@ -91,10 +99,12 @@ def _parts(plan: Plan) -> Iterator[_Part]:
             base=base,
             kind={"install": "install", "values": "values"}.get(base.split("/")[1], "applied"),
             wave=max((each.wave + 1 for each in before), default=0),
-            after=tuple(each.name for each in before),
+            after=tuple(each.name for each in awaited),
             owned=tuple(_owned(topology, step)),
         )
         last[line] = part
+        if part.kind != "values":
+            applied[line] = part
         yield part
 
 
@@ -124,10 +134,24 @@ def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
 # -------------------------------------------------------------------------------------------------------------- Argo CD
 
 
+def _require_names(**names: str) -> None:
+    problems = [Problem(key, problem) for key, name in names.items() if (problem := dns_subdomain(name))]
+    if problems:
+        raise InvalidInput(problems)
+
+
 def argocd(
     plan: Plan, repository: Repository, *, namespace: str = "argocd", project: str = "default"
 ) -> Iterator[Entry]:
-    """Applications whose sync waves follow the plan, and notes; clusters have the names that Argo CD knows them by."""
+    """Applications whose sync waves follow the plan, and notes; clusters have the names that Argo CD knows them by.
+
+    Raises InvalidInput for names that Kubernetes does not take.
+    """
+    _require_names(namespace=namespace, project=project)
+    return _argocd(plan, repository, namespace, project)
+
+
+def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:
     for part in _parts(plan):
         source = {"repoURL": repository.url, "targetRevision": repository.revision}
         spec: dict[str, Any] = {"project": project}
@@ -181,8 +205,17 @@ def flux(
     """Kustomizations that depend on each other as the plan says, and notes.
 
     `source` is the GitRepository of Flux; `here` is the cluster that Flux runs in, the others are reached by Secrets
-    with a kubeconfig.
+    with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
     """
+    _require_names(namespace=namespace, source=source)
+    topology = plan.topology
+    known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
+    if here is not None and here not in known:
+        raise InvalidInput([Problem("here", f"{here!r} is no cluster of this topology: use {', '.join(known[:5])}")])
+    return _flux(plan, repository, source, namespace, here)
+
+
+def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here: str | None) -> Iterator[Entry]:
     charts = False
     for part in _parts(plan):
         reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)

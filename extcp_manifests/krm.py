@@ -31,8 +31,19 @@ class Answer:
     """What a function gives back."""
 
     resource_list: dict[str, Any]
-    failed: bool
-    """Whether a result is an error; the process then ends with 1."""
+    text: str
+    """The same as YAML; where the given text is YAML that is refused, that text itself, so that no item is lost."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a result is an error; the process then ends with 1."""
+        return bool(self.errors)
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages of results that are errors."""
+        results = self.resource_list.get("results", ())
+        return [result["message"] for result in results if result["severity"] == "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,22 @@ class _Emit:
 
 
 def run(text: str | bytes) -> Answer:
-    """Answer a ResourceList; no input makes this fail, and none loses an item that could be read."""
+    """Answer a ResourceList; no input makes this fail, and none loses an item.
+
+    Items are read as Go's parser reads YAML 1.1, so that `yes` is a boolean unless it stands in quotes.
+    """
     try:
-        given = yaml.load(text)
+        resource_list = _answered(yaml.load(text))
+        return Answer(resource_list, yaml.dump(resource_list))
+    except yaml.NotYaml as error:
+        resource_list = _list([], [_result(problem) for problem in error.problems])
+        return Answer(resource_list, yaml.dump(resource_list))
     except InvalidInput as error:
-        return _answer([], [_result(problem) for problem in error.problems])
+        resource_list = _list([], [_result(problem) for problem in error.problems])
+        return Answer(resource_list, text if isinstance(text, str) else text.decode("utf-8", "replace"))
+
+
+def _answered(given: Any) -> dict[str, Any]:
     items = given.get("items") if isinstance(given, Mapping) else None
     known = list(items) if isinstance(items, list) else []
     try:
@@ -59,8 +81,8 @@ def run(text: str | bytes) -> Answer:
         the_plan, emit = _read(given.get("functionConfig"))
         merged = _merged(known, emitted(the_plan, emit))
     except InvalidInput as error:
-        return _answer(known, [_result(problem) for problem in error.problems], given)
-    return _answer(merged, list(_validated(merged, the_plan.topology.istio)), given)
+        return _list(known, [_result(problem) for problem in error.problems], given)
+    return _list(merged, list(_validated(merged, the_plan.topology.istio)), given)
 
 
 def generate(text: str | bytes) -> list[dict[str, Any]]:
@@ -182,7 +204,8 @@ def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
 
 def _validated(items: list[Any], release: Release) -> Iterator[dict[str, Any]]:
     for document, level, problem in validate_documents(items, release=release):
-        metadata = document.get("metadata") or {}
+        given = document.get("metadata")
+        metadata = given if isinstance(given, Mapping) else {}
         reference = {key: document[key] for key in ("apiVersion", "kind") if isinstance(document.get(key), str)}
         names = {key: metadata[key] for key in ("name", "namespace") if isinstance(metadata.get(key), str)}
         yield {**_result(problem, level), "resourceRef": {**reference, **names}}
@@ -193,13 +216,12 @@ def _result(problem: Problem, severity: str = "error") -> dict[str, Any]:
     return {"message": str(problem), "severity": severity, **place}
 
 
-def _answer(items: list[Any], results: list[dict[str, Any]], given: Any = None) -> Answer:
+def _list(items: list[Any], results: list[dict[str, Any]], given: Any = None) -> dict[str, Any]:
     config = given.get("functionConfig") if isinstance(given, Mapping) else None
-    resource_list = {
+    return {
         "apiVersion": API_VERSION,
         "kind": "ResourceList",
         "items": items,
         **({"functionConfig": config} if config is not None else {}),
         **({"results": results} if results else {}),
     }
-    return Answer(resource_list, failed=any(result["severity"] == "error" for result in results))

@@ -13,6 +13,7 @@ reads no file outside of a base, and merges lists by the keys of an `openapi` sc
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -92,20 +93,39 @@ def part_of(step: Step) -> str:
     return {"kubectl": "applied", "istioctl": "install", "helm": "values"}[step.command[0][0]]
 
 
-def _relocate(step: Step) -> str:
-    """The path of a step's file in the tree."""
-    path = step.path or ""
+def _own_folder(step: Step, path: str) -> str | None:
+    """The base of a file that has one for itself, or None for what is applied together with others."""
     cluster, file = path.split("/", 1)[0], basename(path)
     name = file.removesuffix(".yaml").removesuffix(".values")
-    match part_of(step):
-        case "install":
-            return f"{cluster}/install/{name}/{file}"
-        case "values":
-            return f"{cluster}/values/{name}/values.yaml"
-        case _ if step.secret:
-            return f"{cluster}/secrets/{name}/{file}"
-        case _:
-            return f"{cluster}/{step.stage.lower().replace(' ', '-')}/{file}"
+    part = "secrets" if step.secret else part_of(step)
+    return None if part == "applied" else f"{cluster}/{part}/{name}"
+
+
+def _relocate(steps: Iterable[Step]) -> dict[str, str]:
+    """The path of each file in the tree.
+
+    What a stage applies in a cluster one after the other shares a base; what comes behind another step has a further
+    one, so that no document goes before the steps that it waits for.
+    """
+    paths: dict[str, str] = {}
+    taken: set[str] = set()
+    current = ""
+    for step in steps:
+        own = _own_folder(step, step.path) if step.path else ""
+        if step.path is None or own:
+            current = ""
+            if step.path is not None:
+                file = "values.yaml" if part_of(step) == "values" else basename(step.path)
+                paths[step.path] = f"{own}/{file}"
+            continue
+        stage = f"{step.path.split('/', 1)[0]}/{step.stage.lower().replace(' ', '-')}"
+        if not re.fullmatch(rf"{re.escape(stage)}(?:-[0-9]+)?", current):
+            number = 1
+            while (current := stage if number == 1 else f"{stage}-{number}") in taken:
+                number += 1
+            taken.add(current)
+        paths[step.path] = f"{current}/{basename(step.path)}"
+    return paths
 
 
 def _own_base(base: str, file: str, part: str) -> Iterator[Entry]:
@@ -135,7 +155,8 @@ def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
 
 # ---------------------------------------------------------------------------------------------------- merging by name
 
-# The lists of an IstioOperator's component that merge, and the keys by which a person means their items.
+# The lists of an IstioOperator's component that merge, and the keys by which a person means their items. The patches of
+# an overlay are none of them: their paths may stand twice, as `volumes[100]` does for two volumes.
 _COMPONENT = {
     "env": ("name",),
     "overlays": ("kind", "name"),
@@ -151,8 +172,7 @@ _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v
 def _openapi() -> bytes:
     """The schema by which kustomize merges the lists of IstioOperators."""
     ports = _object(ports=_list(("port",), _object()))
-    patches = _object(patches=_list(("path",), _object()))
-    lists = {key: _list(keys, patches if key == "overlays" else _object()) for key, keys in _COMPONENT.items()}
+    lists = {key: _list(keys, _object()) for key, keys in _COMPONENT.items()}
     definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
     component = {"$ref": "#/definitions/extcp.component"}
     single = dict.fromkeys(("base", "pilot", "cni", "ztunnel", "istiodRemote"), component)
@@ -195,13 +215,15 @@ class _Relocated(StepSequence):
         return self._relocated(reversed(self._steps))
 
     @cached_property
+    def _paths(self) -> dict[str, str]:
+        return _relocate(self._steps)
+
+    @cached_property
     def _firsts(self) -> dict[str, str]:
         """For each base the file whose step applies it."""
         firsts: dict[str, str] = {}
-        for step in self._steps:
-            if step.path is not None:
-                path = _relocate(step)
-                firsts.setdefault(dirname(path), path)
+        for path in self._paths.values():
+            firsts.setdefault(dirname(path), path)
         return firsts
 
     def _relocated(self, steps: Iterable[Step]) -> Iterator[Step]:
@@ -209,7 +231,7 @@ class _Relocated(StepSequence):
             if step.path is None:
                 yield step
                 continue
-            path = _relocate(step)
+            path = self._paths[step.path]
             first = self._firsts[dirname(path)] == path
             yield replace(
                 step,

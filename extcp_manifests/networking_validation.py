@@ -353,10 +353,11 @@ def _hosts(*, sni_names: bool) -> Rule:
         spec = _spec(document)
         hosts = [str(host) for host in _list(spec, "hosts")]
         outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
+        by_name = outside and any(_list(match, "sniHosts") for _, match in _matches_of(document))
         wrong = False
         for index, host in enumerate(hosts):
             known = is_wildcard_domain(host) or is_ip(host)
-            known = known or (sni_names and outside and bool(_SNI_NAME.fullmatch(host)))
+            known = known or (sni_names and by_name and bool(_SNI_NAME.fullmatch(host)))
             if not known:
                 wrong = True
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
@@ -386,11 +387,11 @@ def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
     is_delegate = not _list(spec, "hosts")
     for index, route in enumerate(_list(spec, "http")):
         place = f"spec.http[{index}]"
-        if route.get("delegate"):
+        if route.get("delegate") is not None:
             if is_delegate:
                 yield error(f"{place}.delegate", "must not stand in a delegate: leave it out")
             for key in ("redirect", "route"):
-                if route.get(key):
+                if route.get(key) not in (None, []):
                     yield error(f"{place}.{key}", "must not stand beside delegate: leave one out")
         else:
             yield from _one_action(place, route)
@@ -399,19 +400,19 @@ def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _one_action(place: str, route: Mapping[str, Any]) -> Iterator[Found]:
-    actions = [key for key in ("route", "redirect", "directResponse") if route.get(key)]
+    actions = [key for key in ("route", "redirect", "directResponse") if route.get(key) not in (None, [])]
     if not actions:
         yield error(place, "has neither route nor redirect nor directResponse: add one")
     if len(actions) > 1:
         yield error(place, f"has {' and '.join(actions)}, which exclude each other: keep one")
     for key in ("fault", "rewrite"):
-        if route.get(key) and "route" not in actions and actions:
+        if route.get(key) is not None and "route" not in actions and actions:
             yield error(f"{place}.{key}", f"must not stand beside {actions[0]}: leave it out")
 
 
 def _mirrors(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, route in enumerate(_list(_spec(document), "http")):
-        if route.get("mirror") and route.get("mirrors"):
+        if route.get("mirror") is not None and route.get("mirrors"):
             yield error(f"spec.http[{index}]", "has mirror and mirrors, which exclude each other: keep one")
 
 
@@ -515,7 +516,7 @@ def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
             weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
             if len(weights) > 1 and sum(weights) == 0:
                 yield error(place, "has several destinations and no weight: give each a weight")
-            if route.get("mirror"):
+            if route.get("mirror") is not None:
                 yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
             for number, mirror in enumerate(_list(route, "mirrors")):
                 yield from _host_and_port(
@@ -619,7 +620,7 @@ _POLICY = ("outlierDetection", "connectionPool", "loadBalancer", "tls", "portLev
 
 def _exclusive_tunnel(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
-        if policy.get("tunnel") and policy.get("proxyProtocol"):
+        if policy.get("tunnel") is not None and policy.get("proxyProtocol") is not None:
             yield error(place, "has tunnel and proxyProtocol, which exclude each other: keep one")
 
 
@@ -629,7 +630,7 @@ def _port_settings(document: Mapping[str, Any]) -> Iterator[Found]:
             where = f"{place}.portLevelSettings[{index}]"
             if each.get("port") is None:
                 yield error(f"{where}.port", "is required: add its number")
-            elif not any(each.get(key) for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
+            elif all(each.get(key) is None for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
                 yield error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
 
 
@@ -666,7 +667,7 @@ def _secrets_of_others(document: Mapping[str, Any]) -> Iterator[Found]:
 def _tunnels(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
         tunnel = policy.get("tunnel")
-        if not tunnel:
+        if tunnel is None:
             continue
         if tunnel.get("protocol", "") not in ("", "CONNECT", "POST"):
             yield error(f"{place}.tunnel.protocol", f"is {tunnel['protocol']!r}: use CONNECT or POST")

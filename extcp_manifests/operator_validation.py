@@ -4,19 +4,18 @@ Source: istio 1.15.7: operator/pkg/validate, operator/pkg/apis/istio/v1alpha1/va
 operator/pkg/apis/validation/validation.go. Read and not run.
 
 Of Kubernetes types (`k8s.*`, affinities, tolerations) keys and types are checked, but not what Kubernetes itself
-demands of them: required keys, words, bounds, the form of Quantities. Not looked into: metadata; such types in values
-up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector` from 1.29. A key in another case is told as
-unknown, although istioctl takes it from 1.24.
+demands of them: required keys, words, bounds, the form of Quantities. Not looked into: metadata up to 1.23; such types
+in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector` from 1.29. A key in another case is
+told as unknown, although istioctl takes it from 1.24.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.checks import LABEL, Findings
+from extcp_manifests.checks import LABEL, Findings, is_subnet
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
@@ -47,7 +46,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         warnings += logged
         (warnings if record.untyped_operator else errors).extend(dropped)
     if not errors:
-        errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec), *_profile(spec, record)]
+        errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec, record), *_profile(spec, record)]
         errors += _outdated(spec, record, refused=True)
         warnings += _outdated(spec, record, refused=False)
         warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record), *_replicas(spec)]
@@ -91,10 +90,13 @@ def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -
     )
 
 
+_GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
+
+
 def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Each gateway with its place, and where its values are."""
     components = spec.get("components") or {}
-    for key, name in (("ingressGateways", "istio-ingressgateway"), ("egressGateways", "istio-egressgateway")):
+    for key, name in _GATEWAY_CHARTS.items():
         for index, gateway in enumerate(components.get(key) or ()):
             yield f"spec.components.{key}[{index}]", name, gateway or {}
 
@@ -130,27 +132,38 @@ def _scalars(spec: Mapping[str, Any]) -> Iterator[Problem]:
 def _service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Without root a gateway cannot listen below 1024."""
     values = (spec.get("values") or {}).get("gateways") or {}
-    for place, name, gateway in _gateways(spec):
-        if (values.get(name) or {}).get("runAsRoot"):
-            continue
-        ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports")
-        for index, port in enumerate(ports if isinstance(ports, list | tuple) else ()):
-            if not isinstance(port, Mapping):
-                yield Problem(f"{place}.k8s.service.ports[{index}]", "must be a mapping with the key port")
-                continue
-            target, own = (port.get(key) or 0 for key in ("targetPort", "port"))
-            above = isinstance(own, int) and own > 1024
-            if isinstance(target, int) and target < 1024 and not (target == 0 and above):
-                shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
-                problem = f"{shown}, where a gateway without root cannot listen: use 1024 or more"
-                yield Problem(f"{place}.k8s.service.ports[{index}]", problem)
+    ingress = _GATEWAY_CHARTS["ingressGateways"]
+    places = [
+        (f"{place}.k8s.service.ports", name, ((gateway.get("k8s") or {}).get("service") or {}).get("ports"))
+        for place, name, gateway in _gateways(spec)
+    ]
+    places.append(
+        (f"spec.values.gateways.{ingress}.ingressPorts", ingress, (values.get(ingress) or {}).get("ingressPorts"))
+    )
+    for place, name, ports in places:
+        if not (values.get(name) or {}).get("runAsRoot"):
+            for index, port in enumerate(ports if isinstance(ports, list | tuple) else ()):
+                yield from _target_port(f"{place}[{index}]", port)
 
 
-def _ranges(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def _target_port(place: str, port: Any) -> Iterator[Problem]:
+    if not isinstance(port, Mapping):
+        yield Problem(place, "must be a mapping with the key port")
+        return
+    target, own = (port.get(key) or 0 for key in ("targetPort", "port"))
+    above = isinstance(own, int) and own > 1024
+    if isinstance(target, int) and target < 1024 and not (target == 0 and above):
+        shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
+        yield Problem(place, f"{shown}, where a gateway without root cannot listen: use 1024 or more")
+
+
+def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
     proxy = ((spec.get("values") or {}).get("global") or {}).get("proxy") or {}
+    blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
     for key in ("includeIPRanges", "excludeIPRanges"):
-        for part in str(proxy.get(key) or "").split(",") if proxy.get(key) not in (None, "", "*") else ():
-            if not _is_cidr(part):
+        parts = str(proxy.get(key) or "").split(",") if proxy.get(key) not in (None, "", "*") else ()
+        for part in (each.strip(blanks) if blanks else each for each in parts):
+            if "/" not in part or not is_subnet(part):
                 problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
                 yield Problem(f"spec.values.global.proxy.{key}", problem)
     for key in ("includeInboundPorts", "excludeInboundPorts"):
@@ -158,14 +171,6 @@ def _ranges(spec: Mapping[str, Any]) -> Iterator[Problem]:
             if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
                 problem = f"has {part!r}, which is no port: write them as in 80,443"
                 yield Problem(f"spec.values.global.proxy.{key}", problem)
-
-
-def _is_cidr(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "/" in text
 
 
 def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:

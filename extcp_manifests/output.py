@@ -79,6 +79,13 @@ def write(
     return written
 
 
+def refuse_detours(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
+    """Raise OutputError for an entry whose path leads through a link or out of the folder."""
+    sound: set[str] = set()
+    for entry in entries:
+        _refuse_detours(Path(folder), entry.path, sound)
+
+
 def add_missing(folder: str | os.PathLike[str], entries: Iterable[Entry]) -> list[str]:
     """Write the entries that are not there yet, to be kept by people, and return their paths.
 

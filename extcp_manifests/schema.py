@@ -274,6 +274,7 @@ class _Decoder:
         elsewhere = [value.releases for value in self._schema.enums[name] if value.name == data]
         nearest = get_close_matches(data.upper(), list(values), n=1) if isinstance(data, str) else []
         hint = f": it is known to {elsewhere[0]}" if elsewhere else f": did you mean {nearest[0]}?" if nearest else ""
+        hint = ": put it in quotes" if isinstance(data, bool) else hint
         return self._wrong(path, f"must be {_either(values)}", data, hint)
 
     def _scalar(self, type_: str, data: Any, path: tuple[str | int, ...]) -> Any:

@@ -44,7 +44,11 @@ class GoldenManifests:
             _fail(f"{folder} holds the test itself: keep golden manifests in a folder of their own")
         if isinstance(manifests, Plan) and manifests.credentials:
             _fail("a plan with credentials has tokens in its files: leave the credentials out")
+        if root.exists() and not root.is_dir():
+            _fail(f"{folder} is no folder: choose another")
         wanted, stored = files_of(manifests), _stored(root)
+        if hidden := [path for path in wanted if not _is_plain(path)]:
+            _fail(f"{hidden[0]!r} is no path for a golden file: use names without a dot before them, and '/'")
         if wanted == stored:
             return
         if self._updated is not None:
@@ -61,12 +65,17 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
     """Manifests as files: a plan's with its runbook, and documents by kind, namespace and name."""
     if isinstance(manifests, Plan):
         return {**manifests.render(), "RUNBOOK.md": manifests.runbook().encode()}
-    files: dict[str, bytes] = {}
-    if isinstance(manifests, Mapping):
+    if isinstance(manifests, Mapping) and not {"kind", "apiVersion"} <= manifests.keys():
         named = cast("Mapping[str, bytes | str]", manifests)
+        if not all(isinstance(text, bytes | str) for text in named.values()):
+            _fail("files must be bytes or text: give a plan, files by their paths, or a list of documents")
         return {path: text.encode() if isinstance(text, str) else text for path, text in named.items()}
-    for document in manifests:
+    files: dict[str, bytes] = {}
+    documents: Iterable[Any] = [manifests] if isinstance(manifests, Mapping) else manifests
+    for document in documents:
         plain = document.plain() if isinstance(document, Model) else document
+        if not isinstance(plain, Mapping):
+            _fail("a document must be a mapping: give a plan, files by their paths, or a list of documents")
         metadata = plain.get("metadata") or {}
         parts = (plain.get("kind"), metadata.get("namespace"), metadata.get("name"))
         name = "-".join(str(part) for part in parts if part).lower().replace("/", "-") or "document"
@@ -83,11 +92,17 @@ def _stored(root: Path) -> dict[str, bytes]:
     return {short.as_posix(): path.read_bytes() for short, path in named if not short.name.startswith(".")}
 
 
+def _is_plain(path: str) -> bool:
+    """Whether a path stays below its folder, on every system, and is not left alone."""
+    parts = path.split("/")
+    return all(0 < len(part) < 250 and part[0] != "." and not set(part) & set("\\\0") for part in parts)
+
+
 def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
     for path in sorted(stored.keys() | wanted.keys()):
         target = root / path
-        if not target.resolve().is_relative_to(root.resolve()):
-            _fail(f"{path} leads out of {root}: give it another name")
+        if not target.resolve().is_relative_to(root.resolve()) or target.is_dir():
+            _fail(f"{path} is a folder, or leads out of {root}: give it another name")
         if path not in wanted:
             target.unlink()
             yield path
@@ -115,10 +130,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(OPTION, action="store_true", help="rewrite golden manifests, and list what changed")
 
 
+# GitHub, GitLab and others; Azure Pipelines; Jenkins.
+_CI = ("CI", "TF_BUILD", "JENKINS_URL", "BUILD_NUMBER")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to rewrite under CI, where nobody would look."""
     if config.getoption(OPTION):
-        if os.environ.get("CI"):
+        if any(os.environ.get(name) for name in _CI):
             raise pytest.UsageError(f"{OPTION} is refused under CI: update by hand, and review the change")
         config.stash[_UPDATED] = []
 

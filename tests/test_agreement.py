@@ -8,6 +8,7 @@ import pytest
 from test_kustomize import TOPOLOGIES, built, the_plan
 
 from extcp_manifests import yaml
+from extcp_manifests.agreement import check_agreement
 from extcp_manifests.release import RELEASES
 from extcp_manifests.validation import validate_text
 
@@ -45,7 +46,7 @@ def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
         "IstioOperator other/external-istiod warning: spec.meshConfig.rootNamespace: is 'external-istiod', "
         "but metadata.namespace is 'other': look twice",
     ]
-    routing = transformed(kubectl, tmp_path / "external/start-the-control-plane", {"namespace": "other"})
+    routing = transformed(kubectl, tmp_path / "external/start-the-control-plane-2", {"namespace": "other"})
     hosts = "is 'istiod.external-istiod.svc.cluster.local', but istiod is in this document's namespace 'other'"
     assert told(routing) == [
         f"VirtualService other/external-istiod-vs error: spec.http[0].route[0].destination.host: {hosts}: "
@@ -59,7 +60,7 @@ def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
 def test_a_prefix_of_kustomize(kubectl: str, tmp_path: Path) -> None:
     """`namePrefix:` renames the Gateway and not what names it, and the Secret that istiod mounts."""
     the_plan("guide", "1.31").kustomize().write(tmp_path / "guide")
-    routing = transformed(kubectl, tmp_path / "guide/external/start-the-control-plane", {"namePrefix": "my-"})
+    routing = transformed(kubectl, tmp_path / "guide/external/start-the-control-plane-2", {"namePrefix": "my-"})
     assert told(routing) == [
         "VirtualService external-istiod/my-external-istiod-vs error: spec.gateways[0]: is 'external-istiod-gw', "
         "which no Gateway here is named; there is my-external-istiod-gw"
@@ -86,3 +87,12 @@ def test_one_object_in_two_versions() -> None:
 def test_topologies_of_the_tests_are_there() -> None:
     """The topologies that other tests share are the ones on disk."""
     assert all(path.is_file() for path in TOPOLOGIES.values())
+
+
+def test_many_documents_take_time_in_proportion() -> None:
+    """Each document is looked at once, however many there are."""
+    metadata = [{"name": f"g{number}", "namespace": "n"} for number in range(4_000)]
+    gateways = [{"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": each} for each in metadata]
+    route = {"kind": "VirtualService", "metadata": metadata[0], "spec": {"gateways": ["g5", "none"]}}
+    found = [each.problem.path for _, each in check_agreement([*gateways, *[route] * 1_000])]
+    assert found == ["spec.gateways[1]"] * 1_000

@@ -69,8 +69,30 @@ def test_secrets_are_not_shown() -> None:
         "  + stringData.more: (not shown)",
         "  ~ stringData.token: (not shown)",
     ]
+    for kind in ("SecretList", "List"):
+        head = {} if kind == "SecretList" else {"kind": "Secret"}
+        lists = [{"kind": kind, "items": [{**each, **head}]} for each in (SECRET, other)]
+        assert "hush" not in "".join(lines([lists[0]], [lists[1]]))
+    for kind in ("Config", "Credentials"):
+        assert "hush" not in "".join(lines([{"kind": kind, "users": "hush"}], [{"kind": kind, "users": "hush2"}]))
+    note = {"metadata": {"name": "s", "annotations": {"last-applied": "hush"}}}
+    assert "hush" not in "".join(lines([{**SECRET, **note}], [SECRET]))
+    for name in ("s", "s.YAML", "s.txt"):
+        files = [{name: yaml.dump(each).encode()} for each in (SECRET, other)]
+        assert "hush" not in "".join(line for _, line in report(compare_files(*files)))
     broken = compare_files({"s.yaml": b"token: hush: a"}, {"s.yaml": b"token: hush: b"})
-    assert [line for _, line in report(broken)] == ["  s.yaml", "    ~ the text, which is no YAML: (not shown)"]
+    assert [line for _, line in report(broken)] == [
+        "  s.yaml",
+        "    ~ the text, which is no YAML that is read here: (not shown)",
+    ]
+
+
+def test_values_are_shown_as_they_are() -> None:
+    """A list of named items is shown as a list, and no control character reaches a terminal."""
+    old = {"kind": "A", "l": [{"name": "a", "v": 1}]}
+    assert lines([old], [{"kind": "A", "l": []}]) == ["  A", '  ~ l: [{"name": "a", "v": 1}] -> []']
+    shown = [line for _, line in report(compare_files({"a.md": b"\x1b[31m"}, {"a.md": b"b"}))]
+    assert shown[-2:] == ["    -\\x1b[31m", "    +b"]
 
 
 def test_files() -> None:

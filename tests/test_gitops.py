@@ -102,8 +102,9 @@ def test_the_order_is_the_plans(name: str, release: str) -> None:
     for document in documents(flux(plan, REPOSITORY)):
         waits = [each["name"] for each in document["spec"].get("dependsOn", ())]
         assert len(waits) == len(set(waits))
-        assert seen >= set(waits) or document["kind"] != "Kustomization"
-        seen.add(document["metadata"]["name"])
+        assert seen >= set(waits)
+        if document["kind"] == "Kustomization":
+            seen.add(document["metadata"]["name"])
 
 
 @pytest.mark.parametrize(("name", "owned"), [("guide", False), ("ip", True), ("revision", False), ("ipv6", True)])
@@ -161,6 +162,9 @@ def test_flux_in_one_of_the_clusters() -> None:
     [
         ({"path": "../up"}, "path: '../up' leads out of the repository: name a folder in it"),
         ({"path": "/abs"}, "path: '/abs' leads out of the repository: name a folder in it"),
+        ({"path": "..\\\\x"}, "path: '..\\\\\\\\x' leads out of the repository: name a folder in it"),
+        ({"path": "-rf"}, "path: begins with '-', which commands take for an option: '-rf'"),
+        ({"url": "--upload-pack=x"}, "repo: begins with '-', which commands take for an option: '--upload-pack=x'"),
         ({"url": ""}, "repo: has 0 characters: use 1 to 253"),
         ({"revision": "a\nb"}, "revision: 'a\\nb' has a control character: leave it out"),
     ],
@@ -170,6 +174,26 @@ def test_repositories(change: dict[str, str], problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         Repository(**{"url": "https://x", **change})
     assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["argocd", "--repo", "x", "--namespace", "A/b"], "namespace: 'A/b' is no DNS subdomain"),
+        (["argocd", "--repo", "x", "--project", ""], "project: '' is no DNS subdomain"),
+        (["flux", "--source", "A"], "source: 'A' is no DNS subdomain"),
+        (["flux", "--here", "nope"], "here: 'nope' is no cluster of this topology: use external, cluster1, cluster2"),
+    ],
+)
+def test_names_that_nobody_takes(options: list[str], problem: str, tmp_path: Path) -> None:
+    """Names are checked before anything is written."""
+    name, *rest = options
+    with pytest.raises(InvalidInput, match=re.escape(problem)):
+        CliRunner().invoke(
+            cli, [name, str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "o"), *rest], catch_exceptions=False
+        )
+    assert list(tmp_path.iterdir()) == []
+    assert CliRunner().invoke(cli, [name, str(TOPOLOGIES["guide"]), "-o", "", "--help"]).exit_code in (0, 2)
 
 
 @pytest.mark.parametrize("command", [["argocd", "--repo", "https://git.example.com/x"], ["flux"]])

@@ -63,6 +63,24 @@ def test_texts(case: Any) -> None:
     assert told(answer.resource_list["results"]) == [case["result"]]
 
 
+@pytest.mark.parametrize("metadata", [[1], "x", None, {"name": 5}])
+@pytest.mark.parametrize("kind", ["Gateway", "VirtualService", "IstioOperator", "ConfigMap", "Secret"])
+def test_strange_metadata(kind: str, metadata: Any) -> None:
+    """An item of a known kind with metadata that is none comes back as it is."""
+    item = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {"mesh": "a: b"}}
+    answer = run(yaml.dump(resource_list({"items": [item], "emit": {"documents": []}})))
+    assert answer.resource_list["items"] == [item]
+
+
+@pytest.mark.parametrize("item", ["{a: !!str 5}", "{y: 1}", "{1: 2}", f"{{? {'k' * 1200} : 1}}"])
+def test_what_is_refused_comes_back_as_it_was(item: str) -> None:
+    """A list with YAML that is refused here is given back as it stands, so that no item is lost."""
+    text = f"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- {item}\n- kind: A\n"
+    answer = run(text)
+    assert answer.failed
+    assert answer.text == text or answer.resource_list["items"]
+
+
 def test_huge_input() -> None:
     """A text beyond the limit is refused with a result; one of many items below it is answered."""
     answer = run(b"x: " + b"a" * (16 * 1024 * 1024))
@@ -132,6 +150,9 @@ def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
 def test_the_command() -> None:
     """The function is a filter of standard input, and its exit code says whether it failed."""
     case = {"items": [], "emit": {"clusters": ["cluster1"]}}
+    refused = command("krm", input="items: [{a: !!str 5}]")
+    assert (refused.returncode, refused.stdout) == (1, "items: [{a: !!str 5}]")
+    assert refused.stderr.startswith("line 1: the tag")
     done = command("krm", input=yaml.dump(resource_list(case)))
     assert (done.returncode, done.stderr) == (0, "")
     kinds = [each["kind"] for each in yaml.load(done.stdout)["items"]]
@@ -162,6 +183,15 @@ def test_the_legacy_plugin(kubectl: str, tmp_path: Path) -> None:
             for document in step.documents
         ]
         assert yaml.load_all(done.stdout) == expected
+    installed = next(home.rglob("ExternalControlPlane"))
+    installed.rename(tmp_path / "moved")
+    installed.symlink_to(tmp_path / "moved")
+    refused = command("plugin", "install", "--home", str(home))
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"{installed}: is a link: remove it, or choose another folder with --home\n",
+    )
+    assert command("plugin", "install", "--home", "").returncode == 2
     (base / "mesh.yaml").write_text(yaml.dump({**topology(meshID=""), "metadata": {"name": "mesh1"}}))
     done = subprocess.run(build, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan, yaml
 from extcp_manifests.cli import cli
+from extcp_manifests.errors import OutputError
 from extcp_manifests.output import add_missing
 from extcp_manifests.release import RELEASES
 
@@ -117,7 +118,7 @@ def patched(kubectl: str, folder: Path, patch: Any) -> Any:
 
 
 def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
-    """A patch of one environment variable, or of one overlay, keeps the others, and patches that overlay has."""
+    """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
     tree = the_plan("guide", "1.31").kustomize()
     tree.write(tmp_path)
     add_missing(tmp_path, tree.overlay("prod"))
@@ -128,9 +129,30 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     assert {each["name"]: each["value"] for each in new["env"]} == values
     assert len(new["env"]) == len(old["env"]) + 1
     overlays = {each["kind"]: [patch["path"] for patch in each["patches"]] for each in new["overlays"]}
-    (deployment,) = old["overlays"]
-    assert overlays["Service"] == ["spec.x"]
-    assert sorted(overlays["Deployment"]) == sorted({"spec.y", *(each["path"] for each in deployment["patches"])})
+    assert overlays == {"Service": ["spec.x"], "Deployment": ["spec.y"]}
+
+
+def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
+    """A patch of replicas keeps all four patches of istiod's overlay, of which two paths stand twice."""
+    the_plan("guide", "1.31").kustomize().write(tmp_path)
+    folder = tmp_path / "external/install/external-istiod"
+    (before,) = stored(folder)
+    k8s = {"replicaCount": 2, "env": [{"name": "MINE", "value": "x"}]}
+    after = patched(kubectl, folder, {**PATCH, "spec": {"components": {"pilot": {"k8s": k8s}}}})
+    old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
+    assert (new["overlays"], new["replicaCount"]) == (old["overlays"], 2)
+    assert len(new["overlays"][0]["patches"]) == 4
+
+
+def test_bases_keep_the_plans_order() -> None:
+    """What comes behind an installation in the plan is in a base of its own, behind it too."""
+    tree = the_plan("guide", "1.31").kustomize()
+    places = {path: index for index, step in enumerate(tree.relocated) if (path := step.path)}
+    routing = "external/start-the-control-plane-2/external-istiod-gw.yaml"
+    assert places[routing] > places["external/install/external-istiod/external-istiod.yaml"]
+    assert places["external/start-the-control-plane/namespace.yaml"] < places[routing]
+    token = next(step for step in the_plan("hostile", "1.31").kustomize().relocated if "reader-token" in str(step.path))
+    assert str(token.path).split("/")[1] == "join-the-further-clusters-2"
 
 
 def test_gateways_and_their_ports_merge(kubectl: str, tmp_path: Path) -> None:
@@ -165,6 +187,18 @@ def test_overlays_are_the_users(tmp_path: Path) -> None:
     assert gone.exists()
     assert run(cli, command[:-2]).exit_code == 0
     assert kept.exists()
+
+
+def test_overlays_that_are_a_link(tmp_path: Path) -> None:
+    """Where a link stands in the place of overlays, nothing is written at all."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/overlays").symlink_to(tmp_path / "elsewhere")
+    command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", "prod"]
+    with pytest.raises(OutputError, match=r"stands where a folder of the output belongs: move it away$"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["overlays"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../up", "A", "", "a/b"])

@@ -124,3 +124,14 @@ def test_the_profiles_of_istio(release: str) -> None:
             spec = read_profile(name, RELEASES[release])
             found = validate_operator({"kind": "IstioOperator", "spec": spec}, release=release)
             assert (found.errors, found.warnings) == ((), ()), name
+
+
+def test_metadata_and_status() -> None:
+    """From 1.24 metadata is that of Kubernetes alone; up to 1.23 there may be a status."""
+    document = {"kind": "IstioOperator", "metadata": {"nmae": "x", "labels": {"a": 1}}, "status": {"status": "HEALTHY"}}
+    assert [str(each) for each in validate_operator(document, release="1.24").errors] == [
+        "metadata.labels.a: must be text, not the number 1: put it in quotes",
+        "status: is known to Istio to 1.23, not to 1.24",
+        "metadata.nmae: is unknown to Istio: did you mean 'name'?",
+    ]
+    assert validate_operator(document, release="1.23").errors == ()

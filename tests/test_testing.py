@@ -37,7 +37,9 @@ def project(tmp_path: Path) -> Path:
 
 def pytest_in(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run pytest as a user would, outside of CI."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "PYTEST_ADDOPTS")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")
+    }
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words]
     return subprocess.run(
         command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True, check=False
@@ -112,6 +114,7 @@ def test_ci_never_updates(project: Path) -> None:
 def test_documents_and_files(tmp_path: Path) -> None:
     """Documents become a file each, by kind, namespace and name; files stand as they are, as text or bytes."""
     namespace = Namespace(metadata=ObjectMeta(name="a"))
+    assert files_of(namespace.plain()) == files_of([namespace])
     same: list[Any] = [namespace, namespace, {"kind": "Gateway", "metadata": {"name": "g", "namespace": "../n"}}, {}]
     files = files_of(same)
     assert list(files) == ["namespace-a.yaml", "namespace-a-2.yaml", "gateway-..-n-g.yaml", "document.yaml"]
@@ -128,10 +131,20 @@ def test_documents_and_files(tmp_path: Path) -> None:
     ("manifests", "folder", "problem"),
     [
         ({"a": "b"}, ".", r"^\. holds the test itself: keep golden manifests in a folder of their own$"),
-        ({"../../out": "b"}, "g", r"^\.\./\.\./out leads out of .*g: give it another name$"),
+        (
+            {"../../out": "b"},
+            "g",
+            r"^'\.\./\.\./out' is no path for a golden file: use names without a dot before them",
+        ),
+        ({"a/.b": "b"}, "g", r"^'a/\.b' is no path for a golden file"),
+        ({"a\0b": "b"}, "g", r"is no path for a golden file"),
+        ({"n" * 300: "b"}, "g", r"is no path for a golden file"),
+        ({"a": 5}, "g", r"^files must be bytes or text: give a plan, files by their paths, or a list of documents$"),
+        (["abc"], "g", r"^a document must be a mapping: give a plan, files by their paths, or a list of documents$"),
+        ({"a": "b"}, "kept.yaml", r"^kept\.yaml is no folder: choose another$"),
     ],
 )
-def test_what_is_refused(manifests: dict[str, str], folder: str, problem: str, tmp_path: Path) -> None:
+def test_what_is_refused(manifests: Any, folder: str, problem: str, tmp_path: Path) -> None:
     """Nothing outside of a golden folder is ever written or removed."""
     kept = tmp_path / "kept.yaml"
     kept.write_text("a: b")

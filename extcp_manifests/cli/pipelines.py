@@ -10,6 +10,7 @@ from extcp_manifests.cli.shared import (
     CREDENTIALS,
     FILE,
     RELEASE,
+    not_empty,
     plan_of,
     print_changes,
     report_files,
@@ -17,7 +18,7 @@ from extcp_manifests.cli.shared import (
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.output import add_missing, write
+from extcp_manifests.output import add_missing, refuse_detours, write
 
 
 @click.group()
@@ -27,7 +28,7 @@ def commands() -> None:
 
 @commands.command("kustomize")
 @FILE
-@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the bases.")
+@click.option("-o", "--output", metavar="DIR", required=True, callback=not_empty, help="Folder for the bases.")
 @click.option("--overlay", "overlays", metavar="NAME", multiple=True, help="Add a skeleton over every base to patch.")
 @RELEASE
 @CREDENTIALS
@@ -40,16 +41,15 @@ def write_bases(
     """
     the_plan = plan_of(file, release, credentials)
     tree = the_plan.kustomize()
-    skeletons = [tree.overlay(name) for name in overlays]
-    paths = write_files(tree.write, the_plan, output)
-    for skeleton in skeletons:
-        paths += add_missing(output, skeleton)
+    skeletons = [entry for name in overlays for entry in tree.overlay(name)]
+    refuse_detours(output, skeletons)
+    paths = write_files(tree.write, the_plan, output) + add_missing(output, skeletons)
     report_files(output, paths)
 
 
 @commands.command("argocd")
 @FILE
-@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the Applications.")
+@click.option("-o", "--output", metavar="DIR", required=True, callback=not_empty, help="Folder for the Applications.")
 @click.option("--repo", required=True, metavar="URL", help="The Git repository that has the kustomize tree.")
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
 @click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
@@ -68,7 +68,7 @@ def write_applications(
 
 @commands.command("flux")
 @FILE
-@click.option("-o", "--output", metavar="DIR", required=True, help="Folder for the Kustomizations.")
+@click.option("-o", "--output", metavar="DIR", required=True, callback=not_empty, help="Folder for the Kustomizations.")
 @click.option("--source", default="flux-system", show_default=True, help="Flux's GitRepository of the kustomize tree.")
 @click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
 @click.option("--namespace", default="flux-system", show_default=True, help="Namespace of Flux.")
@@ -91,7 +91,9 @@ def run_function() -> None:
     The exit code is 1 where a result is an error.
     """
     answer = krm.run(text("-"))
-    click.echo(yaml.dump(answer.resource_list), nl=False)
+    click.echo(answer.text, nl=False)
+    for message in answer.errors:
+        click.echo(message, err=True)
     sys.exit(1 if answer.failed else 0)
 
 
@@ -101,7 +103,9 @@ def plugin() -> None:
 
 
 @plugin.command("install")
-@click.option("--home", metavar="DIR", help="Folder of plugins, instead of the one where kubectl looks.")
+@click.option(
+    "--home", metavar="DIR", callback=not_empty, help="Folder of plugins, instead of the one where kubectl looks."
+)
 def install_plugin(home: str | None) -> None:
     """Write the small program by which kustomize calls this one."""
     click.echo(exec_plugin.install(home))
@@ -128,11 +132,11 @@ def show_difference(old: str, new: str) -> None:
 
 
 def _contents(place: str, other: str) -> dict[str, bytes]:
-    """The files below a folder by their paths; a file has the name of the old one."""
+    """The files below a folder by their paths; two files have one name."""
     path = Path(place)
     if path.is_dir() != Path(other).is_dir():
         raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
     if not path.is_dir():
-        return {path.suffix and f"file{path.suffix}": path.read_bytes()}
+        return {max(path.name, Path(other).name): path.read_bytes()}
     files = (each for each in path.rglob("*") if each.is_file() and ".git" not in each.relative_to(path).parts)
     return {each.relative_to(path).as_posix(): each.read_bytes() for each in files}

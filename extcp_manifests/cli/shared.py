@@ -1,6 +1,7 @@
 """What commands share: arguments, reading, and writing to people."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -27,6 +28,13 @@ NEWEST = click.option("--release", metavar="R", default=list(RELEASES)[-1], show
 CREDENTIALS = click.option(
     "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
 )
+
+
+def not_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty name of a folder, which would stand for the current one."""
+    if value == "":
+        raise click.UsageError(f"{option.opts[0]} is empty: name a folder.")
+    return value
 
 
 def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
@@ -74,7 +82,7 @@ def print_changes(changes: "Iterable[Change]") -> bool:
     found = False
     for sign, line in report(changes):
         found = True
-        click.secho(line, fg=colours[sign])
+        click.secho(line, fg=colours[sign], color=False if os.environ.get("NO_COLOR") else None)
     return found
 
 
