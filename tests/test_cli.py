@@ -1,5 +1,7 @@
-"""The command line, as a process."""
+"""The command line."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from extcp_manifests import load, plan, yaml
+from extcp_manifests.cli import main
 from extcp_manifests.topology import schema
 
 ROOT = Path(__file__).parents[1]
@@ -15,10 +18,44 @@ GUIDE = ROOT / "examples/guide.yaml"
 HOSTILE = ROOT / "tests/topologies/hostile.yaml"
 
 
-def run(*words: str | Path, stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line and wait for it."""
+def process(*words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command line as a process."""
     command = [sys.executable, "-m", "extcp_manifests", *map(str, words)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+
+
+def run(*words: str | Path, stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process, which takes a tenth of the time, with streams of its own."""
+    streams = [io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", newline="") for text in (stdin.encode(), b"", b"")]
+    before = sys.argv, sys.stdin, sys.stdout, sys.stderr
+    sys.argv = ["extcp-manifests", *map(str, words)]
+    sys.stdin, sys.stdout, sys.stderr = streams
+    try:
+        with contextlib.chdir(cwd or Path.cwd()):
+            main()
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    finally:
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = before
+    _, output, errors = streams
+    for stream in (output, errors):
+        stream.flush()
+        stream.seek(0)
+    return subprocess.CompletedProcess(words, code, output.read(), errors.read())
+
+
+def test_a_process_does_the_same() -> None:
+    """The command line as a process has the streams and the exit code that it has here."""
+    for words, stdin in (
+        (["releases"], ""),
+        (["generate", "-"], "a: ["),
+        (["generate"], ""),
+        (["plan", str(GUIDE)], ""),
+    ):
+        one, other = process(*words, stdin=stdin), run(*words, stdin=stdin)
+        assert (one.returncode, one.stdout) == (other.returncode, other.stdout)
+        assert one.stderr.replace("python -m extcp_manifests", "extcp-manifests") == other.stderr
 
 
 def test_generate_writes_and_says_what_is_next(tmp_path: Path) -> None:
