@@ -93,13 +93,14 @@ def generate(text: str | bytes) -> list[dict[str, Any]]:
 def _require_resource_list(given: Any) -> None:
     if not isinstance(given, Mapping) or given.get("kind") != "ResourceList":
         raise InvalidInput([Problem("kind", "must be a ResourceList, with items and a functionConfig")])
+    items = given.get("items")
+    if not isinstance(items, list | None):
+        raise InvalidInput([Problem("items", "must be a list of documents")])
     wrong = [
         Problem(f"items[{index}]", "must be a mapping: leave it out")
-        for index, item in enumerate(given.get("items") or ())
+        for index, item in enumerate(items or ())
         if not isinstance(item, Mapping)
     ]
-    if not isinstance(given.get("items"), list | None):
-        wrong = [Problem("items", "must be a list of documents")]
     if wrong:
         raise InvalidInput(wrong)
 

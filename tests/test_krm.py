@@ -136,6 +136,7 @@ JSON = st.recursive(
 def test_no_input_fails(whole: Any, items: list[Any], config: Any) -> None:
     """Whatever is given, there is an answer, and every item is in it."""
     assert run(yaml.dump(whole)).failed
+    assert run(yaml.dump({"kind": "ResourceList", "items": whole, "functionConfig": config})).failed
     answer = run(yaml.dump({"kind": "ResourceList", "items": items, "functionConfig": config}))
     assert answer.failed
     assert answer.resource_list["items"] == items
