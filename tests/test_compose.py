@@ -12,8 +12,8 @@ from extcp_manifests import InvalidInput, builders, yaml
 from extcp_manifests.compose import compose, compose_plain
 from extcp_manifests.release import RELEASES
 
-CASES = Path(__file__).parent / "cases/compose"
-FILES, SET = (yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("files", "set"))
+CASES = Path(__file__).parent / "cases"
+FILES, SET = (yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("compose/files", "set/flags"))
 
 
 def operator(spec: Any) -> dict[str, Any]:

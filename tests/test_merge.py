@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from extcp_manifests import InvalidInput, yaml
 from extcp_manifests.merge import merge_env, overlay
 
-ENV = yaml.load((Path(__file__).parent / "cases/env.yaml").read_bytes())
+ENV = yaml.load((Path(__file__).parent / "cases/env/order.yaml").read_bytes())
 KEYS = st.sampled_from(["a", "b", "c"])
 MAPPINGS = st.dictionaries(
     KEYS,

@@ -257,6 +257,11 @@ CONFIGS = st.fixed_dictionaries({}, optional=KEYS)
 ANY_RELEASE = st.sampled_from(list(RELEASES))
 
 
+def count_of_leaves(value: Any) -> int:
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return sum(map(count_of_leaves, items)) if items else 1
+
+
 @given(CONFIGS, CONFIGS, ANY_RELEASE, st.booleans())
 def test_provenance_covers_every_leaf(shared: Any, local: Any, release: str, defaults: bool) -> None:
     """Every leaf of the result has a source, at the path by which it is asked for; nothing given is changed."""
@@ -264,6 +269,7 @@ def test_provenance_covers_every_leaf(shared: Any, local: Any, release: str, def
     merged = merge_mesh_config(shared=shared, local=local, release=release, defaults=defaults)
     assert (shared, local) == before
     leaves = list(merged.origins())
+    assert len({path for path, _, _ in leaves}) == count_of_leaves(merged.config)
     assert all(merged.origin(path) == source for path, _, source in leaves if path)
     assert all(source != "defaults" for path, _, source in leaves if path) or defaults
     for each in merged.overridden:

@@ -23,7 +23,7 @@ TOPOLOGIES = ["examples/guide", "tests/topologies/ip", "tests/topologies/revisio
 
 
 def cases(name: str) -> list[Any]:
-    suite = yaml.load((TESTS / f"cases/networking/{name}.yaml").read_bytes())
+    suite = yaml.load((TESTS / f"cases/validation/{name}.yaml").read_bytes())
     return [
         pytest.param(
             suite.get("base"), case, release, id=f"{release}-{json.dumps(case.get('change', case.get('spec')))}"

@@ -15,7 +15,7 @@ from extcp_manifests.release import RELEASES
 from extcp_manifests.schema import read_schema
 
 TESTS = Path(__file__).parent
-CASES = yaml.load((TESTS / "cases/operator/validation.yaml").read_bytes())["cases"]
+CASES = yaml.load((TESTS / "cases/validation/istio_operator.yaml").read_bytes())["cases"]
 
 
 @pytest.mark.parametrize(

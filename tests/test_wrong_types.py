@@ -32,9 +32,9 @@ def documents() -> list[Any]:
     """Good documents with much in them, of each kind that is validated."""
     result: list[Any] = []
     for kind, name in (("VirtualService", "virtual_service"), ("DestinationRule", "destination_rule")):
-        suite = yaml.load((CASES / f"networking/{name}.yaml").read_bytes())
+        suite = yaml.load((CASES / f"validation/{name}.yaml").read_bytes())
         result += [{"kind": kind, "metadata": {"name": "x"}, "spec": case["spec"]} for case in suite["cases"]]
-    base = yaml.load((CASES / "networking/gateway.yaml").read_bytes())["base"]
+    base = yaml.load((CASES / "validation/gateway.yaml").read_bytes())["base"]
     result.append({"kind": "Gateway", "metadata": {"name": "g"}, "spec": {"selector": {"a": "b"}, "servers": [base]}})
     gateway = {
         "name": "g",
