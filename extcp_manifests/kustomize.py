@@ -13,7 +13,6 @@ reads no file outside of a base, and merges lists by the keys of an `openapi` sc
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -93,14 +92,6 @@ def part_of(step: Step) -> str:
     return {"kubectl": "applied", "istioctl": "install", "helm": "values"}[step.command[0][0]]
 
 
-def _own_folder(step: Step, path: str) -> str | None:
-    """The base of a file that has one for itself, or None for what is applied together with others."""
-    cluster, file = path.split("/", 1)[0], basename(path)
-    name = file.removesuffix(".yaml").removesuffix(".values")
-    part = "secrets" if step.secret else part_of(step)
-    return None if part == "applied" else f"{cluster}/{part}/{name}"
-
-
 def _relocate(steps: Iterable[Step]) -> dict[str, str]:
     """The path of each file in the tree.
 
@@ -108,23 +99,22 @@ def _relocate(steps: Iterable[Step]) -> dict[str, str]:
     one, so that no document goes before the steps that it waits for.
     """
     paths: dict[str, str] = {}
-    taken: set[str] = set()
-    current = ""
+    taken: dict[str, int] = {}
+    before = ""
     for step in steps:
-        own = _own_folder(step, step.path) if step.path else ""
-        if step.path is None or own:
-            current = ""
-            if step.path is not None:
-                file = "values.yaml" if part_of(step) == "values" else basename(step.path)
-                paths[step.path] = f"{own}/{file}"
-            continue
-        stage = f"{step.path.split('/', 1)[0]}/{step.stage.lower().replace(' ', '-')}"
-        if not re.fullmatch(rf"{re.escape(stage)}(?:-[0-9]+)?", current):
-            number = 1
-            while (current := stage if number == 1 else f"{stage}-{number}") in taken:
-                number += 1
-            taken.add(current)
-        paths[step.path] = f"{current}/{basename(step.path)}"
+        path, stage = step.path or "", ""
+        cluster, file = path.split("/", 1)[0], basename(path)
+        name = file.removesuffix(".yaml").removesuffix(".values")
+        match "secrets" if step.secret else part_of(step) if path else "":
+            case "applied":
+                stage = f"{cluster}/{step.stage.lower().replace(' ', '-')}"
+                taken[stage] = taken.get(stage, 0) + (stage != before)
+                paths[path] = f"{stage}-{taken[stage]}/{file}" if taken[stage] > 1 else f"{stage}/{file}"
+            case "values":
+                paths[path] = f"{cluster}/values/{name}/values.yaml"
+            case "install" | "secrets" as part:
+                paths[path] = f"{cluster}/{part}/{name}/{file}"
+        before = stage
     return paths
 
 
