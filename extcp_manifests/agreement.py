@@ -1,7 +1,7 @@
 """Whether the documents of one cluster still fit each other, after kustomize's transformers say.
 
 `namespace:` and `namePrefix:` change metadata alone; what names a document elsewhere, in values, mesh config, hosts and
-gateways, stays, and the mesh breaks without an error (kustomize 5.5.0 and 5.8.1, run).
+gateways, stays, and the mesh breaks without an error (kustomize 5.8.1, run).
 """
 
 import re

@@ -1,6 +1,6 @@
 """The legacy exec plugin of kustomize: a small program, at the place that the kind of our topologies has.
 
-Source: kustomize 5.5.0 and 5.8.1, run under kubectl: it looks below KUSTOMIZE_PLUGIN_HOME, or kustomize/plugin in the
+Source: kustomize 5.8.1, run under kubectl: it looks below KUSTOMIZE_PLUGIN_HOME, or kustomize/plugin in the
 user's configuration, for <group>/<version>/<kind in lower case>/<Kind>, and calls that with the file of the generator.
 """
 

@@ -39,12 +39,12 @@ class Repository:
     """The folder of the tree."""
 
     def __post_init__(self) -> None:
-        texts = {"repo": "-" if self.url is None else self.url, "revision": self.revision, "path": self.path}
+        texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
         problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
         problems += [
             Problem(key, f"begins with '-', which commands take for an option: {text!r}")
             for key, text in texts.items()
-            if text.startswith("-") and text != "-"
+            if text.startswith("-")
         ]
         if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
             problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))

@@ -7,7 +7,7 @@
     CLUSTER/values/NAME/                    a chart's values, as a file and as a ConfigMap
     overlays/OVERLAY/...                    a skeleton over every base, for people to patch
 
-Source: kustomize 5.5.0 and 5.8.1, run: it keeps the order of documents with `sortOptions` alone (kubectl from 1.27),
+Source: kustomize 5.8.1, run: it keeps the order of documents with `sortOptions` alone (kubectl from 1.27),
 reads no file outside of a base, and merges lists by the keys of an `openapi` schema.
 """
 

@@ -166,7 +166,8 @@ def _new_values(base: dict[str, Any], user: Tree, release: Release) -> tuple[dic
         enabled = (components.get(name) or {}).get("enabled") is True
         values = overlay(values, _nested((*where, name, "enabled"), enabled))
     for place, component in _rendered(components):
-        values = overlay(values, _nested(place, _of_component(component, release)))
+        if said := _of_component(component, release):
+            values = overlay(values, _nested(place, said))
     values = overlay(_with_gateways(values, components), _nulls(mine)) if user.get("values", {}) is not None else {}
     if isinstance(spec.get("unvalidatedValues"), Mapping):
         values = overlay(values, spec["unvalidatedValues"])
@@ -184,10 +185,14 @@ def _rendered(components: Tree) -> Iterator[tuple[tuple[str, ...], Tree]]:
     """Each component with the place of its chart's values; of several gateways each renders with its own."""
     for name in ("pilot", "cni", "ztunnel"):
         yield (name,), components.get(name) or {}
+    yield from ((("gateways", chart), gateway) for chart, gateway in _single_gateways(components))
+
+
+def _single_gateways(components: Tree) -> Iterator[tuple[str, Tree]]:
     for key, chart in _CHARTS.items():
         gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
         if len(gateways) == 1:
-            yield ("gateways", chart), gateways[0]
+            yield chart, gateways[0]
 
 
 def _of_component(component: Tree, release: Release) -> dict[str, Any]:
@@ -221,14 +226,11 @@ _CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-e
 def _with_gateways(values: Tree, components: Tree) -> dict[str, Any]:
     """A single gateway's name, labels and ports become chart values; of several each renders with its own."""
     result = dict(values)
-    for key, chart in _CHARTS.items():
-        gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
-        if len(gateways) == 1:
-            gateway = gateways[0]
-            ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports")
-            given = {"name": gateway.get("name"), "labels": gateway.get("label"), "ports": ports}
-            known = {name: value for name, value in given.items() if value is not None}
-            result = overlay(result, {"gateways": {chart: known}})
+    for chart, gateway in _single_gateways(components):
+        ports = ((gateway.get("k8s") or {}).get("service") or {}).get("ports")
+        given = {"name": gateway.get("name"), "labels": gateway.get("label"), "ports": ports}
+        known = {name: value for name, value in given.items() if value is not None}
+        result = overlay(result, {"gateways": {chart: known}})
     return result
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 import pytest
 
 from extcp_manifests import yaml
-from extcp_manifests.kubernetes import Model
+from extcp_manifests.kubernetes import Model, document_name
 from extcp_manifests.plan import Plan
 
 OPTION = "--extcp-update-golden"
@@ -71,14 +71,14 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
             _fail("files must be bytes or text: give a plan, files by their paths, or a list of documents")
         return {path: text.encode() if isinstance(text, str) else text for path, text in named.items()}
     files: dict[str, bytes] = {}
+    if not isinstance(manifests, Iterable):
+        _fail(f"{manifests!r:.100} is nothing to compare: give a plan, files by their paths, or a list of documents")
     documents: Iterable[Any] = [manifests] if isinstance(manifests, Mapping) else manifests
     for document in documents:
         plain = document.plain() if isinstance(document, Model) else document
         if not isinstance(plain, Mapping):
             _fail("a document must be a mapping: give a plan, files by their paths, or a list of documents")
-        metadata = plain.get("metadata") or {}
-        parts = (plain.get("kind"), metadata.get("namespace"), metadata.get("name"))
-        name = "-".join(str(part) for part in parts if part).lower().replace("/", "-") or "document"
+        name = document_name(plain).lower().replace("/", "-").replace(" ", "-") or "document"
         number = 1
         while (path := f"{name}.yaml" if number == 1 else f"{name}-{number}.yaml") in files:
             number += 1
@@ -99,10 +99,12 @@ def _is_plain(path: str) -> bool:
 
 
 def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
-    for path in sorted(stored.keys() | wanted.keys()):
+    for path in wanted:
         target = root / path
         if not target.resolve().is_relative_to(root.resolve()) or target.is_dir():
             _fail(f"{path} is a folder, or leads out of {root}: give it another name")
+    for path in sorted(stored.keys() | wanted.keys()):
+        target = root / path
         if path not in wanted:
             target.unlink()
             yield path

@@ -155,3 +155,10 @@ def test_unvalidated_values_have_an_origin() -> None:
     """What unvalidatedValues say is the file's."""
     shown = preview({"kind": "IstioOperator", "spec": {"unvalidatedValues": {"a": 1}}}, release="1.24")
     assert (shown.values["a"], shown.origin("a")) == (1, "files[0]")
+
+
+@pytest.mark.parametrize("release", ["1.23", "1.24", "1.31"])
+def test_components_that_say_nothing(release: str) -> None:
+    """A component without settings of its own adds no values."""
+    shown = preview({"kind": "IstioOperator", "spec": {"profile": "empty"}}, release=release)
+    assert not {"cni", "ztunnel", "gateways"} & {key for key, value in shown.values.items() if not value}

@@ -140,6 +140,8 @@ def test_documents_and_files(tmp_path: Path) -> None:
         ({"a\0b": "b"}, "g", r"is no path for a golden file"),
         ({"n" * 300: "b"}, "g", r"is no path for a golden file"),
         ({"a": 5}, "g", r"^files must be bytes or text: give a plan, files by their paths, or a list of documents$"),
+        (5, "g", r"^5 is nothing to compare: give a plan, files by their paths, or a list of documents$"),
+        ({"kept.yaml": "new", "sub": "b"}, "s", r"^sub is a folder, or leads out of .*s: give it another name$"),
         (["abc"], "g", r"^a document must be a mapping: give a plan, files by their paths, or a list of documents$"),
         ({"a": "b"}, "kept.yaml", r"^kept\.yaml is no folder: choose another$"),
     ],
@@ -148,8 +150,10 @@ def test_what_is_refused(manifests: Any, folder: str, problem: str, tmp_path: Pa
     """Nothing outside of a golden folder is ever written or removed."""
     kept = tmp_path / "kept.yaml"
     kept.write_text("a: b")
+    (tmp_path / "s/sub").mkdir(parents=True)
     with pytest.raises(pytest.fail.Exception, match=problem):
         GoldenManifests(tmp_path, tmp_path / "test_x.py", [])(manifests, folder)
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["sub"]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["kept.yaml"]
 
 
