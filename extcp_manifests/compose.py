@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -75,8 +76,7 @@ def _read(file: Input, index: int) -> Mapping[str, Any]:
         try:
             data = yaml.load(data)
         except InvalidInput as error:
-            places = (Problem(f"files[{index}] {each.path}".rstrip(), each.message) for each in error.problems)
-            raise InvalidInput(places) from None
+            raise InvalidInput(replace(each, file=f"files[{index}]") for each in error.problems) from None
     if not isinstance(data, Mapping) or not data.get("kind"):
         raise InvalidInput([Problem(f"files[{index}]", "must be a mapping with `kind: IstioOperator`")])
     yaml.require_plain(data, f"files[{index}]")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -59,22 +59,22 @@ class ClusterCredentials:
     ] = None
 
 
-def load_credentials(source: Readable) -> dict[str, ClusterCredentials]:
+def load_credentials(source: Readable, *, name: str = "") -> dict[str, ClusterCredentials]:
     """Read the credentials of clusters, by the clusters' names, from a file, a YAML text or a mapping.
 
     The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`; what is a
-    text is told as in `load`. Raises InvalidInput, without any value, with every problem; OSError for a file that
-    cannot be read.
+    text is told as in `load`, and `name` is what problems call it. Raises InvalidInput, without any value, with every
+    problem; OSError for a file that cannot be read.
     """
     try:
-        content = read(source)
+        content = read(source, name=name)
     except InvalidInput as error:
         hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
-        problems = [Problem(each.path, f"is not YAML as it is read here: {hint}") for each in error.problems]
-        raise InvalidInput(problems) from None
-    file, problems = from_file(_File, content, secret=True)
+        problem = f"is not YAML as it is read here: {hint}"
+        raise InvalidInput(replace(each, message=problem) for each in error.problems) from None
+    file, problems = from_file(_File, content.data, secret=True)
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(content.located(problems))
     return dict(file.clusters)
 
 

@@ -8,21 +8,41 @@ No message holds a token or a key.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from extcp_manifests.text import UNPRINTABLE
+from extcp_manifests.text import visible
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where it stands (`spec.remoteClusters[1].network`) and what to do about it."""
+    """One thing that is wrong: where it is, and what to do about it.
+
+    As text it is one line: `mesh.yaml:12: spec.remoteClusters[1].network: ...`.
+    """
 
     path: str
+    """The place in the data, such as `spec.remoteClusters[1].network`; empty for the whole."""
     message: str
+    file: str = ""
+    """What was read, as the reader named it; empty for data, and for a text without a name."""
+    line: int | None = None
+    """The line in that text, from 1, where it is known."""
+
+    @property
+    def location(self) -> str:
+        """File and line: `mesh.yaml:12`, `mesh.yaml`, `line 12`, or nothing."""
+        if self.line is None:
+            return self.file
+        return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
+
+    def under(self, place: str) -> "Problem":
+        """Return the same problem with its path below a place."""
+        joint = "." if place and self.path and not self.path.startswith("[") else ""
+        return replace(self, path=f"{place}{joint}{self.path}")
 
     def __str__(self) -> str:
-        line = f"{self.path}: {self.message}" if self.path else self.message
-        line = UNPRINTABLE.sub(lambda character: repr(character[0])[1:-1], line)
+        parts = (self.location, self.path, self.message)
+        line = visible(": ".join(part for part in parts if part))
         return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 

@@ -5,8 +5,8 @@ that accept anything; the whole checks them, so that all problems are told at on
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -77,16 +77,46 @@ Bytes are a text, and so is a str with a newline or `: `, or one that begins wit
 """
 
 
-def read(source: Readable) -> Any:
-    """The plain data of a source."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read from a source."""
+
+    data: Any
+    text: str | bytes | None = None
+    """The text that holds the data; None for data that was given as such."""
+    file: str = ""
+    """The name of the text, for people."""
+
+    def located(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Return problems of the data with the file and the lines where they are."""
+        if self.text is None:
+            return list(problems)
+        lines = yaml.Lines(self.text)
+        return [replace(each, file=self.file, line=each.line or lines.line(each.path)) for each in problems]
+
+
+def read(source: Readable, *, name: str = "") -> Content:
+    """Read the plain data of a source; a text is called by the name, a file by its path.
+
+    Raises InvalidInput for what is not YAML as it is read here, OSError for a file that cannot be read.
+    """
     if isinstance(source, Mapping):
-        return source
-    if isinstance(source, bytes) or (
-        isinstance(source, str) and ("\n" in source or ": " in source or source.startswith("{"))
-    ):
-        return yaml.load(source)
-    with Path(source).open("rb") as file:
-        return yaml.load(file.read(yaml.MAX_BYTES + 1))
+        return Content(source)
+    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
+        text: str | bytes = source
+        file = name
+    else:
+        file = str(source)
+        with Path(source).open("rb") as opened:
+            text = opened.read(yaml.MAX_BYTES + 1)
+    try:
+        return Content(yaml.load(text), text, file)
+    except InvalidInput as error:
+        raise InvalidInput(replace(each, file=file) for each in error.problems) from None
+
+
+def _is_text(source: str) -> bool:
+    return "\n" in source or ": " in source or source.startswith("{")
 
 
 def from_file(model: type[BaseModel], content: Any, *, secret: bool = False) -> tuple[Any, list[Problem]]:

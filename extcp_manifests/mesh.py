@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -235,28 +235,28 @@ def read_source(source: Source, given: Input, key: str) -> SourceContent | None:
         try:
             data, has_more = yaml.load_first(text)
         except InvalidInput as error:
-            places = (Problem(f"{source} {each.path}".rstrip(), each.message) for each in error.problems)
-            raise InvalidInput(places) from None
+            raise InvalidInput(replace(each, file=source) for each in error.problems) from None
     if isinstance(data, Mapping) and data.get("kind") == "ConfigMap":
         held = data.get("data") or {}
         if not isinstance(held, Mapping):
-            raise InvalidInput([Problem(f"{source}.data", f"must be a mapping with the key {key!r}")])
+            raise InvalidInput([Problem("data", f"must be a mapping with the key {key!r}", file=source)])
         return read_source(source, held[key] or "", key) if key in held else None
     if not isinstance(data, Mapping | None):
-        raise InvalidInput([Problem(source, "must be a mapping, as in `accessLogFile: /dev/stdout`")])
+        raise InvalidInput([Problem("", "must be a mapping, as in `accessLogFile: /dev/stdout`", file=source)])
     data = data or {}
     wrong = [key for key in data if not isinstance(key, str)]
     if wrong:
-        raise InvalidInput(Problem(source, f"the key {key!r} is no text: write it as a string") for key in wrong)
+        problem = "the key {!r} is no text: write it as a string"
+        raise InvalidInput(Problem("", problem.format(key), file=source) for key in wrong)
     return SourceContent(text, data, has_more)
 
 
 def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
     """What could not be decoded, with source, line and path."""
+    lines = yaml.Lines(text) if text is not None and decoded.errors else None
     for found in decoded.errors:
-        line = yaml.line_of(text, found.path) if text is not None else None
-        place = f"{source} line {line}, " if line else f"{source}."
-        yield Problem(f"{place}{path_text(found.path)}", found.message)
+        path = path_text(found.path)
+        yield Problem(path, found.message, file=source, line=lines.line(path) if lines else None)
 
 
 # -------------------------------------------------------------------------------------------------------------- merging

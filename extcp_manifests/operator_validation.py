@@ -83,7 +83,7 @@ def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -
     try:
         merged = merge_mesh_config(shared=None, local=mesh_config, release=release)
     except InvalidInput as error:
-        return [Problem(f"{place}.{each.path.removeprefix('local.')}", each.message) for each in error.problems], [], []
+        return [Problem(each.path, each.message).under(place) for each in error.problems], [], []
     return tuple(
         [Problem(f"{place}.{each.path}", each.message) for each in found]
         for found in (merged.problems, merged.warnings, merged.ignored)

@@ -13,11 +13,33 @@ SECRET_KEY = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+def visible(text: str) -> str:
+    """Return the text in one line, with every character that a reader would not see written as an escape.
+
+    These are line breaks, control characters, surrogates, and Unicode's format characters (category Cf), which change
+    the direction of text or have no width. All that is printed for people goes through here, so that no name can forge
+    a line, a command of a build server or an escape sequence of a terminal.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible_character, text))
+
+
+def _visible_character(character: str) -> str:
+    # What Python calls unprintable: categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and Zs but for the blank itself.
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
 def printable(text: str) -> str | None:
-    """1 to 253 characters, none of them a control character."""
+    """Return why the text is not 1 to 253 characters that a reader can see, or None."""
     if not 0 < len(text) <= 253:
         return f"has {len(text)} characters: use 1 to 253"
-    return f"{text!r} has a control character: leave it out" if UNPRINTABLE.search(text) else None
+    if UNPRINTABLE.search(text):
+        return f"{text!r} has a control character: leave it out"
+    invisible = next((character for character in text if not character.isprintable()), None)
+    if invisible is not None:
+        return f"{text!r} has the character {_visible_character(invisible)}, which a reader does not see: leave it out"
+    return None
 
 
 def dns_label(text: str, longest: int = 63) -> str | None:

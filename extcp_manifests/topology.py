@@ -289,16 +289,16 @@ class Topology(BaseModel, frozen=True):
         return topology
 
 
-def load(source: Readable, *, release: str | None = None) -> Topology:
+def load(source: Readable, *, release: str | None = None, name: str = "") -> Topology:
     """Read a topology from a file, from a YAML text or from a mapping with a file's keys.
 
     Bytes are a text, and so is a str with a newline or `: `, or one that begins with `{`; any other str is a path. A
-    release given here replaces the input's own. Raises InvalidInput with every problem, OSError for a file that cannot
-    be read.
+    release given here replaces the input's own. Problems call a file by its path and a text by `name`, and tell the
+    line. Raises InvalidInput with every problem, OSError for a file that cannot be read.
     """
-    content = read(source)
-    head, problems = from_file(_File, content)
-    spec = content.get("spec") if isinstance(content, Mapping) else None
+    content = read(source, name=name)
+    head, problems = from_file(_File, content.data)
+    spec = content.data.get("spec") if isinstance(content.data, Mapping) else None
     topology = None
     if isinstance(spec, Mapping):
         values = {key: value for key, value in spec.items() if key != "name"}
@@ -311,7 +311,7 @@ def load(source: Readable, *, release: str | None = None) -> Topology:
         except InvalidInput as error:
             problems += error.problems
     if problems or topology is None:
-        raise InvalidInput(problems)
+        raise InvalidInput(content.located(problems))
     return topology
 
 

@@ -30,9 +30,10 @@ class Result:
     level: Level
     path: str
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file} {self.document}".rstrip()
+        place = f"{Problem('', '', self.file, self.line).location} {self.document}".rstrip()
         return f"{place} {self.level}: {Problem(self.path, self.message)}"
 
 
@@ -48,7 +49,7 @@ def validate_text(file: str, text: str | bytes, *, release: Release | str) -> li
     try:
         documents = yaml.load_all(text)
     except InvalidInput as error:
-        return [Result(file, "", "error", problem.path, problem.message) for problem in error.problems]
+        return [Result(file, "", "error", problem.path, problem.message, problem.line) for problem in error.problems]
     return [
         Result(file, document_name(document), level, problem.path, problem.message)
         for document, level, problem in validate_documents(documents, release=record)
@@ -92,19 +93,13 @@ def _config_map(document: Mapping[str, Any], release: Release) -> Findings:
         warnings += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.warnings]
         warnings += [Problem(f"data.mesh.{each.path}", each.message) for each in merged.ignored]
     except InvalidInput as error:
-        errors += [
-            Problem(f"data.mesh {each.path.removeprefix('local')}".strip(), each.message) for each in error.problems
-        ]
+        errors += [Problem(each.path, each.message).under("data.mesh") for each in error.problems]
     try:
         choice = choose_mesh_networks(shared=None, local=document if "meshNetworks" in data else None, release=release)
         errors += [Problem(f"data.meshNetworks.{each.path}", each.message) for each in choice.problems]
         warnings += [Problem(f"data.meshNetworks.{each.path}", each.message) for each in choice.ignored]
     except InvalidInput as error:
-        places = (each.path.removeprefix("local") for each in error.problems)
-        errors += [
-            Problem(f"data.meshNetworks {place}".strip(), each.message)
-            for place, each in zip(places, error.problems, strict=True)
-        ]
+        errors += [Problem(each.path, each.message).under("data.meshNetworks") for each in error.problems]
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -118,9 +113,7 @@ def _topology(document: Mapping[str, Any], _release: Release) -> Findings:
     try:
         merged = merge_mesh_config(shared=None, local=topology.mesh_config, release=topology.release)
     except InvalidInput as error:
-        return Findings(
-            tuple(Problem(f"{place}{each.path.removeprefix('local')}", each.message) for each in error.problems), ()
-        )
+        return Findings(tuple(Problem(each.path, each.message).under(place) for each in error.problems), ())
     errors, logged, dropped = (
         [Problem(f"{place}.{each.path}", each.message) for each in found]
         for found in (merged.problems, merged.warnings, merged.ignored)

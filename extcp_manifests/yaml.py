@@ -5,9 +5,12 @@ left unquoted only where neither YAML 1.1 (PyYAML), YAML 1.2 (ruamel.yaml) nor G
 else. The loader reads scalars as Go's parser does, so that a value means what it will mean in the cluster.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -229,7 +232,7 @@ def _unwritable(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
 def load(text: str | bytes) -> Any:
     """The one document of a YAML text as plain data; an empty text is None.
 
-    Raises InvalidInput, whose path names the line, for text that is not YAML or more than one document, tags,
+    Raises InvalidInput, whose problems name the line, for text that is not YAML or more than one document, tags,
     duplicate keys, keys that are no text, and anything beyond 16 MiB, 100 levels or 2,000,000 values with every alias
     written out.
     """
@@ -265,40 +268,67 @@ def _documents(text: str | bytes) -> Iterator[Any]:
         yield from _Reader(pyyaml.parse(text, Loader=_PARSER)).documents()
     except pyyaml.MarkedYAMLError as error:
         problem = f"not YAML: {error.problem or error.context}"
-        raise NotYaml([Problem(_line(error.problem_mark or error.context_mark), problem)]) from None
+        raise NotYaml([_at(error.problem_mark or error.context_mark, problem)]) from None
     except (pyyaml.YAMLError, UnicodeError):
         raise NotYaml([Problem("", "not YAML: it holds bytes or characters that YAML does not allow")]) from None
 
 
-def line_of(text: str | bytes, path: Sequence[str | int]) -> int | None:
-    """The line at which a value of the first document begins, or as near to it as the text shows the path."""
-    events: Iterator[Any] = pyyaml.parse(text, Loader=_PARSER)
-    node: Any = next(event for event in events if isinstance(event, pyyaml.NodeEvent))
-    line = None
-    for part in path:
-        found = _entered(events, node, part)
-        if found is None:
-            break
-        node, line = found
-    return line
+class Lines:
+    """The lines of a YAML text, by the places of its values; the text is one that `load_all` has read."""
+
+    def __init__(self, text: str | bytes) -> None:
+        events = pyyaml.parse(text, Loader=_PARSER)
+        self._documents = [
+            _outline(events, next(events), {}) for event in events if isinstance(event, pyyaml.DocumentStartEvent)
+        ]
+
+    def line(self, path: str, document: int = 0) -> int | None:
+        """Return the line at which the value of a path such as `spec.servers[0].port` begins, counted from 1.
+
+        Where the text goes no further along the path, as for a key that is missing, it is the line of the last value
+        on the way; None only for a document that is not there.
+        """
+        if not 0 <= document < len(self._documents):
+            return None
+        node = self._documents[document]
+        line = node.line
+        rest = path
+        while rest:
+            below = _below(node, rest)
+            if below is None:
+                break
+            line, node, rest = below
+        return line
 
 
-def _entered(events: Iterator[Any], node: object, part: str | int) -> tuple[Any, int] | None:
-    """The event at which a part of a collection begins, and the line of its key or item."""
-    if isinstance(node, pyyaml.MappingStartEvent):
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """A value of a text: its line, and what is in it."""
+
+    line: int
+    keys: Mapping[str, tuple[int, "_Outline"]]
+    """The values of a mapping, each with the line of its key."""
+    items: Sequence["_Outline"]
+
+
+def _outline(events: Iterator[Any], event: Any, anchors: dict[str, _Outline]) -> _Outline:
+    if isinstance(event, pyyaml.AliasEvent):
+        return anchors[str(event.anchor)]
+    keys: dict[str, tuple[int, _Outline]] = {}
+    items: list[_Outline] = []
+    outline = _Outline(_line_number(event), keys, items)
+    if isinstance(event, pyyaml.MappingStartEvent):
         while not isinstance(key := next(events), pyyaml.MappingEndEvent):
-            if isinstance(key, pyyaml.ScalarEvent) and key.value == part:
-                return next(events), _line_number(key)
-            _skip(events, key)
-            _skip(events, next(events))
-    if isinstance(node, pyyaml.SequenceStartEvent):
-        index, item = 0, next(events)
-        while not isinstance(item, pyyaml.SequenceEndEvent):
-            if index == part:
-                return item, _line_number(item)
-            _skip(events, item)
-            index, item = index + 1, next(events)
-    return None
+            _outline(events, key, anchors)  # a key that is no scalar has events of its own
+            value = _outline(events, next(events), anchors)
+            if isinstance(key, pyyaml.ScalarEvent):
+                keys[key.value] = _line_number(key), value
+    elif isinstance(event, pyyaml.SequenceStartEvent):
+        while not isinstance(item := next(events), pyyaml.SequenceEndEvent):
+            items.append(_outline(events, item, anchors))
+    if event.anchor:
+        anchors[event.anchor] = outline
+    return outline
 
 
 def _line_number(event: Any) -> int:
@@ -306,13 +336,33 @@ def _line_number(event: Any) -> int:
     return line
 
 
-def _skip(events: Iterator[Any], node: Any) -> None:
-    depth = 0
-    while True:
-        depth += isinstance(node, pyyaml.CollectionStartEvent) - isinstance(node, pyyaml.CollectionEndEvent)
-        if not depth:
-            return
-        node = next(events)
+def _below(node: _Outline, path: str) -> tuple[int, _Outline, str] | None:
+    """Return where the first part of a path begins, its value, and the rest of the path."""
+    number = _INDEX.match(path)
+    if number is not None and int(number[1]) < len(node.items):
+        item = node.items[int(number[1])]
+        return item.line, item, path[number.end() :]
+    for key, end in _first_keys(path):
+        if key in node.keys:
+            return (*node.keys[key], path[end:])
+    return None
+
+
+def _first_keys(path: str) -> Iterator[tuple[str, int]]:
+    """Yield what may be the first key of a path, longest first, and where it ends; keys may hold dots themselves."""
+    begin = 1 if path.startswith(".") else 0
+    quoted = _QUOTED_KEY.match(path, begin)
+    if quoted is not None:
+        with suppress(ValueError):
+            yield json.loads(quoted[1]), quoted.end()
+    ends = [len(path), *(found.start() for found in _KEY_END.finditer(path, begin + 1, begin + _LONGEST_KEY))]
+    for end in sorted(ends, reverse=True):
+        yield path[begin:end], end
+
+
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
+_QUOTED_KEY = re.compile(r'\[("(?:[^"\\]|\\.)*")\]')
+_KEY_END = re.compile(r"[.\[]")
 
 
 _PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
@@ -452,8 +502,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 
 
 def _problem(event: Any, message: str) -> InvalidInput:
-    return InvalidInput([Problem(_line(event.start_mark), message)])
+    return InvalidInput([_at(event.start_mark, message)])
 
 
-def _line(mark: Any) -> str:
-    return f"line {mark.line + 1}" if mark else ""
+def _at(mark: Any, message: str) -> Problem:
+    return Problem("", message, line=mark.line + 1 if mark else None)

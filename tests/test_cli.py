@@ -100,9 +100,9 @@ def test_problems_go_to_standard_error_a_line_each(tmp_path: Path) -> None:
     done = run("generate", "-", "-o", tmp_path / "out", stdin=text)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "spec.configCluster.network: must be text, not the boolean true: put it in quotes",
-        "spec.remoteClusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
-        "spec.remoteClusters[0].context: 'ctx-cluster1' is already the context of cluster 'cluster1': "
+        "<stdin>:19: spec.configCluster.network: must be text, not the boolean true: put it in quotes",
+        "<stdin>:23: spec.remoteClusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
+        "<stdin>:24: spec.remoteClusters[0].context: 'ctx-cluster1' is already the context of cluster 'cluster1': "
         "give each cluster its own",
     ]
     assert not (tmp_path / "out").exists()
@@ -112,7 +112,7 @@ def test_broken_yaml_names_the_line() -> None:
     """Text that is not YAML is one line with its place."""
     done = run("plan", "-", stdin="a: [\n")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("line 2: not YAML: ")
+    assert done.stderr.startswith("<stdin>:2: not YAML: ")
 
 
 @pytest.mark.parametrize("stdin", ["", "\x00", "\udcff", "text"])
@@ -152,8 +152,8 @@ def test_problems_of_credentials_name_their_file(tmp_path: Path) -> None:
     credentials.write_text("kind: Credentials\n")
     done = run("generate", GUIDE, "--credentials", credentials, "-o", tmp_path / "out")
     assert done.stderr.splitlines() == [
-        f"{credentials} apiVersion: is required: add it",
-        f"{credentials} clusters: is required: add it",
+        f"{credentials}:1: apiVersion: is required: add it",
+        f"{credentials}:1: clusters: is required: add it",
     ]
 
 
@@ -279,7 +279,7 @@ def test_merge_mesh_prints_the_effective_config() -> None:
 def test_merge_mesh_refuses_and_emulates() -> None:
     """A broken source is refused; with --emulate its remains are shown, and still the exit code is 1."""
     words = ("merge-mesh", "--shared", MESH / "admin.yaml", "--local", "-")
-    problem = "local line 1, rootNamespace: must be text, not the number 5: put it in quotes\n"
+    problem = "local:1: rootNamespace: must be text, not the number 5: put it in quotes\n"
     done = run(*words, stdin="rootNamespace: 5\n")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
     done = run(*words, "--emulate", stdin="rootNamespace: 5\n")
@@ -416,7 +416,7 @@ def test_validate_broken_files() -> None:
     """A text that is no YAML is an error of the file."""
     done = run("validate", "-", stdin="a: [\n")
     assert done.returncode == 1
-    assert done.stdout == "- error: line 2: not YAML: did not find expected node content\n"
+    assert done.stdout == "-:2 error: not YAML: did not find expected node content\n"
 
 
 def test_releases() -> None:

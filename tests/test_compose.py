@@ -94,7 +94,7 @@ def test_typed_operators() -> None:
 @pytest.mark.parametrize(
     ("file", "problem"),
     [
-        ("a: [", "files[1] line 2: not YAML: did not find expected node content"),
+        ("a: [", "files[1]:2: not YAML: did not find expected node content"),
         ("[]", "files[1]: must be a mapping with `kind: IstioOperator`"),
         ("spec: {}", "files[1]: must be a mapping with `kind: IstioOperator`"),
         ("kind: IstioOperator\n---\nkind: Secret\n", "files[1]: 2 documents where one is expected: keep the first"),

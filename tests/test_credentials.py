@@ -29,17 +29,17 @@ def test_problems_show_no_value() -> None:
             + "  d: {server: https://h, tlsServerName: SECRET}\n"
         )
     assert str(caught.value).splitlines() == [
-        "clusters.a.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
-        "clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
-        "clusters.a.token: is no token: give its text, without blanks or line breaks",
-        "clusters.b.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
-        "clusters.b.ca: must be text, not a number: put it in quotes",
-        "clusters.b.token: must be text, not a number: put it in quotes",
-        "clusters.b: has an unknown key: known are server, ca, token, tlsServerName",
-        "clusters.c: must be a mapping, not text",
-        "clusters.d.ca: is required: add it",
-        "clusters.d.token: is required: add it",
-        "clusters.d.tlsServerName: is no host name: use a-z, 0-9, inner '-' and '.'",
+        "line 4: clusters.a.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "line 4: clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
+        "line 4: clusters.a.token: is no token: give its text, without blanks or line breaks",
+        "line 5: clusters.b.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "line 5: clusters.b.ca: must be text, not a number: put it in quotes",
+        "line 5: clusters.b.token: must be text, not a number: put it in quotes",
+        "line 5: clusters.b: has an unknown key: known are server, ca, token, tlsServerName",
+        "line 6: clusters.c: must be a mapping, not text",
+        "line 7: clusters.d.ca: is required: add it",
+        "line 7: clusters.d.token: is required: add it",
+        "line 7: clusters.d.tlsServerName: is no host name: use a-z, 0-9, inner '-' and '.'",
     ]
     shown = repr(caught.value) + repr(caught.value.__context__) + repr(caught.value.__cause__)
     assert "SECRET" not in shown
@@ -50,7 +50,7 @@ def test_the_kind_is_checked() -> None:
     """A topology is not taken for credentials."""
     with pytest.raises(InvalidInput) as caught:
         load_credentials(ROOT / "examples/guide.yaml")
-    assert str(caught.value).splitlines()[0] == "kind: must be 'Credentials'"
+    assert str(caught.value).splitlines()[0] == f"{ROOT / 'examples/guide.yaml'}:3: kind: must be 'Credentials'"
 
 
 @pytest.mark.parametrize(

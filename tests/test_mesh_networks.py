@@ -67,7 +67,7 @@ def test_what_cannot_be_decoded() -> None:
     with pytest.raises(InvalidInput) as caught:
         choose_mesh_networks(shared=wrong, local=LOCAL, release="1.25")
     assert str(caught.value) == (
-        "shared line 4, networks.n1.gateways[0].port: must be a whole number from 0 to 4294967295, not 'x'"
+        "shared:4: networks.n1.gateways[0].port: must be a whole number from 0 to 4294967295, not 'x'"
     )
 
 

@@ -46,7 +46,7 @@ def test_the_problems_shown() -> None:
         .replace("name: cluster2", "name: cluster1")
     )
     with pytest.raises(InvalidInput) as caught:
-        load(wrong)
+        load(wrong, name="mesh.yaml")
     assert str(caught.value) == "\n".join(blocks("console")[0].splitlines()[1:])
 
 

@@ -324,3 +324,58 @@ def test_any_input_is_read_or_refused(text: bytes | str) -> None:
     except InvalidInput:
         return
     assert same(yaml.load(yaml.dump(data)), data)
+
+
+LINES = """\
+# a comment
+spec: &spec
+  a.b: 1
+  a:
+    b: 2
+  servers:
+  - port: {number: 1}
+  -
+    port: 2
+again: *spec
+"q[0]": {x: &spec 5}
+---
+second: {deep: [1,
+  2]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "line"),
+    [
+        ("", 0, 2),
+        ("spec", 0, 2),
+        ("spec.a.b", 0, 3),
+        ("spec.a", 0, 4),
+        ("spec.a.c", 0, 4),
+        ("spec.servers[0].port.number", 0, 7),
+        ("spec.servers[1].port", 0, 9),
+        ("spec.servers[7].port", 0, 6),
+        ("again.servers[1].port", 0, 9),
+        ('["q[0]"].x', 0, 11),
+        ("q[0].x", 0, 11),
+        ("nothing.here", 0, 2),
+        ("second.deep[1]", 1, 14),
+        ("second", 2, None),
+    ],
+)
+def test_lines_of_places(path: str, document: int, line: int | None) -> None:
+    """A path leads to the line of its value, or as near to it as the text goes."""
+    yaml.load_all(LINES)
+    assert yaml.Lines(LINES).line(path, document) == line
+    assert yaml.Lines(LINES.encode()).line(path, document) == line
+
+
+@given(
+    st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.text()
+)
+def test_every_path_has_a_line(data: Any, path: str) -> None:
+    """No path and no text makes the search for a line fail."""
+    text = yaml.dump(data)
+    line = yaml.Lines(text).line(path)
+    assert line is not None
+    assert 1 <= line <= text.count("\n")

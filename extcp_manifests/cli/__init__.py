@@ -18,7 +18,7 @@ _MODULES = {
 def main() -> None:
     """Run the command line; problems go to standard error, a line each, and the exit code is 1."""
     try:
-        cli()
+        cli(prog_name="extcp-manifests")
     except InvalidInput as error:
         for problem in error.problems:
             click.echo(problem, err=True)

@@ -12,7 +12,6 @@ import click
 
 from extcp_manifests import yaml
 from extcp_manifests.credentials import load_credentials
-from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import RELEASES
@@ -40,15 +39,14 @@ def not_empty(_context: click.Context, option: click.Parameter, value: str | Non
 def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
-    topology = load(source(file), release=release)
+    topology = load(source(file), release=release, name=STDIN)
     if credentials is None:
         return plan(topology)
-    try:
-        given = load_credentials(source(credentials))
-    except InvalidInput as error:
-        problems = error.problems
-        raise InvalidInput(Problem(f"{credentials} {each.path}".strip(), each.message) for each in problems) from None
-    return plan(topology, credentials=given)
+    return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
+
+
+STDIN = "<stdin>"
+"""What messages call standard input."""
 
 
 def source(file: str) -> Path | bytes:
