@@ -147,13 +147,16 @@ def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
 
 # The lists of an IstioOperator's component that merge, and the keys by which a person means their items. The patches of
 # an overlay are none of them: their paths may stand twice, as `volumes[100]` does for two volumes.
+# The ports of a Service merge by `name` too. An item of a patch that lacks the key is lost, and the whole list with it
+# where that is the only item (kubectl 1.37, run): `validate` refuses a Service without ports.
 _COMPONENT = {
     "env": ("name",),
     "overlays": ("kind", "name"),
     "volumes": ("name",),
     "volumeMounts": ("mountPath",),
 }
-
+# The lists of the values of istiod's chart that merge.
+_PILOT_VALUES = {"volumes": ("name",), "volumeMounts": ("mountPath",)}
 
 _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
 
@@ -161,19 +164,16 @@ _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v
 @lru_cache(maxsize=1)
 def _openapi() -> bytes:
     """The schema by which kustomize merges the lists of IstioOperators."""
-    ports = _object(ports=_list(("port",), _object()))
+    ports = _object(ports=_list(("name",), _object()))
     lists = {key: _list(keys, _object()) for key, keys in _COMPONENT.items()}
     definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
     component = {"$ref": "#/definitions/extcp.component"}
     single = dict.fromkeys(("base", "pilot", "cni", "ztunnel", "istiodRemote"), component)
     gateways = {name: _list(("name",), component) for name in ("ingressGateways", "egressGateways")}
     mesh_config = _object(extensionProviders=_list(("name",), _object()))
-    operator = {
-        **_object(spec=_object(components=_object(**single, **gateways), meshConfig=mesh_config)),
-        "x-kubernetes-group-version-kind": [
-            {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
-        ],
-    }
+    values = _object(pilot=_object(**{key: _list(keys, _object()) for key, keys in _PILOT_VALUES.items()}))
+    spec = _object(components=_object(**single, **gateways), meshConfig=mesh_config, values=values)
+    operator = {**_object(spec=spec), "x-kubernetes-group-version-kind": [_OPERATOR]}
     schema = {"definitions": {"io.istio.install.v1alpha1.IstioOperator": operator, **definitions}}
     return f"{json.dumps(schema, separators=(',', ':'))}\n".encode()
 
