@@ -11,7 +11,7 @@ The modules in reading order, in which each imports only from those before it:
     documents   kubernetes, mesh_config, istio_operator, networking
     functions   injection, regex, merge, yaml, patch, compose, schema, checks, agreement, traffic_policy, mesh_defaults,
                 mesh_validation, mesh, preview, mesh_networks, networking_validation, service_ports,
-                operator_validation
+                external_istiod, operator_validation
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference

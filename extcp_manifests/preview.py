@@ -16,7 +16,7 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.compose import Input, compose_plain, split_flag, strategic_merge, typed_value
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.merge import overlay
+from extcp_manifests.merge import json_merge_patch, overlay
 from extcp_manifests.mesh import path_text
 from extcp_manifests.patch import go_text, split_path
 from extcp_manifests.release import RELEASES, Release, find_release
@@ -259,7 +259,7 @@ def _old_values(base: dict[str, Any], user: Tree, _release: Release) -> tuple[di
         said["revision"] = spec["revision"]
     if isinstance(spec.get("meshConfig"), Mapping):
         said["meshConfig"] = deepcopy(spec["meshConfig"])
-    values = _rfc7386(_rfc7386(said, spec.get("values") or {}), spec.get("unvalidatedValues") or {})
+    values = json_merge_patch(json_merge_patch(said, spec.get("values") or {}), spec.get("unvalidatedValues") or {})
     return spec, _with_gateways(values, spec.get("components") or {})
 
 
@@ -278,20 +278,6 @@ def _moved(user: Tree) -> dict[str, Any]:
         added = [{"name": name, "value": go_text(value)} for name, value in sorted(k8s["env"].items())]
         k8s["env"] = [*(given.get("env") or ()), *added]
     return overlay(tree, {"components": {"pilot": {"k8s": k8s}}})
-
-
-def _rfc7386(base: Tree, over: Tree) -> dict[str, Any]:
-    """A JSON merge patch: null deletes, lists replace."""
-    result = dict(deepcopy(dict(base)))
-    for key, value in over.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            before = result.get(key)
-            result[key] = _rfc7386(before if isinstance(before, Mapping) else {}, value)
-        else:
-            result[key] = deepcopy(value)
-    return result
 
 
 # -------------------------------------------------------------------------------------------------- components, origins

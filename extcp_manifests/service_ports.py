@@ -7,7 +7,7 @@ numbers a cluster allows as nodePort is the cluster's own setting.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from extcp_manifests.errors import Problem
 from extcp_manifests.text import dns_label
@@ -104,7 +104,7 @@ def _port_name(text: str) -> str | None:
     return f"{text!r} is not the name of a port: use a-z, 0-9 and single inner '-', at most 15 with a letter among them"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

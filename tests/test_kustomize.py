@@ -133,6 +133,18 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     assert overlays == {"Service": ["spec.x"], "Deployment": ["spec.y"]}
 
 
+def test_validate_tells_what_a_patch_took_away(kubectl: str, tmp_path: Path) -> None:
+    """Up to 1.18, where values cannot mount, a patch of istiod's overlay takes both mounts away."""
+    the_plan("guide", "1.18").kustomize().write(tmp_path)
+    after = patched(kubectl, tmp_path / "external/install/external-istiod", PATCH)
+    told = [(each.level, each.path) for each in validate_text("x", yaml.dump(after), release="1.18")]
+    assert told == [
+        ("error", "spec.components.pilot.k8s.env[0]"),  # CLUSTER_ID is another one than the values say
+        ("error", "spec.components.pilot.k8s.overlays"),
+        ("error", "spec.components.pilot.k8s.overlays"),
+    ]
+
+
 PORTS = [
     {"name": "status-port", "port": 15021, "targetPort": 15021},
     {"name": "tls-xds", "port": 15012, "targetPort": 15012},
