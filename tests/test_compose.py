@@ -144,20 +144,23 @@ def test_items_without_a_name() -> None:
     named = operator({"components": {"ingressGateways": [{"name": "a"}]}})
     nameless = operator({"components": {"ingressGateways": [{"enabled": True}]}})
     strange = operator({"components": {"ingressGateways": [{"name": [1]}]}})
-    for files in ((named, nameless), (nameless, named)):
+    for index, files in enumerate(((nameless, named), (named, nameless))):
         with pytest.raises(InvalidInput) as caught:
             compose_plain(*files, release="1.23")
         assert str(caught.value) == (
-            "spec.components.ingressGateways[0].name: is required where two files have the list: add it"
+            f"files[{index}]: spec.components.ingressGateways[0].name: "
+            "is required where two files have the list: add it"
         )
     assert compose_plain(nameless, operator({}), release="1.23")["spec"] == nameless["spec"]
     with pytest.raises(InvalidInput) as caught:
         compose_plain(strange, named, release="1.23")
-    assert str(caught.value) == ("spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it")
+    assert str(caught.value) == (
+        "files[0]: spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it"
+    )
 
 
 def test_keys_that_are_no_text() -> None:
     """The place of a wrong key begins with its file."""
     with pytest.raises(InvalidInput) as caught:
         compose_plain(operator({}), operator({1: 2}), release="1.30")
-    assert str(caught.value) == "files[1].spec: the key 1 is no text: write it as a string"
+    assert str(caught.value) == "files[1]: spec: the key 1 is no text: write it as a string"
