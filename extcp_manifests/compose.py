@@ -18,7 +18,7 @@ from deepmerge import Merger
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.dropped import Dropped, Path, identity, losses
+from extcp_manifests.dropped import Dropped, Loss, Path, identity, losses
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.merge import interleaved, overlay
@@ -39,6 +39,7 @@ class Composition:
     dropped: tuple[Dropped, ...]
     """What later files and flags took away from earlier ones by replacing a list or a mapping."""
     _origins: Mapping[str, str]
+    _sources: Sequence["_Source"]
 
     @property
     def operator(self) -> IstioOperator:
@@ -51,12 +52,26 @@ class Composition:
             return IstioOperator.model_validate({"metadata": {}, "spec": {}, **known})
         except ValidationError as error:
             places = (".".join(map(str, details["loc"])) for details in error.errors())
-            raise InvalidInput(
-                Problem(place, "is no part of an IstioOperator as it is: correct it") for place in places
-            ) from None
+            problem = "is no part of an IstioOperator as it is: correct it"
+            raise InvalidInput(self.located(Problem(place, problem)) for place in places) from None
+
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem of the whole with the last file that says something at its place, and the line there."""
+        origin = self._origins.get(problem.path)
+        if origin is not None and all(source.name != origin for source in self._sources):
+            return problem  # a flag's
+        keys = tuple(problem.path.partition("[")[0].split("."))  # items may have another place in the file
+        for source in reversed(self._sources):
+            above = _value_at(source.tree, keys[:-1])
+            if isinstance(above, Mapping) and keys[-1] in above:
+                return replace(problem, file=source.name, line=source.line(problem.path))
+        return problem
 
     def origin(self, path: str) -> str:
-        """Who said the value at the path of a leaf last: a file, or `set[0]`. Raises KeyError where there is none."""
+        """Return who said the value of a leaf last, by its path: a file, or `set[0]`.
+
+        Raises KeyError where there is no leaf.
+        """
         return self._origins[path]
 
     def origins(self) -> Iterator[tuple[str, Any, str]]:
@@ -84,7 +99,7 @@ def compose_files(
     run = _Run(sources, record)
     run.merge_files()
     run.assign(flags)
-    return Composition(run.tree, tuple(run.dropped), run.origins)
+    return Composition(run.tree, tuple(run.dropped), run.origins, sources)
 
 
 def compose(
@@ -193,8 +208,8 @@ class _Run:
                 raise InvalidInput([self._placed(error, index)]) from None
             for loss in losses(self.tree, merged, source.tree):
                 path = path_text(loss.path)
-                holder = self._holder(loss.path, index)
-                self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holder, source.line(path)))
+                holders = self._holders(loss, index)
+                self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
             self.tree = merged
         said = [(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): name for path, name in _origins(self.tree, said, ())}
@@ -210,8 +225,8 @@ class _Run:
                 continue
             name = _flag_name(index)
             for loss in losses(self.tree, changed):
-                holder = self._holder(loss.path, len(self._sources))
-                self.dropped.append(Dropped(path_text(loss.path), loss.kind, loss.items, name, holder))
+                holders = self._holders(loss, len(self._sources))
+                self.dropped.append(Dropped(path_text(loss.path), loss.kind, loss.items, name, holders))
             self._note_origins(changed, flag, name)
             self.tree = changed
         if problems:
@@ -228,20 +243,28 @@ class _Run:
             origins[text] = self.origins[text] if is_old else name
         self.origins = origins
 
-    def _holder(self, path: Path, index: int) -> str:
+    def _holders(self, loss: Loss, index: int) -> tuple[str, ...]:
+        """Return the files before one that had said what was lost: of a list the last one, of a mapping all."""
+        if loss.kind == "list":
+            return (self._last_with(loss.path, index).name,)
+        holders: list[str] = []
+        for source in self._sources[:index]:
+            said = _value_at(source.tree, loss.path)
+            if isinstance(said, Mapping) and any(key in said for key in loss.items):
+                holders.append(source.name)
+        return tuple(holders) or (self._sources[0].name,)
+
+    def _last_with(self, path: Path, index: int) -> _Source:
         """Return the last of the files before one that says something at a path."""
         for source in reversed(self._sources[:index]):
             if _value_at(source.tree, path) is not None:
-                return source.name
-        return self._sources[0].name
+                return source
+        return self._sources[0]
 
     def _placed(self, error: "NamelessItem", index: int) -> Problem:
         """Return the problem of an item with the file that has it."""
         problem = error.problems[0]
-        source = self._sources[index]
-        if error.in_base:
-            holder = self._holder(error.list_path, index)
-            source = next(each for each in self._sources if each.name == holder)
+        source = self._last_with(error.list_path, index) if error.in_base else self._sources[index]
         return replace(problem, file=source.name, line=source.line(problem.path))
 
 

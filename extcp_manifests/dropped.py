@@ -25,8 +25,8 @@ class Dropped:
     """What was lost, in short: names where entries have names, and what an entry of the same name no longer has."""
     by: str
     """The file or the flag that replaced it."""
-    of: str
-    """The file or the flag that had said it."""
+    of: tuple[str, ...]
+    """The files, or the flags, that had said it."""
     line: int | None = None
     """The line in the later file, where that is a text."""
 
@@ -38,7 +38,10 @@ class Dropped:
             shown = f"{shown} and {len(self.items) - _MOST_ITEMS} more"
         way_out = _WAYS_OUT.get(self.path, "repeat them where they are to stay")
         return Problem(
-            self.path, f"replaces the {self.kind} of {self.of} and drops {shown}: {way_out}", self.by, self.line
+            self.path,
+            f"replaces the {self.kind} of {' and '.join(self.of)} and drops {shown}: {way_out}",
+            self.by,
+            self.line,
         )
 
     def __str__(self) -> str:

@@ -78,7 +78,10 @@ def preview(
     flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
     composition = compose_files(*files, names=names, set=flags, release=record)
     tree = composition.plain
-    user = _well_typed(tree, record)
+    try:
+        user = _well_typed(tree, record)
+    except InvalidInput as error:
+        raise InvalidInput(map(composition.located, error.problems)) from None
     name = user.get("profile") or "default"
     layers = [("profile default", read_profile("default", record))]
     if name != "default":

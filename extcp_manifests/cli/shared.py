@@ -16,6 +16,7 @@ from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import RELEASES
 from extcp_manifests.runbook import RUNBOOK
+from extcp_manifests.text import visible
 from extcp_manifests.topology import load
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def source(file: str) -> Path | bytes:
     return text(file) if file == "-" else Path(file)
 
 
+def name_of(file: str) -> str:
+    """What messages call a file."""
+    return STDIN if file == "-" else file
+
+
 def text(file: str) -> bytes:
     """The content of a file, or of standard input."""
     if file == "-":
@@ -66,7 +72,7 @@ def json_text(value: object) -> str:
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [head, *rows]
+    lines = [tuple(map(visible, row)) for row in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
