@@ -5,7 +5,7 @@ their list or mapping was replaced as a whole are not, so they are told.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
@@ -94,16 +94,14 @@ def _below(over: Any, key: str) -> Any:
 
 def _lost_items(before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
     """Yield what a list has lost; an entry that comes back equal is not lost."""
-    equal = {_canonical(item) for item in after}
-    named = {identity(item): item for item in after}
+    there = {identity(item): item for item in after}
     for item in before:
-        if _canonical(item) in equal:
-            continue
-        if identity(item) in named and isinstance(item, Mapping):
-            for lost in _lost_keys(item, named[identity(item)]):
-                yield f"{_label(item)}.{lost}"
-        else:
+        key = identity(item)
+        if key not in there:
             yield _label(item)
+        elif isinstance(item, Mapping) and item != there[key]:
+            for lost in _lost_keys(item, there[key]):
+                yield f"{_label(item)}.{lost}"
 
 
 def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -124,13 +122,14 @@ def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
 _NAMES = (("kind", "name"), ("mountPath",), ("name",), ("address",), ("secretName",))
 
 
-def identity(item: Any) -> str:
+def identity(item: Any) -> Hashable:
     """Return what makes an entry of a list the same one in another list: its name, or all of it."""
     if isinstance(item, Mapping):
         for keys in _NAMES:
-            if all(isinstance(item.get(key), str) for key in keys):
-                return _canonical([keys, [item[key] for key in keys]])
-    return _canonical(item)
+            names = tuple(item.get(key) for key in keys)
+            if all(isinstance(name, str) for name in names):
+                return keys, names
+    return json.dumps(item, sort_keys=True, default=_plain)
 
 
 def _label(item: Any) -> str:
@@ -146,10 +145,6 @@ def _label(item: Any) -> str:
 
 
 _LONGEST_LABEL = 40
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -160,8 +160,8 @@ class _Istiod:
         patch = [each for each in _items(k8s.get("env")) if _has_name(each) or _at(each, "$patch") == "replace"]
         if not self.release.untyped_operator:
             # istioctl reads the list by its types, which know no null, and moves the variables of values there.
-            patch = [{key: value for key, value in each.items() if value is not None} for each in patch]
-            patch += self._variables_of_values()
+            known = [{key: value for key, value in each.items() if value is not None} for each in patch]
+            patch = [*known, *self._variables_of_values()]
         return merge_env(self._chart_env(), patch, release=self.release).env
 
     def _chart_env(self) -> Sequence[Mapping[str, Any]]:

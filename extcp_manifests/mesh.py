@@ -163,7 +163,7 @@ def merge_mesh_config(
             tree = merging.damage(tree, each, record)
     shown = tree if defaults else _without_defaults(tree)
     findings = validate_mesh_config(_values(tree), record)
-    contents = {each.source: each.content for each in decoded if each.content is not None}
+    contents: dict[Source, SourceContent] = {each.source: each.content for each in decoded if each.content is not None}
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
