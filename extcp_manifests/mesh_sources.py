@@ -101,14 +101,17 @@ def read_source(name: str, given: Input, key: Key, release: Release) -> SourceCo
         kind = str(content.data["kind"])
         way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
         raise InvalidInput([content.problem("kind", f"{kind!r} does not hold what istiod reads: {way_out}")])
-    return read(content, key, release)
+    held = read(content, key, release)
+    if held is not None:
+        _refuse_other_keys(held)
+    return held
 
 
 def _refuse_other_keys(content: SourceContent) -> None:
     wrong = [key for key in content.data if not isinstance(key, str)]
     if wrong:
         problem = "the key {!r} is no text: write it as a string"
-        raise InvalidInput(Problem("", problem.format(key), file=content.name) for key in wrong)
+        raise InvalidInput(Problem(content.place, problem.format(key), file=content.name) for key in wrong)
 
 
 def _is_document(data: Mapping[str, Any]) -> bool:
