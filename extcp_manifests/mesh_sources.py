@@ -82,6 +82,22 @@ def read_source(name: str, given: Input, key: Key, release: Release) -> SourceCo
 
     Raises InvalidInput for a text that is not YAML or not a mapping, and for a document of another kind.
     """
+    content = _parsed(name, given)
+    if not _is_document(content.data):
+        return content
+    read = _KINDS.get(_kind(content.data))
+    if read is None:
+        kind = str(content.data["kind"])
+        way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
+        raise InvalidInput([content.problem("kind", f"{kind!r} does not hold what istiod reads: {way_out}")])
+    held = read(content, key, release)
+    if held is not None:
+        _refuse_other_keys(held)
+    return held
+
+
+def _parsed(name: str, given: Input) -> SourceContent:
+    """Return a source as a mapping, whatever it is."""
     data: Any = given.plain() if isinstance(given, MeshConfig | IstioOperator) else given
     text = data if isinstance(data, str | bytes) else None
     has_more = False
@@ -94,17 +110,7 @@ def read_source(name: str, given: Input, key: Key, release: Release) -> SourceCo
         raise InvalidInput([Problem("", "must be a mapping, as in `accessLogFile: /dev/stdout`", file=name)])
     content = SourceContent(name, data or {}, has_more, text)
     _refuse_other_keys(content)
-    if not _is_document(content.data):
-        return content
-    read = _KINDS.get(_kind(content.data))
-    if read is None:
-        kind = str(content.data["kind"])
-        way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
-        raise InvalidInput([content.problem("kind", f"{kind!r} does not hold what istiod reads: {way_out}")])
-    held = read(content, key, release)
-    if held is not None:
-        _refuse_other_keys(held)
-    return held
+    return content
 
 
 def _refuse_other_keys(content: SourceContent) -> None:
@@ -135,7 +141,7 @@ _ELSEWHERE = {
 }
 
 
-def _of_config_map(content: SourceContent, key: Key, release: Release) -> SourceContent | None:
+def _of_config_map(content: SourceContent, key: Key, _release: Release) -> SourceContent | None:
     held = content.data.get("data") or {}
     if not isinstance(held, Mapping):
         raise InvalidInput([content.problem("data", f"must be a mapping with the key {key!r}")])
@@ -145,10 +151,10 @@ def _of_config_map(content: SourceContent, key: Key, release: Release) -> Source
     if isinstance(inner, str):
         first_line = _first_line(content, key)
         try:
-            read = read_source(content.name, inner, key, release)
+            read = _parsed(content.name, inner)
         except InvalidInput as error:
             raise InvalidInput(_moved(each, first_line) for each in error.problems) from None
-        return read and replace(read, first_line=first_line)
+        return replace(read, first_line=first_line)
     raise InvalidInput([content.problem(f"data.{key}", "must be text: write it as a block, with |")])
 
 
@@ -179,7 +185,7 @@ def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceCo
     return replace(content, data=operator_mesh_config(spec, release), place=place)
 
 
-def _of_sail(content: SourceContent, key: Key, release: Release) -> SourceContent:  # noqa: ARG001
+def _of_sail(content: SourceContent, key: Key, _release: Release) -> SourceContent:
     values = _mapping(_mapping(content.data.get("spec")).get("values"))
     if key == "meshNetworks":
         return _networks_of_values(content, values, "spec.values")
