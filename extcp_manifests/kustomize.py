@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from posixpath import basename, dirname
 
 from extcp_manifests import output, yaml
@@ -63,20 +64,38 @@ class KustomizeTree:
         """Each file, path and content, one at a time."""
         return ((entry.path, b"".join(entry.pieces)) for entry in self.entries())
 
-    def write(self, folder: str | os.PathLike[str], *, on_file: Callable[[str], None] | None = None) -> list[str]:
-        """Write the tree into a folder, as `Plan.write` does; overlays are left alone."""
-        return output.write(folder, self.entries(), on_file)
+    def write(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        overlays: Iterable[str] = (),
+        force: bool = False,
+        on_file: Callable[[str], None] | None = None,
+    ) -> list[str]:
+        """Write the tree and the overlays of these names into a folder, as `Plan.write` does."""
+        return output.write(folder, self._with_overlays(overlays), owner=self._owner, force=force, on_file=on_file)
+
+    def changes(self, folder: str | os.PathLike[str], *, overlays: Iterable[str] = ()) -> Iterator[output.FileChange]:
+        """Yield what `write` would change in a folder; nothing is written. Raises OutputError."""
+        return output.changes(folder, self._with_overlays(overlays), owner=self._owner)
+
+    def _with_overlays(self, overlays: Iterable[str]) -> Iterator[Entry]:
+        skeletons = [entry for name in dict.fromkeys(overlays) for entry in self.overlay(name)]
+        return chain(self.entries(), skeletons)
+
+    @property
+    def _owner(self) -> output.Owner:
+        return output.owner_of(self.topology, "kustomize")
 
     def overlay(self, name: str) -> Iterator[Entry]:
         """A kustomization over every base, below overlays/NAME, for people to add their patches to.
 
-        `output.add_missing` writes them, and leaves alone what is there already. Raises InvalidInput for a name that
-        is no DNS label.
+        `write` leaves alone those that are there already. Raises InvalidInput for a name that is no DNS label.
         """
         if problem := dns_label(name):
             raise InvalidInput([Problem("overlay", problem)])
         bases = (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
-        return (_kustomization(f"{OVERLAYS}/{name}/{base}", f"{'../' * (base.count('/') + 3)}{base}") for base in bases)
+        return (_skeleton(name, base) for base in bases)
 
     @cached_property
     def relocated(self) -> Sequence[Step]:
@@ -135,6 +154,12 @@ _HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization
 
 def _kustomization(base: str, *resources: str, openapi: bool = False) -> Entry:
     return Entry(f"{base}/{KUSTOMIZATION}", (_kustomization_text(resources, openapi),))
+
+
+def _skeleton(overlay: str, base: str) -> Entry:
+    """A kustomization over a base, which is people's own once it is there."""
+    way = f"{'../' * (base.count('/') + 3)}{base}"
+    return replace(_kustomization(f"{OVERLAYS}/{overlay}/{base}", way), keep=True)
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan, yaml
 from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
-from extcp_manifests.output import add_missing
 from extcp_manifests.release import RELEASES
 
 ROOT = Path(__file__).parents[1]
@@ -120,8 +119,7 @@ def patched(kubectl: str, folder: Path, patch: Any) -> Any:
 def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
     tree = the_plan("guide", "1.31").kustomize()
-    tree.write(tmp_path)
-    add_missing(tmp_path, tree.overlay("prod"))
+    tree.write(tmp_path, overlays=["prod"])
     (before,) = stored(tmp_path / "external/install/external-istiod")
     after = patched(kubectl, tmp_path / "overlays/prod/external/install/external-istiod", PATCH)
     old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
