@@ -65,7 +65,7 @@ class InvalidInput(ExtcpError):
 
 
 class OutputError(ExtcpError):
-    """A folder cannot be written as asked, and is as it was unless the text says more; it has a line for each problem."""
+    """A folder cannot be written as asked, and is as it was unless the text says more; a line for each problem."""
 
     def __init__(self, path: str, message: str, *others: Problem) -> None:
         self.problems = (Problem(path, message), *others)

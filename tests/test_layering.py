@@ -19,8 +19,8 @@ compose schema checks agreement traffic_policy mesh_defaults mesh_validation mes
 networking_validation operator_validation exposure
 builders.namespaces builders.gateways builders.istiod builders.remotes builders.routing builders.sample builders.secrets
 builders inputs topology credentials validation difference step commands runbook
-locking listing exchange output kustomize plan gitops
-krm exec_plugin schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
+locking listing exchange output kustomize plan gitops krm exec_plugin
+schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
 """.split()
 
 
