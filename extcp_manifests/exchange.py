@@ -62,7 +62,7 @@ def recover(folder: str | os.PathLike[str]) -> None:
     """
     shown, root = Path(folder), Path(os.path.realpath(folder))
     for place in (_beside(root), _inside(root)):
-        if not place.stage.is_dir() and not os.access(place.lock, os.W_OK):
+        if not os.access(place.stage, os.F_OK) and not os.access(place.lock, os.W_OK):
             continue
         try:
             with telling(shown, _UNFINISHED), locked(place.lock):
@@ -271,19 +271,18 @@ class Stage:
                 done.append(move)
                 with telling(self._shown / move.path):
                     _forward(self._place, move)
+            with telling(self._shown):
+                self._place.journal.unlink()
         except BaseException:  # an interrupt too
             self._take_back(done)
             raise
-        self._place.journal.unlink()
 
     def _take_back(self, done: list["_Move"]) -> None:
         for move in reversed(done):
-            try:
+            with telling(self._shown / move.path, _UNFINISHED):
                 _backward(self._place, move)
-            except OSError as error:
-                reason = f"{error.strerror}: make it writable for you and run again; {_UNFINISHED}"
-                raise OutputError(str(self._shown / move.path), reason) from error
-        self._place.journal.unlink()
+        with telling(self._shown, _UNFINISHED):
+            self._place.journal.unlink()
 
 
 def _create(target: Path, content: bytes, mode: int, *, store: bool = False) -> None:
