@@ -436,12 +436,11 @@ def _is_stage(stage: Path) -> bool:
 def _read_journal(place: _Place) -> list[_Move]:
     try:
         moves = [_Move(**each) for each in json.loads(place.journal.read_bytes())]
-        sound = all(_is_sound(place.root, move.path) for move in moves)
-    except (ValueError, TypeError, RecursionError):
-        sound = False
-    if not sound:
-        raise OutputError(str(place.journal), "is not what a run wrote: restore the folder, and remove the stage")
-    return moves
+        if all(_is_sound(place.root, move.path) for move in moves):
+            return moves
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    raise OutputError(str(place.journal), "is not what a run wrote: restore the folder, and remove the stage")
 
 
 def _is_sound(root: Path, path: str) -> bool:

@@ -70,10 +70,10 @@ def read_listing(place: Path) -> Listing:
         return EMPTY
     except UnicodeDecodeError:
         raise OutputError(str(place), f"is not text: {_WAY_OUT}") from None
-    head, *lines = text.split("\n")
+    head, *lines = text.removesuffix("\n").split("\n")
     if head not in (_HEAD, _FIRST_HEAD):
         raise _damaged(place, 1, "is not the head of a list of files")
-    if lines.pop() != "":
+    if not text.endswith("\n"):
         raise _damaged(place, len(lines) + 1, "has no end of line")
     owner = None
     if head == _HEAD:

@@ -57,19 +57,23 @@ def folder_with(base: Path, *parts: Files) -> dict[str, bytes | str]:
     return content(base)
 
 
-def endings(base: Path, action: Callable[[Path], None], *happenings: Callable[[int], None]) -> Iterator[int]:
-    """Do something with base/now, a copy of base/old, as often as there are changes in it, and let one come to grief.
+def endings(base: Path, action: Callable[[Path], None], happens: Callable[[int], None]) -> Iterator[int]:
+    """Do something with base/now, a copy of base/old, as often as it makes changes; yield how each process ended.
 
-    Before each change something happens in a process that does it; what is left is there until the next.
+    What happens is told the number of the change before which it shall happen; base/now stays until the next.
     """
     now = base / "now"
     shutil.copytree(base / "old", now)
     total = changes_of(partial(action, now / "out"))
-    for happening in happenings:
-        for number in range(1, total + 1):
-            shutil.rmtree(now)
-            shutil.copytree(base / "old", now)
-            yield in_child(lambda: (happening(number), action(now / "out")))  # noqa: B023 - called at once
+    for number in range(1, total + 1):
+        shutil.rmtree(now)
+        shutil.copytree(base / "old", now)
+
+        def run(number: int = number) -> None:
+            happens(number)
+            action(now / "out")
+
+        yield in_child(run)
 
 
 def kill(number: int) -> None:
