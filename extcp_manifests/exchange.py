@@ -44,13 +44,13 @@ def prepare(folder: Path) -> Iterator["Stage"]:
                 raise OutputError(str(folder), "is not a folder: choose another")
             make_folder(root.parent, undo)
             recover(folder)
-            place = _place_of(root)
+            place = _place_of(root, folder)
             if place.inside:
                 make_folder(root, undo)
-        undo.enter_context(_held(place, folder))
-        with telling(folder):
-            _clear(place, folder)
-        stage = Stage(place, folder)
+        undo.enter_context(_held(place))
+        with telling(folder, _UNFINISHED):
+            _clear(place)
+        stage = Stage(place)
         undo.callback(stage.close)
         yield stage
 
@@ -61,15 +61,15 @@ def recover(folder: str | os.PathLike[str]) -> None:
     Raises OutputError if a process is at it, or if it cannot be finished.
     """
     shown, root = Path(folder), Path(os.path.realpath(folder))
-    for place in (_beside(root), _inside(root)):
+    for place in (_beside(root, shown), _inside(root, shown)):
         if not os.access(place.stage, os.F_OK) and not os.access(place.lock, os.W_OK):
             continue
         try:
             with telling(shown, _UNFINISHED), locked(place.lock):
-                _clear(place, shown)
+                _clear(place)
         except Locked as holder:
             if place.journal.exists():
-                raise _busy(shown, holder) from None
+                raise _busy(place, holder) from None
 
 
 def write_file(target: Path, content: bytes, *, mode: int = 0o666) -> None:
@@ -99,7 +99,7 @@ def telling(path: Path, outcome: str = "nothing was changed") -> Iterator[None]:
         raise OutputError(str(path), f"{reason}: {way_out}; {outcome}") from error
 
 
-_UNFINISHED = "until then the folder is a mixture, since a run ended early"
+_UNFINISHED = "until then the folder may be a mixture, since a run ended early"
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space and run again",
@@ -139,6 +139,8 @@ class _Place:
     """Where the lock and the stage of a folder stand."""
 
     root: Path
+    shown: Path
+    """The folder as the user named it."""
     lock: Path
     stage: Path
     inside: bool
@@ -156,36 +158,39 @@ class _Place:
         return self.stage / "journal"
 
 
-def _place_of(root: Path) -> _Place:
+def _place_of(root: Path, shown: Path) -> _Place:
     """Every process must choose alike, so only the folder and the rights of its parent count."""
-    if os.path.ismount(root) or not os.access(root.parent, os.W_OK | os.X_OK):
-        return _inside(root)
-    # The names of lock and stage are longer; 255 bytes is what most file systems take.
-    return _inside(root) if len(os.fsencode(root.name)) > 200 else _beside(root)
+    beside = not os.path.ismount(root) and os.access(root.parent, os.W_OK | os.X_OK)
+    if beside and len(os.fsencode(root.name)) <= _LONGEST_NAME:
+        return _beside(root, shown)
+    return _inside(root, shown)
 
 
-def _beside(root: Path) -> _Place:
+_LONGEST_NAME = 200  # most file systems take 255 bytes, and the names of lock and stage are longer
+
+
+def _beside(root: Path, shown: Path) -> _Place:
     name = f".{root.name}.extcp-manifests"
-    return _Place(root, root.parent / f"{name}.lock", root.parent / f"{name}.stage", inside=False)
+    return _Place(root, shown, root.parent / f"{name}.lock", root.parent / f"{name}.stage", inside=False)
 
 
-def _inside(root: Path) -> _Place:
-    return _Place(root, root / ".extcp-manifests.lock", root / ".extcp-manifests.stage", inside=True)
+def _inside(root: Path, shown: Path) -> _Place:
+    return _Place(root, shown, root / ".extcp-manifests.lock", root / ".extcp-manifests.stage", inside=True)
 
 
 @contextmanager
-def _held(place: _Place, shown: Path) -> Iterator[None]:
+def _held(place: _Place) -> Iterator[None]:
     with ExitStack() as held:
         try:
-            with telling(shown):
+            with telling(place.shown):
                 held.enter_context(locked(place.lock))
         except Locked as holder:
-            raise _busy(shown, holder) from None
+            raise _busy(place, holder) from None
         yield
 
 
-def _busy(shown: Path, holder: Locked) -> OutputError:
-    return OutputError(str(shown), f"is being written by {holder}: wait for it, or stop it")
+def _busy(place: _Place, holder: Locked) -> OutputError:
+    return OutputError(str(place.shown), f"is being written by {holder}: wait for it, or stop it")
 
 
 # --------------------------------------------------------------------------------------------------------------- stage
@@ -194,16 +199,14 @@ def _busy(shown: Path, holder: Locked) -> OutputError:
 class Stage:
     """New files that wait for their place; none is made before there is a first one."""
 
-    def __init__(self, place: _Place, shown: Path) -> None:
-        self.root = place.root
+    def __init__(self, place: _Place) -> None:
         self._place = place
-        self._shown = shown
         self._staged: set[str] = set()
         self._folders: set[str] = set()
 
     def add(self, path: str, content: bytes, *, secret: bool = False) -> None:
         """Write a file that is new or changed."""
-        with telling(self._shown / path):
+        with telling(self._place.shown / path):
             self._make_folders(_parent(path))
             _create(self._place.new / path, content, 0o600 if secret else 0o666)
         self._staged.add(path)
@@ -216,7 +219,7 @@ class Stage:
         changed = self._staged.union(set(before).difference(after))
         if not changed:
             return
-        with telling(self._shown):
+        with telling(self._place.shown):
             self._make_folders("")
             moves = list(_moves(self._place, before, after, changed))
             self._complete(moves, after)
@@ -241,7 +244,7 @@ class Stage:
                 break
             folder = _parent(folder)
         for each in reversed(missing):
-            new, old = self._place.new / each, self.root / each
+            new, old = self._place.new / each, self._place.root / each
             new.mkdir()
             if old.is_dir() and not old.is_symlink():
                 _copy_rights(old, new)
@@ -253,12 +256,12 @@ class Stage:
         for path in after:
             if path not in self._staged and not whole.isdisjoint((path, *_folders_above(path))):
                 self._make_folders(_parent(path))
-                _link(self.root / path, self._place.new / path)
+                _link(self._place.root / path, self._place.new / path)
 
     def _in_one_step(self, move: "_Move") -> bool:
         """Return False if the system cannot do that."""
-        new, target = self._place.new / move.path, self.root / move.path
-        with telling(self._shown / move.path):
+        new, target = self._place.new / move.path, self._place.root / move.path
+        with telling(self._place.shown / move.path):
             if move.new and move.old:
                 return swap(new, target)
             _forward(self._place, move)
@@ -269,9 +272,9 @@ class Stage:
         try:
             for move in moves:
                 done.append(move)
-                with telling(self._shown / move.path):
+                with telling(self._place.shown / move.path):
                     _forward(self._place, move)
-            with telling(self._shown):
+            with telling(self._place.shown):
                 self._place.journal.unlink()
         except BaseException:  # an interrupt too
             self._take_back(done)
@@ -279,10 +282,10 @@ class Stage:
 
     def _take_back(self, done: list["_Move"]) -> None:
         for move in reversed(done):
-            with telling(self._shown / move.path, _UNFINISHED):
+            with telling(self._place.shown / move.path, _UNFINISHED):
                 _backward(self._place, move)
-        with telling(self._shown, _UNFINISHED):
-            self._place.journal.unlink()
+        with telling(self._place.shown, _UNFINISHED):
+            self._place.journal.unlink(missing_ok=True)
 
 
 def _create(target: Path, content: bytes, mode: int, *, store: bool = False) -> None:
@@ -343,7 +346,7 @@ def _moves(place: _Place, before: Collection[str], after: Collection[str], chang
             # Of folders without a file of ours, only the outermost was looked at.
             stays = path in fixed or (path not in old and (root / path).is_dir())
             if stays and path in after:
-                raise OutputError(str(root / path), "is a folder where a file belongs: move it away")
+                raise OutputError(str(place.shown / path), "is a folder where a file belongs: move it away")
             if stays:
                 folders.append(path)
             else:
@@ -415,7 +418,7 @@ def _backward(place: _Place, move: _Move) -> None:
         old.rename(target)
 
 
-def _clear(place: _Place, shown: Path) -> None:
+def _clear(place: _Place) -> None:
     """Finish what the journal of a dead process says, and remove its stage; its lock must be ours."""
     if not os.path.lexists(place.stage):
         return
@@ -423,7 +426,7 @@ def _clear(place: _Place, shown: Path) -> None:
         raise OutputError(str(place.stage), "stands where files wait for their place: move it away")
     if place.journal.exists():
         for move in _read_journal(place):
-            with telling(shown / move.path, _UNFINISHED):
+            with telling(place.shown / move.path, _UNFINISHED):
                 _forward(place, move)
         place.journal.unlink()
     shutil.rmtree(place.stage)

@@ -24,8 +24,9 @@ def locked(path: Path) -> Iterator[None]:
     """
     descriptor = _acquire(path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, _ourselves().encode())
+        with suppress(OSError):  # on a full disk nobody learns who holds the lock
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, _ourselves().encode())
         yield
     finally:
         _release(path, descriptor)

@@ -274,6 +274,34 @@ def test_two_at_once(tmp_path: Path) -> None:
 
 
 @needs_fork
+def test_a_folder_that_is_being_renamed(tmp_path: Path) -> None:
+    """While a process follows a journal, others neither read nor finish it."""
+    out = tmp_path / "out"
+    put(out, OLD)
+    reader, writer = os.pipe()
+
+    def hold() -> None:
+        with prepare(out) as stage:
+            stage.add("a", b"held")
+            (tmp_path / ".out.extcp-manifests.stage/journal").write_text("[]")
+            os.write(writer, b"!")
+            os.read(os.pipe()[0], 1)  # for ever
+
+    child = start_child(hold)
+    try:
+        os.read(reader, 1)
+        with pytest.raises(OutputError, match=rf"out: is being written by process {child} on .*: wait for it, or stop"):
+            recover(out)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        os.close(reader)
+        os.close(writer)
+    recover(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@needs_fork
 def test_many_pairs_at_once(tmp_path: Path) -> None:
     """Of two processes that start together one may be refused; the files are those of one that was not."""
     for number in range(20):

@@ -133,7 +133,7 @@ def test_documents_and_files(tmp_path: Path) -> None:
         ({"a": "b"}, ".", r"^\. holds the test itself: keep golden manifests in a folder of their own$"),
         ({"a": 5}, "g", r"^files must be bytes or text: give a plan, files by their paths, or a list of documents$"),
         (5, "g", r"^5 is nothing to compare: give a plan, files by their paths, or a list of documents$"),
-        ({"kept.yaml": "new", "sub": "b"}, "s", r"s/sub: is a folder where a file belongs: move it away$"),
+        ({"kept.yaml": "new", "sub": "b"}, "s", r"/s/sub: is a folder where a file belongs: move it away$"),
         (["abc"], "g", r"^a document must be a mapping: give a plan, files by their paths, or a list of documents$"),
         ({"a": "b"}, "kept.yaml", r"^kept\.yaml is not a folder: choose another$"),
     ],
