@@ -183,6 +183,9 @@ def test_overlays_are_the_users(tmp_path: Path) -> None:
     assert run(cli, command).exit_code == 0
     assert kept.read_text() == "# mine\n"
     assert gone.exists()
+    assert run(cli, [*command, "--check"]).exit_code == 0
+    added = run(cli, [*command[:-1], "test", "--check"]).output.splitlines()
+    assert f"{tmp_path / 'overlays/test/cluster1/kustomization.yaml'}: new" in added
     assert run(cli, command[:-2]).exit_code == 0
     assert kept.exists()
 
