@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan, yaml
 from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
-from extcp_manifests.output import add_missing
 from extcp_manifests.release import RELEASES
 
 ROOT = Path(__file__).parents[1]
@@ -121,7 +120,6 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
     tree = the_plan("guide", "1.31").kustomize(overlays=["prod"])
     tree.write(tmp_path)
-    add_missing(tmp_path, tree.skeletons())
     (before,) = stored(tmp_path / "external/install/external-istiod")
     after = patched(kubectl, tmp_path / "overlays/prod/external/install/external-istiod", PATCH)
     old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
@@ -185,6 +183,9 @@ def test_overlays_are_the_users(tmp_path: Path) -> None:
     assert run(cli, command).exit_code == 0
     assert kept.read_text() == "# mine\n"
     assert gone.exists()
+    assert run(cli, [*command, "--check"]).exit_code == 0
+    added = run(cli, [*command[:-1], "test", "--check"]).output.splitlines()
+    assert f"{tmp_path / 'overlays/test/cluster1/kustomization.yaml'}: new" in added
     assert run(cli, command[:-2]).exit_code == 0
     assert kept.exists()
 
