@@ -15,11 +15,12 @@ The modules in reading order, in which each imports only from those before it:
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference
-    outcome     step, commands, runbook, output, kustomize, plan, gitops, krm,
-                exec_plugin
+    outcome     step, commands, made, runbook, locking, listing, exchange, output, kustomize, plan, gitops,
+                krm, exec_plugin
     edge        schemas (tables), cli, testing (a pytest plugin)
 
-Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
+Nothing here calls a cluster. Only `load`, `load_credentials`, the methods `write` and `changes`, and what they use of
+`output` touch files.
 """
 
 from extcp_manifests.credentials import ClusterCredentials, load_credentials
@@ -34,6 +35,8 @@ from extcp_manifests.topology import (
     Topology,
     load,
 )
+
+__version__ = "0.1.0"
 
 __all__ = [
     "ClusterCredentials",

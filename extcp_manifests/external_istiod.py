@@ -88,10 +88,6 @@ class _Istiod:
         """Whether istiod reads the config cluster's mesh config beside its own file."""
         return "SHARED_MESH_CONFIG" in self.env and self.value("SHARED_MESH_CONFIG") != ""
 
-    @property
-    def values_can_mount(self) -> bool:
-        return in_release(_VALUES_MOUNT_SINCE, _NEWEST, self.release)
-
     def is_true(self, name: str) -> bool:
         """Whether a variable is true, or is read from somewhere else and may be."""
         return name in self.env and (self.value(name) is None or self.value(name) in _TRUE)
@@ -142,7 +138,7 @@ class _Istiod:
         """The Deployment as far as it is known without the chart, with the patches that can be applied to that."""
         mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
         volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
-        if self.values_can_mount:
+        if self.release.mounting_values is not None:
             mounts += _items(_at(self.values, "pilot", "volumeMounts"))
             volumes += _items(_at(self.values, "pilot", "volumes"))
         container = {"name": "discovery", "env": self._merged_env(), "volumeMounts": mounts}
@@ -185,7 +181,6 @@ class _Istiod:
 
 
 _NEWEST = list(RELEASES)[-1]
-_VALUES_MOUNT_SINCE = "1.19"  # istio 1.19.10: istio-discovery/templates/deployment.yaml; up to 1.18.7 it takes none
 _CHART_TELLS_EXTERNAL_SINCE = "1.23"  # istio 1.23.6: istio-discovery/templates/deployment.yaml; not in 1.22.8
 _CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
 
@@ -347,8 +342,9 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
 
 def _ways_to_mount(istiod: _Istiod) -> tuple[str, str]:
     """The place where mounts are said in a release, and the way to say them."""
-    if istiod.values_can_mount:
-        return "spec.values.pilot.volumeMounts", "add to spec.values.pilot.volumes and volumeMounts"
+    key = istiod.release.mounting_values
+    if key is not None:
+        return f"spec.{key}.pilot.volumeMounts", f"add to spec.{key}.pilot.volumes and volumeMounts"
     return f"{_K8S}.overlays", f"repeat in the overlay of Deployment {istiod.names.istiod!r} the patches that mount"
 
 

@@ -3,11 +3,13 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from folders import content
 
 from extcp_manifests import load, plan, yaml
 from extcp_manifests.cli import main
@@ -90,7 +92,12 @@ def test_generate_names_only_some_of_many_files(tmp_path: Path) -> None:
     remotes = "".join(f"  - {{name: c{number}, network: net}}\n" for number in range(50))
     text = GUIDE.read_text().split("  remoteClusters:")[0] + "  remoteClusters:\n" + remotes
     done = run("generate", "-", "-o", tmp_path / "out", stdin=text)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: <stdin>: spec.remoteClusters[0].gateways.eastWest: network 'net' has no east-west gateway, so that "
+        "clusters in other networks cannot reach its services: set eastWest in one of its clusters, or leave it where "
+        "that is meant\n"
+    )
     assert "... and 75 more files\n" in done.stdout
 
 
@@ -536,9 +543,93 @@ def test_releases() -> None:
     assert lines[lines.index("1.30  Kubernetes 1.32-1.36") + 1] == "      - the address may be IPv6"
 
 
-def test_nobody_reads_on() -> None:
-    """A reader that goes away early ends the command without a traceback."""
-    command = f"{sys.executable} -m extcp_manifests generate {GUIDE} | head -n 1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert done.stdout == "# external/controlplane-gateway.yaml\n"
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("words", [("generate", GUIDE), ("plan", GUIDE), ("schema",), ("releases",)])
+def test_nobody_reads_on(words: tuple[str | Path, ...]) -> None:
+    """A reader that goes away early ends the command quietly, with the exit code of other tools."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "extcp_manifests", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_what_a_run_would_change(tmp_path: Path) -> None:
+    """--check and --diff write nothing, list what would change, and exit 1 if anything would."""
+    topology, out = tmp_path / "mesh.yaml", tmp_path / "out"
+    topology.write_text(GUIDE.read_text())
+    first = run("generate", topology, "-o", out, "--check")
+    assert first.returncode == 1
+    assert first.stdout.splitlines()[0] == f"{out / 'external/controlplane-gateway.yaml'}: new"
+    assert not out.exists()
+    run("generate", topology, "-o", out)
+    same = run("generate", topology, "-o", out, "--check", "--diff")
+    assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
+    topology.write_text(GUIDE.read_text().replace("/dev/stdout", "/dev/stderr"))
+    (out / "cluster1/namespace.yaml").unlink()
+    listed = f"{out / 'cluster1/namespace.yaml'}: missing\n{out / 'external/external-istiod.yaml'}: changed\n"
+    changed = run("generate", topology, "-o", out, "--check")
+    assert (changed.returncode, changed.stdout) == (1, listed)
+    shown = run("generate", topology, "-o", out, "--diff")
+    assert shown.returncode == 1
+    assert shown.stdout.startswith(f"{listed}\n+ cluster1/namespace.yaml\n")
+    assert shown.stdout.endswith('  ~ spec.meshConfig.accessLogFile: "/dev/stdout" -> "/dev/stderr"\n')
+    assert not (out / "cluster1/namespace.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--check",), "--check, --diff and --force need -o DIR."),
+        (("-o", "out", "--check", "--force"), "--force writes, while --check and --diff do not: choose one."),
+    ],
+)
+def test_options_that_do_not_go_together(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    """What cannot be meant is a wrong call."""
+    done = run("generate", GUIDE, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("words", [("generate",), ("kustomize",), ("argocd", "--repo", "https://x"), ("flux",)])
+def test_edits_stay_without_force(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Every command that writes a folder keeps what was edited by hand, tells of it, and goes on with --force."""
+    name, *options = words
+    command: list[str | Path] = [name, GUIDE, "-o", tmp_path, *options]
+    first = run(*command)
+    assert first.returncode == 0
+    edited = Path(first.stdout.splitlines()[0])
+    edited.write_text("mine")
+    checked = run(*command, "--check")
+    assert (checked.returncode, checked.stdout) == (1, f"{edited}: edited by hand\n")
+    refused = run(*command)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{edited}: was edited by hand: ")
+    assert edited.read_text() == "mine"
+    assert run(*command, "--force").returncode == 0
+    assert run(*command, "--check").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (("kustomize", str(GUIDE), "-o", "tree", "--overlay", "prod"), "tree/external/"),
+        (("flux", str(GUIDE), "-o", "tree/flux"), "tree/flux/"),
+        (("plugin", "install", "--home", "home"), "home/"),
+    ],
+)
+def test_files_that_do_not_fit(words: tuple[str, ...], file: str, tmp_path: Path) -> None:
+    """Where a file cannot be written, as on a full disk, everything stays as it was, and the message names the file."""
+    run("kustomize", GUIDE, "-o", "tree", "--release", "1.23", cwd=tmp_path)
+    run("plugin", "install", "--home", "home", cwd=tmp_path)
+    (program,) = (path for path in (tmp_path / "home").rglob("*") if path.is_file())
+    program.write_text("old")
+    before = content(tmp_path)
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+    command = [sys.executable, "-c", f"{limited}from extcp_manifests.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(file)
+    assert done.stderr.endswith(": File too large: correct this and run again; nothing was changed\n")
+    assert content(tmp_path) == before

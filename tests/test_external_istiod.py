@@ -113,7 +113,11 @@ def test_what_the_builder_makes(release: str, address: str, cluster: str, namesp
     assert (found.errors, found.warnings) == ((), ())
     lost: list[Any] = [
         {"components": {"pilot": {"k8s": {"env": []}}}},
-        {"components": {"pilot": {"k8s": {"overlays": []}}}, "values": {"pilot": {"volumeMounts": []}}},
+        {
+            "components": {"pilot": {"k8s": {"overlays": []}}},
+            "values": {"pilot": {"volumeMounts": []}},
+            "unvalidatedValues": {"pilot": {"volumeMounts": []}},
+        },
     ]
     for spec in lost:
         composed = compose_plain(built, {"kind": "IstioOperator", "spec": spec}, release=release)

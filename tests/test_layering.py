@@ -18,8 +18,9 @@ text errors release address naming kubernetes mesh_config istio_operator network
 dropped schema checks agreement traffic_policy mesh_defaults mesh_validation mesh_sources mesh compose preview
 mesh_networks networking_validation service_ports external_istiod operator_validation exposure
 builders.namespaces builders.gateways builders.istiod builders.remotes builders.routing builders.sample builders.secrets
-builders inputs topology credentials validation difference step commands runbook output kustomize plan gitops krm
-exec_plugin schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
+builders inputs topology credentials validation difference step commands made runbook
+locking listing exchange output kustomize plan gitops krm exec_plugin
+schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
 """.split()
 
 

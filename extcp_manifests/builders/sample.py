@@ -61,8 +61,12 @@ class HelloworldDeployment:
     release: Release | str
     version: str
     namespace: str = "sample"
+    hub: str | None = None
+    """The registry of the image; None for the one of the release."""
 
     def build(self) -> Deployment:
+        release = find_release(self.release)
+        images = release.images if self.hub is None else self.hub
         return _deployment(
             f"{HELLOWORLD}-{self.version}",
             self.namespace,
@@ -71,7 +75,7 @@ class HelloworldDeployment:
                 containers=(
                     Container(
                         name=HELLOWORLD,
-                        image=find_release(self.release).helloworld_image.format(version=self.version),
+                        image=release.helloworld_image.format(images=images, version=self.version),
                         imagePullPolicy="IfNotPresent",
                         resources=ResourceRequirements(requests={"cpu": "100m"}),
                         ports=(ContainerPort(containerPort=5000),),

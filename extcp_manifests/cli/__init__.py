@@ -1,10 +1,13 @@
 """The command line: every command is one call of the library."""
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
+from extcp_manifests import __version__
 from extcp_manifests.errors import ExtcpError, InvalidInput
 
 _MODULES = {
@@ -44,8 +47,22 @@ class _Commands(click.Group):
                 return group.commands[cmd_name]
         return None
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and end as other programs do if its reader goes away, for which click would exit 1."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            with suppress(OSError):  # a stream of a test has no file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to write at exit
+            sys.exit(_BROKEN_PIPE)
+        return result
+
+
+_BROKEN_PIPE = 128 + 13  # what a shell makes of SIGPIPE
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="extcp-manifests")
+@click.version_option(__version__, prog_name="extcp-manifests")
 def cli() -> None:
     """Every manifest of an Istio external control plane, from one topology."""

@@ -4,14 +4,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import basename
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from extcp_manifests import yaml
 from extcp_manifests.credentials import load_credentials
+from extcp_manifests.errors import Problem
 from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import RELEASES
@@ -21,10 +23,18 @@ from extcp_manifests.topology import load
 
 if TYPE_CHECKING:
     from extcp_manifests.difference import Change
+    from extcp_manifests.output import FileChange
 
 FILE = click.argument("file", metavar="FILE")
 RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
 NEWEST = click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+CHECK = click.option(
+    "--check", is_flag=True, help="Write nothing; list what would change, and exit 1 if anything would."
+)
+DIFF = click.option("--diff", is_flag=True, help="The same as --check, with the differences by document and path.")
+FORCE = click.option(
+    "--force", is_flag=True, help="Take over another control plane's folder, and give up what was edited by hand."
+)
 CREDENTIALS = click.option(
     "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
 )
@@ -41,6 +51,8 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
     topology = load(source(file), release=release, name=STDIN)
+    for problem in topology.warnings:
+        print_problem("warning", replace(problem, file=STDIN if file == "-" else file))
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
@@ -93,12 +105,49 @@ def print_changes(changes: "Iterable[Change]") -> bool:
 _MOST_PATHS = 40
 
 
-def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str) -> list[str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """What a command does to its folder: it writes it, by force or not, or only tells what it would write."""
+
+    check: bool
+    diff: bool
+    force: bool
+
+    def __post_init__(self) -> None:
+        if self.force and self.only_tells:
+            raise click.UsageError("--force writes, while --check and --diff do not: choose one.")
+
+    @property
+    def only_tells(self) -> bool:
+        return self.check or self.diff
+
+
+def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str, mode: Mode) -> list[str]:
     """Write a plan's files in one of its forms, with a progress bar where a person waits; their paths come back."""
     files = sum(1 for step in the_plan.steps if step.path)
     hidden = not sys.stderr.isatty() or files <= _MOST_PATHS
     with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
-        return write(folder, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+        return write(folder, force=mode.force, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+
+
+def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
+    """Print what a run would change, and exit 1 if that is anything."""
+    old: dict[str, bytes] = {}
+    new: dict[str, bytes] = {}
+    found = False
+    for change in changes:
+        found = True
+        click.echo(f"{Path(folder, change.path)}: {change.state}")
+        if mode.diff and change.old is not None:
+            old[change.path] = change.old
+        if mode.diff and change.new is not None:
+            new[change.path] = change.new
+    if old or new:
+        from extcp_manifests.difference import compare_files
+
+        click.echo()
+        print_changes(compare_files(old, new))
+    sys.exit(1 if found else 0)
 
 
 # Files that do not count as a step's.
@@ -112,6 +161,11 @@ def report_files(folder: str, paths: list[str], first: str = RUNBOOK) -> None:
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
     click.echo(f"\nNext: follow {Path(folder, first)}, with {folder} as the current folder.")
+
+
+def print_problem(level: str, problem: Problem) -> None:
+    """Tell of a problem that does not stop a command."""
+    click.echo(f"{level}: {problem}", err=True)
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:
