@@ -9,7 +9,7 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, merge, yaml, patch, compose, schema, checks, agreement, traffic_policy, mesh_defaults,
+    functions   injection, regex, yaml, merge, patch, compose, schema, checks, agreement, traffic_policy, mesh_defaults,
                 mesh_validation, mesh, preview, mesh_networks, networking_validation, operator_validation
     knowledge   exposure
     composition builders

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.text import DNS_SUBDOMAIN
 
 
@@ -49,6 +49,7 @@ def parse_address(address: Address | str) -> Address:
     """
     if isinstance(address, Hostname | IPAddress):
         return address
+    require(address, str, "address", "text, a host name or an IP address")
     try:
         if len(address) > 253:
             raise ValueError("is no address: it has more than 253 characters")

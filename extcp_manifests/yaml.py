@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml as pyyaml
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 100
@@ -42,12 +42,13 @@ def dump(document: Any) -> str:
         else:
             lines.append(f"{_flow(document)}\n")
     except _UnwritableError:
-        raise InvalidInput(islice(_unwritable(document, ""), _MOST_PROBLEMS)) from None
+        raise InvalidInput(unwritable(document)) from None
     return "".join(lines)
 
 
 def dump_all(documents: Iterable[Any]) -> str:
     """Several documents, `---` between them."""
+    require(documents, Iterable, "documents", "a list of documents")
     return "---\n".join(map(dump, documents))
 
 
@@ -56,9 +57,14 @@ def require_plain(data: Any, place: str = "") -> None:
 
     Raises InvalidInput with the path of each such value, which begins with the place.
     """
-    problems = tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
+    problems = unwritable(data, place)
     if problems:
         raise InvalidInput(problems)
+
+
+def unwritable(data: Any, place: str = "") -> tuple[Problem, ...]:
+    """Return the problems of data that `dump` does not write, the first 20; their paths begin with the place."""
+    return tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
 
 
 class NotYaml(InvalidInput):
@@ -261,6 +267,7 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
 
 
 def _documents(text: str | bytes) -> Iterator[Any]:
+    require(text, str | bytes, "text", "text or bytes")
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise InvalidInput([Problem("", f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])

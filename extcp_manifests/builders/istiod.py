@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.base import Builder
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
 from extcp_manifests.istio_operator import (
     Component,
@@ -30,13 +34,13 @@ DEFAULT_GATEWAY_NAMESPACE = "istio-system"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ControlPlaneGateway:
+class ControlPlaneGateway(Builder[IstioOperator]):
     """The ingress gateway of the external cluster, with the ports of istiod and no others."""
 
     name: str = DEFAULT_GATEWAY
     namespace: str = DEFAULT_GATEWAY_NAMESPACE
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         return IstioOperator(
             metadata=ObjectMeta(name="controlplane-gateway", namespace=self.namespace),
             spec=IstioOperatorSpec(
@@ -73,7 +77,7 @@ class ControlPlaneGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExternalIstiod:
+class ExternalIstiod(Builder[IstioOperator]):
     """The istiod of the external cluster, which serves the remote clusters and reads the config cluster."""
 
     release: Release | str
@@ -88,7 +92,7 @@ class ExternalIstiod:
     mesh_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The operator's own mesh config; `rootNamespace` and `defaultConfig.discoveryAddress` are set here."""
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         release = find_release(self.release)
         refuse_misfits(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
@@ -116,7 +120,7 @@ class ExternalIstiod:
             "rootNamespace": self.namespace,
             "defaultConfig": {"discoveryAddress": address.authority(XDS_PORT)},
         }
-        return MeshConfig.model_validate(overlay(overlay(defaults, self.mesh_config), ours))
+        return _typed(overlay(overlay(defaults, self.mesh_config), ours))
 
     def _env(self, names: Names) -> tuple[EnvVar, ...]:
         injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
@@ -142,6 +146,15 @@ class ExternalIstiod:
             multiCluster=MultiCluster(clusterName=self.cluster) if told else None,
             network=self.network if told else None,
         )
+
+
+def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
+    try:
+        return MeshConfig.model_validate(mesh_config)
+    except ValidationError as error:
+        places = [".".join(map(str, details["loc"])) for details in error.errors(include_input=False)]
+    problem = "is not of the type that Istio's mesh config has here: give mappings, and texts in proxyMetadata"
+    raise InvalidInput(Problem(f"mesh_config.{place}", problem) for place in places)
 
 
 def _mounts(names: Names) -> Overlay:
