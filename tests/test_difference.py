@@ -109,10 +109,10 @@ def test_files() -> None:
         "+ new.yaml",
         "  t.md",
         "    @@ -1,3 +1,3 @@",
-        "     1",
+        "    |1",
         "    -2",
         "    +4",
-        "     3",
+        "    |3",
     ]
 
 
@@ -125,7 +125,7 @@ def test_long_texts_are_compared_by_lines() -> None:
         "  ConfigMap c",
         "  ~ data.mesh:",
         "      @@ -1,3 +1,3 @@",
-        "       a: 1",
+        "      |a: 1",
         "      -b: 2",
         "      +b: 5",
     ]
