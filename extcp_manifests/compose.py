@@ -17,7 +17,7 @@ from deepmerge import Merger
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.merge import interleaved, overlay
 from extcp_manifests.patch import PatchError, split_path, write_into
@@ -60,7 +60,7 @@ def compose_plain(
     for file in files[1:]:
         tree = merge(tree, file)
     problems: list[Problem] = []
-    for index, flag in enumerate(set):
+    for index, flag in enumerate(checked_flags(set)):
         try:
             tree = _with_flag(tree, flag, record)
         except PatchError as error:
@@ -68,6 +68,16 @@ def compose_plain(
     if problems:
         raise InvalidInput(problems)
     return tree
+
+
+def checked_flags(given: Any) -> tuple[str, ...]:
+    """Return `--set` flags. Raises InvalidInput for what is no list of texts."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInput([Problem("set", "must be a list of flags, as in ['values.global.meshID=mesh1']")])
+    flags = tuple(given)
+    for index, flag in enumerate(flags):
+        require(flag, str, f"set[{index}]", "text, as in 'values.global.meshID=mesh1'")
+    return flags
 
 
 def _read(file: Input, index: int) -> Mapping[str, Any]:

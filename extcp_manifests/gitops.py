@@ -18,7 +18,7 @@ from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.builders import ConfigCluster, RemoteCluster
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.output import Entry
 from extcp_manifests.plan import Plan
 from extcp_manifests.step import Pipeline, Step
@@ -40,6 +40,8 @@ class Repository:
 
     def __post_init__(self) -> None:
         texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
+        for key, text in texts.items():
+            require(text, str, key, "text")
         problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
         problems += [
             Problem(key, f"begins with '-', which commands take for an option: {text!r}")

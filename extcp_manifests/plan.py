@@ -22,6 +22,7 @@ from extcp_manifests.commands import (
     kubectl,
 )
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
+from extcp_manifests.errors import require
 from extcp_manifests.kustomize import KustomizeTree
 from extcp_manifests.runbook import RUNBOOK, runbook
 from extcp_manifests.step import Builder, Check, Step, StepSequence, text_of
@@ -42,6 +43,7 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
     commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
     """
+    require(topology, Topology, "topology", "a Topology, as `load` gives it")
     names = (cluster.name for cluster in topology.mesh_clusters)
     given = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
     return Plan(topology=topology, credentials=given)

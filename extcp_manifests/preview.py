@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.compose import Input, compose_plain, split_flag, strategic_merge, typed_value
+from extcp_manifests.compose import Input, checked_flags, compose_plain, split_flag, strategic_merge, typed_value
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.merge import overlay
 from extcp_manifests.mesh import path_text
@@ -70,7 +70,7 @@ def preview(
     Raises InvalidInput as `compose` does, and for a profile that the release does not have.
     """
     record = find_release(release)
-    flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
+    flags = [*checked_flags(set), *([f"profile={profile}"] if profile is not None else [])]
     tree = compose_plain(*files, set=flags, release=record)
     user = _well_typed(tree, record)
     name = user.get("profile") or "default"
