@@ -8,7 +8,7 @@ from typing import Any, Literal
 from extcp_manifests import yaml
 from extcp_manifests.agreement import check_agreement
 from extcp_manifests.checks import Findings
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.kubernetes import document_name
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_networks import choose_mesh_networks
@@ -61,6 +61,7 @@ def validate_documents(
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
     """The same for plain documents: each finding with its document and its level."""
     record = find_release(release)
+    require(documents, Iterable, "documents", "a list of documents")
     known = [document for document in documents if isinstance(document, Mapping)]
     for document in known:
         check = _CHECKS.get(str(document.get("kind")))
