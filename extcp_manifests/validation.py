@@ -59,10 +59,17 @@ def validate_text(file: str, text: str | bytes, *, release: Release | str) -> li
 def validate_documents(
     documents: Iterable[Any], *, release: Release | str
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
-    """The same for plain documents: each finding with its document and its level."""
+    """The same for plain documents: each finding with its document and its level.
+
+    Raises InvalidInput for an unknown release, and for what is no plain data.
+    """
     record = find_release(release)
     require(documents, Iterable, "documents", "a list of documents")
-    known = [document for document in documents if isinstance(document, Mapping)]
+    known = []
+    for index, document in enumerate(documents):
+        yaml.require_plain(document, f"documents[{index}]")
+        if isinstance(document, Mapping):
+            known.append(document)
     for document in known:
         check = _CHECKS.get(str(document.get("kind")))
         found = check(document, record) if check else Findings((), ())
