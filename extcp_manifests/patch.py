@@ -424,12 +424,13 @@ def _selects(selector: str, item: Any) -> bool:
     if isinstance(item, dict) or not pattern:
         raise PatchError(f"has the selector [{selector}], which selects no mapping: use key:value or a number")
     try:
-        compiled = regex.compiled(pattern)
+        found = regex.finds(pattern, go_text(item))
     except regex.RegexError as error:
         raise PatchError(f"has the pattern {pattern!r}, but {error}") from None
-    if compiled is None:
-        raise PatchError(f"has the pattern {pattern!r}, which cannot be tried here: use a simpler one or a number")
-    return compiled.search(go_text(item)) is not None
+    if found is None:
+        problem = "cannot be tried here: install extcp-manifests[re2], or use a text without operators or a number"
+        raise PatchError(f"has the pattern {pattern!r}, which {problem}")
+    return found
 
 
 def go_text(value: Any) -> str:
