@@ -179,9 +179,10 @@ _KEYS = _Memo(_key)
 _TEXTS = _Memo(_text)
 
 # Plain text begins with a letter, `_` or `/`, so that it is no number, date or indicator, and is no word that some
-# parser takes for a boolean or null; ": " and " #" never occur in it.
+# parser takes for a boolean or null, nor the exponent of a number (`e1`), which lax parsers take for a float; ": " and
+# " #" never occur in it.
 _PLAIN = re.compile(
-    r"(?!(?i:y|n|yes|no|on|off|true|false|null)\Z)"
+    r"(?!(?i:y|n|yes|no|on|off|true|false|null|e[-+]?[0-9]+)\Z)"
     r"[A-Za-z_/](?:[-A-Za-z0-9_./@%+=~,;()\[\]{}'*&!|<>?^$\\]|:(?=[-A-Za-z0-9_./\[])| (?=[A-Za-z0-9_(/]))*"
 )
 # Escaped: what no parser may see raw, and what a reader would not see (line separators, direction marks, blanks).

@@ -44,8 +44,8 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
         value = getattr(builder, wanted.name)
         if not isinstance(value, wanted.kinds) and value not in wanted.words:
             yield Problem(wanted.name, f"must be {wanted.sentence}, not {kind_of(value)}")
-        elif isinstance(value, str):
-            problem = why_no_text(value)
+        elif isinstance(value, str | SecretStr):
+            problem = why_no_text(value if isinstance(value, str) else value.get_secret_value())
             if problem is not None:
                 yield Problem(wanted.name, problem)
         elif isinstance(value, Mapping):
