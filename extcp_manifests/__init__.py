@@ -14,7 +14,7 @@ The modules in reading order, in which each imports only from those before it:
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference
-    outcome     step, commands, runbook, output, kustomize, plan, gitops, krm,
+    outcome     step, commands, made, runbook, output, kustomize, plan, gitops, krm,
                 exec_plugin
     edge        schemas (tables), cli, testing (a pytest plugin)
 
@@ -33,6 +33,8 @@ from extcp_manifests.topology import (
     Topology,
     load,
 )
+
+__version__ = "0.1.0"
 
 __all__ = [
     "ClusterCredentials",

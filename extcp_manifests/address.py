@@ -4,9 +4,10 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.text import DNS_SUBDOMAIN
+from extcp_manifests.text import DNS_SUBDOMAIN, placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,29 @@ def parse_address(address: Address | str) -> Address:
     if isinstance(address, Hostname | IPAddress):
         return address
     require(address, str, "address", "text, a host name or an IP address")
+    if problem := placeholder(address, "address"):
+        raise InvalidInput([Problem("address", problem)])
     try:
         if len(address) > 253:
             raise ValueError("is no address: it has more than 253 characters")
+        _refuse_what_surrounds(address)
         like_an_ip = ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address)
         return _ip_address(address) if like_an_ip else _hostname(address)
     except ValueError as error:
         raise InvalidInput([Problem("address", f"{address[:253]!r} {error}")]) from None
+
+
+def _refuse_what_surrounds(text: str) -> None:
+    """Refuse a URL, and an address with a port, by naming what to leave out."""
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        host = re.split("[/?#]", rest)[0]
+        raise ValueError(f"is a URL: leave {f'{scheme}://'!r} and all that follows the host out, and write {host!r}")
+    if "/" in text:
+        raise ValueError(f"has a path or prefix length: leave {text[text.index('/') :]!r} out")
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (":" not in host or host.startswith("[")):
+        raise ValueError(f"has a port: leave {colon + port!r} out, since the ports of istiod are fixed")
 
 
 # What looks like an IP address to the charts is treated as one here too, so that a mistyped address never becomes a
@@ -65,8 +82,8 @@ _LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*")
 
 
 def _ip_address(text: str) -> IPAddress:
-    if "[" in text or "%" in text or "/" in text:
-        raise ValueError("is no plain address: write an IP address without brackets, port, zone or prefix length")
+    if "[" in text or "%" in text:
+        raise ValueError("is no plain address: write an IP address without brackets and zone")
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
@@ -93,3 +110,31 @@ def _hostname(text: str) -> Hostname:
     if not DNS_SUBDOMAIN.fullmatch(text) or max(map(len, labels)) > 63:
         raise ValueError("is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each")
     return Hostname(text)
+
+
+def why_no_api_server(text: str) -> str | None:
+    """Return why the text is not the URL of an API server that another cluster can reach, or None."""
+    if not _API_SERVER.fullmatch(text):
+        return "is not the URL of an API server: write it as in https://192.0.2.20:6443"
+    host = urlsplit(text).hostname or ""
+    if _is_loopback(host):
+        return (
+            f"names {host}, which in istiod's pod is the pod itself: give an address that the external cluster reaches "
+            "(for kind: `kind get kubeconfig --internal`)"
+        )
+    return None
+
+
+_API_SERVER = re.compile(
+    r"https://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
+)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return ip.is_loopback or ip.is_unspecified

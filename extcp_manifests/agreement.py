@@ -103,7 +103,7 @@ def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
 
 def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
     """istiod mounts the config cluster's Secret by its name."""
-    is_ours = _at(document, "metadata", "labels", "istio/multiCluster") == "true"
+    is_ours = isinstance(_at(document, "metadata", "annotations", "networking.istio.io/cluster"), str)
     has_config = any(_at(document, part, "config") is not None for part in ("data", "stringData"))
     name = _at(document, "metadata", "name")
     if is_ours and has_config and name != "istio-kubeconfig":

@@ -1,99 +1,207 @@
-"""The commands that apply our files, each with the one that takes it back.
+"""The actions of a plan: each with its command, and with what takes back exactly what that command made.
 
-Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Without it,
-`uninstall -f` leaves the CRDs, and removes from 1.21 what an installation of that name and namespace made, before that
-only istiod (istio 1.20.8: operator/cmd/mesh/uninstall.go; 1.24.6: operator/pkg/uninstall/prune.go; read, not run).
+Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Nothing pipes
+into istioctl, which takes an empty file for its whole default profile. Istio's CRDs stay wherever they were made, since
+all configuration of the mesh goes with them, other control planes' too.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from extcp_manifests.step import Argv, Pipeline
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A command and its reverse."""
-
-    command: Pipeline
-    undo: tuple[Pipeline, ...]
-
-
-How = Callable[[str, str], Action]
-"""Makes an action of a context and a file's path."""
+from extcp_manifests.step import Argv, Command, Pipeline, Tool, piped
 
 
 def kubectl(context: str, *words: str) -> Argv:
+    """Return a call of kubectl in the cluster of a context."""
     return ("kubectl", f"--context={context}", *words)
 
 
-def apply(context: str, path: str) -> Action:
+@dataclass(frozen=True, slots=True)
+class Apply:
     """Apply a file as it is."""
-    return Action((kubectl(context, "apply", "-f", path),), ((_delete(context, path),),))
+
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:
+        return piped(kubectl(context, "apply", "-f", file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
 
 
-def install(context: str, path: str) -> Action:
-    """Have istioctl install an IstioOperator, and remove all that it made."""
-    return Action(_install(context, path), (_uninstall(context, path),))
+@dataclass(frozen=True, slots=True)
+class ApplyBase:
+    """Apply a base of kustomize: all files of one stage in one cluster."""
+
+    base: str
+    is_first: bool
+    """Whether the step is the first of its base, whose way back takes all of it."""
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        return piped(kubectl(context, "apply", "-k", self.base))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        if not self.is_first:
+            return ()
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-k", self.base)),)
 
 
-def install_rendered(context: str, path: str) -> Action:
-    """Have istioctl install an IstioOperator, and remove what the same file renders."""
-    return Action(_install(context, path), generate(context, path).undo)
+@dataclass(frozen=True, slots=True)
+class RenderAndApply:
+    """Have istioctl render an IstioOperator, and kubectl apply what it rendered; that makes no revision tag."""
+
+    removal: Literal["rendered", "objects"]
+    """Whether the way back removes what is rendered, where no CRDs are among that, or the objects."""
+    namespace: str = ""
+    """The namespace of the objects."""
+    objects: tuple[str, ...] = ()
+    """What goes, as `kind/name`."""
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, context: str, file: str) -> Command:
+        return piped(_render(file), kubectl(context, "apply", "-f", "-"))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        if self.removal == "rendered":
+            return (_delete_rendered(context, file),)
+        return (_delete_objects(context, self.namespace, self.objects),)
 
 
-def install_shared_gateway(name: str, namespace: str) -> How:
-    """Have istioctl install the external cluster's gateway, and remove istiod, the gateway and istiod's webhooks.
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Have istioctl install an IstioOperator, wait until it runs, and mark all that it made by the operator's name."""
 
-    The file also renders the CRDs, which must stay as long as anything else of Istio is in the cluster.
+    removal: Literal["owner", "rendered", "objects"]
+    """Whether the way back removes what has that mark, or what is rendered, or nothing but the objects.
+
+    From 1.21 `istioctl uninstall -f` goes by the mark; before that it removed istiod alone, of every control plane of
+    the revision (istio 1.20.8: operator/cmd/mesh/uninstall.go; 1.24.6: operator/pkg/uninstall/prune.go).
     """
-    names = (
-        *(f"{kind}/{name}" for kind in ("deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget")),
-        f"serviceaccount/{name}-service-account",
-        f"role/{name}-sds",
-        f"rolebinding/{name}-sds",
-        "mutatingwebhookconfiguration/istio-revision-tag-default",
-        "validatingwebhookconfiguration/istiod-default-validator",
-    )
+    namespace: str = ""
+    """The namespace of the objects."""
+    objects: tuple[str, ...] = ()
+    """What goes besides, as `kind/name`."""
+    tool: ClassVar[Tool] = "istioctl"
 
-    def how(context: str, path: str) -> Action:
-        rest = (kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *names),)
-        return Action(_install(context, path), (_uninstall(context, path), rest))
+    def command(self, context: str, file: str) -> Command:
+        return piped(("istioctl", "install", "-y", f"--context={context}", "-f", file))
 
-    return how
-
-
-def generate(context: str, path: str) -> Action:
-    """Have istioctl render an IstioOperator, and apply what it rendered."""
-    manifest = ("istioctl", "manifest", "generate", "-f", path)
-    return Action((manifest, kubectl(context, "apply", "-f", "-")), ((manifest, _delete(context, "-")),))
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        commands = []
+        if self.removal == "owner":
+            commands.append(piped(("istioctl", "uninstall", "-y", f"--context={context}", "-f", file)))
+        elif self.removal == "rendered":
+            commands.append(_delete_rendered(context, file))
+        if self.objects:
+            commands.append(_delete_objects(context, self.namespace, self.objects))
+        return tuple(commands)
 
 
-def helm_gateway(context: str, namespace: str, name: str, path: str, release: str) -> Action:
-    """Install a gateway with the chart istio/gateway, in the newest patch of the release."""
-    where = ("-n", namespace, f"--kube-context={context}")
-    return Action(
-        (("helm", "install", name, "istio/gateway", *where, "--version", f"~{release}.0", "-f", path),),
-        ((("helm", "uninstall", name, *where),),),
-    )
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An action of istioctl on what kubectl builds of a base before, into a file of its own.
+
+    istioctl must not read it from a pipe: where kubectl fails, that is empty, and means a whole Istio.
+    """
+
+    action: RenderAndApply | Install
+    base: str
+    tool: ClassVar[Tool] = "istioctl"
+
+    @property
+    def file(self) -> str:
+        """What kubectl builds; the base itself does not read it."""
+        return f"{self.base}/{BUILT}"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        return self._after_building(self.action.command(context, self.file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return tuple(map(self._after_building, self.action.undo(context, self.file)))
+
+    def _after_building(self, command: Command) -> Command:
+        """The command after that which builds its file, where it reads that."""
+        if not any(self.file in program for program in command.programs):
+            return command
+        return Command((build(self.base, self.file), *command.pipelines))
 
 
-def create_remote_secret(context: str, into: str, namespace: str, secret: str, *words: str) -> Action:
-    """Have istioctl read a cluster's credentials, and apply the Secret that it writes in another cluster."""
-    create = ("istioctl", "create-remote-secret", f"--context={context}", f"--namespace={namespace}", *words)
-    return Action(
-        (create, kubectl(into, "apply", "-f", "-")),
-        ((kubectl(into, "delete", "secret", secret, "-n", namespace, "--ignore-not-found"),),),
-    )
+BUILT = "built.yaml"
+"""The name of a file that kubectl builds for istioctl."""
 
 
-def _install(context: str, path: str) -> Pipeline:
-    return (("istioctl", "install", "-y", f"--context={context}", "-f", path),)
+@dataclass(frozen=True, slots=True)
+class InstallGatewayChart:
+    """Install a gateway with the chart `gateway`, in the newest patch of the release."""
+
+    name: str
+    namespace: str
+    repository: str
+    """URL of a chart repository, or the `oci://` place of charts."""
+    release: str
+    more_values: tuple[str, ...] = ()
+    """Further files of values, of which later ones win."""
+    tool: ClassVar[Tool] = "helm"
+
+    def command(self, context: str, file: str) -> Command:
+        is_oci = self.repository.startswith("oci://")
+        chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
+        values = [word for each in (file, *self.more_values) for word in ("-f", each)]
+        version = f"~{self.release}.0"
+        return piped(("helm", "install", self.name, *chart, *self._where(context), "--version", version, *values))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (piped(("helm", "uninstall", self.name, *self._where(context))),)
+
+    def _where(self, context: str) -> tuple[str, ...]:
+        return ("-n", self.namespace, f"--kube-context={context}")
 
 
-def _uninstall(context: str, path: str) -> Pipeline:
-    return (("istioctl", "uninstall", "-y", f"--context={context}", "-f", path),)
+@dataclass(frozen=True, slots=True)
+class CreateRemoteSecret:
+    """Have istioctl read a cluster's credentials, and apply the Secret that it writes in the cluster of the context."""
+
+    source: str
+    """The context of the cluster whose credentials are read."""
+    namespace: str
+    secret: str
+    words: tuple[str, ...]
+    token: str
+    """The Secret with the token, which istioctl makes in the source cluster from Kubernetes 1.24 on."""
+    server: str | None = None
+    """URL of the cluster's API server as istiod reaches it; None for the one in the kubeconfig."""
+    without_label: str | None = None
+    """A label that istioctl gives the Secret, and that must go."""
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        server = () if self.server is None else (f"--server={self.server}",)
+        create = ("istioctl", "create-remote-secret", f"--context={self.source}", f"--namespace={self.namespace}")
+        programs: list[Argv] = [(*create, *self.words, *server, "--create-service-account=false")]
+        if self.without_label is not None:
+            programs.append(("kubectl", "label", "--local", "-f", "-", f"{self.without_label}-", "-o", "yaml"))
+        return piped(*programs, kubectl(context, "apply", "-f", "-"))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (
+            _delete_objects(context, self.namespace, (f"secret/{self.secret}",)),
+            _delete_objects(self.source, self.namespace, (f"secret/{self.token}",)),
+        )
 
 
-def _delete(context: str, path: str) -> Argv:
-    return kubectl(context, "delete", "--ignore-not-found", "-f", path)
+def build(base: str, file: str) -> Pipeline:
+    """Return the call of kubectl that builds a base of kustomize into a file."""
+    return Pipeline((("kubectl", "kustomize", base, "-o", file),))
+
+
+def _render(file: str) -> Argv:
+    return ("istioctl", "manifest", "generate", "-f", file)
+
+
+def _delete_rendered(context: str, file: str) -> Command:
+    return piped(_render(file), kubectl(context, "delete", "--ignore-not-found", "-f", "-"))
+
+
+def _delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:
+    return piped(kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *objects))

@@ -122,7 +122,7 @@ _OTHER_KINDS: Mapping[str, str] = {
         "certificate-authority-data (decoded, as ca) and the token of a ServiceAccount"
     ),
     "Secret": (
-        "is Secret: make a document of kind Credentials of the API server's URL and the Secret's ca.crt and token, decoded"
+        "is Secret: make a document of kind Credentials of the server's URL and the Secret's ca.crt and token, decoded"
     ),
     "ExternalControlPlane": "is ExternalControlPlane, so this is a topology: give a document of kind Credentials",
 }

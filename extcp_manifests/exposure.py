@@ -31,6 +31,8 @@ class Exposure:
     protocol: str
     """Protocol of the gateway's servers, and the first half of their names."""
     tls_mode: str
+    sharing: str
+    """Whether other control planes may use the same gateway."""
     hosts: Callable[[Address], tuple[str, ...]]
     """Hosts of the Gateway and the VirtualService."""
     http: Callable[[int, RouteDestination], HTTPRoute] | None
@@ -69,6 +71,7 @@ BY_HOSTNAME = Exposure(
     needs_credential=True,
     protocol="https",
     tls_mode="SIMPLE",
+    sharing="other control planes may share it, each with a host name of its own",
     hosts=lambda address: (str(address),),
     http=_http_route,
     tls=None,
@@ -112,6 +115,7 @@ BY_IPV4 = Exposure(
     needs_credential=False,
     protocol="tls",
     tls_mode="PASSTHROUGH",
+    sharing="no other control plane can share it, since by IP address one takes all of 15012 and 15017",
     hosts=lambda address: ("*",),
     http=None,
     tls=_tls_route,
@@ -148,7 +152,10 @@ def exposure_of(address: Address) -> Exposure:
 def why_no_credential(exposure: Exposure, credential_name: str | None) -> str | None:
     """Why a TLS secret is missing or has no use, or None."""
     if exposure.needs_credential and credential_name is None:
-        return "is required with a host name: name the TLS secret of its certificate in the gateway's namespace"
+        return (
+            "is required with a host name: name the TLS secret of its certificate in the gateway's namespace; where a "
+            "load balancer has a host name without a public certificate, give an IP address or a DNS name of your own"
+        )
     if not exposure.needs_credential and credential_name is not None:
         return "has no use with an IP address, where istiod ends TLS itself: leave it out"
     return None

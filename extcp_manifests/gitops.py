@@ -10,18 +10,20 @@ source.toolkit.fluxcd.io/v1. Read and not run.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import dirname, normpath
-from shlex import quote
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.builders import ConfigCluster, RemoteCluster
+from extcp_manifests.commands import BUILT, build
 from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.kustomize import OVERLAYS, VALUES
 from extcp_manifests.output import Entry
 from extcp_manifests.plan import Plan
-from extcp_manifests.step import Pipeline, Step
+from extcp_manifests.runbook import fenced, markdown
+from extcp_manifests.step import Command, Pipeline, Step
 from extcp_manifests.text import dns_label, dns_subdomain, printable, stand_in
 from extcp_manifests.topology import Topology
 
@@ -37,6 +39,8 @@ class Repository:
     revision: str = "main"
     path: str = "."
     """The folder of the tree."""
+    overlay: str | None = None
+    """The overlay of the tree that is applied, instead of the bases themselves."""
 
     def __post_init__(self) -> None:
         texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
@@ -50,11 +54,22 @@ class Repository:
         ]
         if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
             problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))
+        if self.overlay is not None and (problem := dns_label(self.overlay)):
+            problems.append(Problem("overlay", problem))
         if problems:
             raise InvalidInput(problems)
 
     def folder(self, path: str) -> str:
-        return normpath(f"{self.path}/{path}")
+        """The folder of a base, or of the overlay that stands over it."""
+        above = "" if self.overlay is None else f"{OVERLAYS}/{self.overlay}/"
+        return normpath(f"{self.path}/{above}{path}")
+
+    def values(self, base: str) -> list[str]:
+        """The files of a chart's values, of which later ones win."""
+        files = [normpath(f"{self.path}/{base}/{VALUES}")]
+        if self.overlay is not None:
+            files.append(f"{self.folder(base)}/{VALUES}")
+        return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +173,8 @@ def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) ->
         source = {"repoURL": repository.url, "targetRevision": repository.revision}
         spec: dict[str, Any] = {"project": project}
         if part.kind == "values":
-            values = f"$values/{repository.folder(part.base)}/values.yaml"
-            chart = {**_chart(plan.topology), "helm": {"releaseName": _release_name(part), "valueFiles": [values]}}
+            values = [f"$values/{file}" for file in repository.values(part.base)]
+            chart = {**_chart(plan.topology), "helm": {"releaseName": _release_name(part), "valueFiles": values}}
             spec["sources"] = [chart, {**source, "ref": "values"}]
         else:
             spec["source"] = {**source, "path": repository.folder(part.folder)}
@@ -177,10 +192,8 @@ def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) ->
 
 
 def _chart(topology: Topology) -> dict[str, str]:
-    return {"repoURL": CHARTS, "chart": "gateway", "targetRevision": f"~{topology.release}.0"}
-
-
-CHARTS = "https://istio-release.storage.googleapis.com/charts"
+    repository = topology.chart_repository.removeprefix("oci://")  # Argo CD knows OCI registries without the scheme
+    return {"repoURL": repository, "chart": "gateway", "targetRevision": f"~{topology.release}.0"}
 
 
 def _release_name(part: _Part) -> str:
@@ -239,7 +252,8 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
         yield _entry(f"kustomizations/{part.name}.yaml", {**_KUSTOMIZATION, "metadata": metadata, "spec": spec})
     if charts:
         metadata = {"name": "istio", "namespace": namespace}
-        spec = {"interval": "1h", "url": CHARTS}
+        url = plan.topology.chart_repository
+        spec = {"interval": "1h", "url": url, **({"type": "oci"} if url.startswith("oci://") else {})}
         yield _entry("kustomizations/istio-charts.yaml", {**_REPOSITORY, "metadata": metadata, "spec": spec})
     yield Entry(NOTES, (line.encode() for line in _notes(plan, repository, _FLUX)))
 
@@ -292,31 +306,38 @@ other clusters. Webhooks that istiod writes to are applied once and then left al
 
 
 def _notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
-    name = plan.topology.name or plan.topology.mesh_id
+    name = markdown(plan.topology.name or plan.topology.mesh_id)
     yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
     yield _RENDER.format(release=plan.topology.release)
-    yield "```sh\n"
     for part in _parts(plan):
         if part.kind == "install":
-            yield from _rendering(repository.folder(part.base), repository.folder(part.folder))
-    yield "```\n"
+            yield f"\n{fenced(_rendering(repository.folder(part.base), repository.folder(part.folder)))}"
     yield _SECRETS
     for step in plan.steps:
         if step.path is None:
-            yield f"```sh\n{_shell(step.command)}\n```\n"
+            yield f"\n{fenced(step.command)}"
 
 
-def _rendering(base: str, folder: str) -> Iterable[str]:
-    yield f"mkdir -p {quote(folder)}\n"
-    yield f"kubectl kustomize {quote(base)} | istioctl manifest generate -f - > {quote(f'{folder}/manifest.yaml')}\n"
+def _rendering(base: str, folder: str) -> Command:
+    """Build a base into a file, and have istioctl render that into the folder, whole or not at all."""
+    built, manifest = f"{base}/{BUILT}", f"{folder}/manifest.yaml"
+    render = ("istioctl", "manifest", "generate", "-f", built)
+    return Command(
+        (
+            build(base, built),
+            Pipeline((("mkdir", "-p", folder),)),
+            Pipeline((render,), into=f"{manifest}.new"),
+            Pipeline((("mv", f"{manifest}.new", manifest),)),
+        )
+    )
 
 
 _RENDER = """
 ## To render in a pipeline
 
 Neither Argo CD nor Flux can apply an IstioOperator. A step of the pipeline, with istioctl {release}, renders each one
-and commits the result, at the top of the repository:
-
+and commits the result, at the top of the repository. Stop at the first command that fails, and commit nothing then:
+what is missing here, the tool removes from the cluster.
 """
 
 _SECRETS = """
@@ -324,12 +345,7 @@ _SECRETS = """
 
 The Secrets by which istiod reaches the clusters hold tokens and belong in no repository. They must be there before
 istiod starts, or before a cluster joins:
-
 """
-
-
-def _shell(pipeline: Pipeline) -> str:
-    return " |\n  ".join(" ".join(map(quote, argv)) for argv in pipeline)
 
 
 def _entry(path: str, document: Mapping[str, Any]) -> Entry:

@@ -200,8 +200,31 @@ def _unknown_key(place: Place, model: type[Any], from_file: bool) -> str:
     # In a file the name of the whole stands in its metadata.
     hidden = "name" if from_file and issubclass(model, BaseModel) else None
     known = [file_spelling(name) if from_file else name for name in _fields(model) if name != hidden]
+    if way := _WAYS.get(str(place[-1]).lower().replace("_", "")):
+        return f"unknown key: {way}"
     nearest = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
     return f"unknown key: did you mean {nearest[0]!r}?" if nearest else f"unknown key: known are {', '.join(known)}"
+
+
+_PATCH = (
+    "patch the IstioOperator in an overlay (`extcp-manifests kustomize --overlay`), or compose it with your own file"
+)
+# Keys that people look for in a topology, in lower case, and the way there is instead.
+_WAYS = {
+    "tag": f"images have the tag of the istioctl that installs them; to set another, {_PATCH}",
+    **dict.fromkeys(
+        ("env", "replicas", "replicacount", "resources", "affinity", "tolerations", "nodeselector", "annotations"),
+        _PATCH,
+    ),
+    **dict.fromkeys(("values", "components", "overlays", "k8s"), _PATCH),
+    "caaddress": "it is made of the address: set spec.address",
+    "discoveryaddress": "it is made of the address: set spec.address",
+    "remotepilotaddress": "it is made of the address: set spec.address",
+    "injectionurl": "it is made of the address, the cluster's name and its network: set those",
+    "injectionpath": "it is made of the address, the cluster's name and its network: set those",
+    "kubeconfig": "name the context in the kubeconfig (context), or give credentials (`--credentials`)",
+    "server": "the API server's address for istiod is the key apiServer of a cluster",
+}
 
 
 def _part(model: type[Any], part: str | int) -> type[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from extcp_manifests.kubernetes import EnvVar, Model, ObjectMeta, ServiceSpec
+from extcp_manifests.kubernetes import EnvVar, Model, ObjectMeta, ServiceSpec, Volume, VolumeMount
 from extcp_manifests.mesh_config import MeshConfig
 
 
@@ -83,6 +83,8 @@ class GlobalValues(Model, extra="allow"):
 
 class PilotValues(Model, extra="allow"):
     configMap: bool | None = None
+    volumes: tuple[Volume, ...] | None = None
+    volumeMounts: tuple[VolumeMount, ...] | None = None
 
 
 class IstiodRemoteValues(Model, extra="allow"):

@@ -122,7 +122,7 @@ class ResourceRequirements(Model):
     requests: Mapping[str, str] | None = None
 
 
-class VolumeMount(Model):
+class VolumeMount(Model, extra="allow"):
     name: str
     mountPath: str
 
@@ -142,9 +142,14 @@ class SecretVolumeSource(Model):
     optional: bool | None = None
 
 
-class Volume(Model):
+class ConfigMapVolumeSource(Model):
     name: str
-    secret: SecretVolumeSource
+
+
+class Volume(Model, extra="allow"):
+    name: str
+    secret: SecretVolumeSource | None = None
+    configMap: ConfigMapVolumeSource | None = None
 
 
 class PodSpec(Model):

@@ -3,32 +3,37 @@
     CLUSTER/kustomization.yaml              all that is applied in a cluster
     CLUSTER/STAGE/kustomization.yaml        what a stage of the plan applies there
     CLUSTER/secrets/NAME/                   a Secret with a token, by itself
-    CLUSTER/install/NAME/                   an IstioOperator, for `kubectl kustomize ... | istioctl install -f -`
+    CLUSTER/install/NAME/                   an IstioOperator, to be built into a file for istioctl
     CLUSTER/values/NAME/                    a chart's values, as a file and as a ConfigMap
     overlays/OVERLAY/...                    a skeleton over every base, for people to patch
 
-Source: kustomize 5.8.1, run: it keeps the order of documents with `sortOptions` alone (kubectl from 1.27),
-reads no file outside of a base, and merges lists by the keys of an `openapi` schema.
+With an overlay all commands read it instead of the bases. Source: kustomize 5.8.1, run: it keeps the order of documents
+with `sortOptions` alone (kubectl from 1.27), reads no file outside of a base, and merges lists by the keys of an
+`openapi` schema.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 from posixpath import basename, dirname
 
 from extcp_manifests import output, yaml
+from extcp_manifests.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.output import Entry
 from extcp_manifests.runbook import RUNBOOK, runbook
-from extcp_manifests.step import Pipeline, Step, StepSequence, text_of
+from extcp_manifests.step import Action, Step, StepSequence, Tool, text_of
 from extcp_manifests.text import dns_label
 from extcp_manifests.topology import Topology
 
 KUSTOMIZATION = "kustomization.yaml"
 OPENAPI = "istio-operator.openapi.json"
 OVERLAYS = "overlays"
+VALUES = "values.yaml"
+_MORE_VALUES = b"# Values that beat those of the base.\n{}\n"
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,16 @@ class KustomizeTree:
     topology: Topology
     steps: Sequence[Step]
     """The plan's steps."""
+    overlays: tuple[str, ...] = ()
+    """The overlays that commands read instead of the bases; each has a runbook of its own where there are several."""
+
+    def __post_init__(self) -> None:
+        problems = [Problem("overlay", problem) for name in self.overlays if (problem := dns_label(name))]
+        if problems:
+            raise InvalidInput(problems)
 
     def entries(self) -> Iterator[Entry]:
-        """Every file of the tree, the runbook at the end."""
+        """Every file of the tree, runbooks at the end."""
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
         parts: dict[str, dict[str, list[str]]] = {}
         for step in self.relocated:
@@ -57,7 +69,16 @@ class KustomizeTree:
             for stage, files in stages.items():
                 yield _kustomization(f"{cluster}/{stage}", *files)
             yield _kustomization(cluster, *stages)
-        yield Entry(RUNBOOK, (piece.encode() for piece in runbook(self.topology, self.relocated)))
+        for path, steps in self.runbooks():
+            yield Entry(path, (piece.encode() for piece in runbook(self.topology, steps)))
+
+    def runbooks(self) -> Iterator[tuple[str, Sequence[Step]]]:
+        """Each runbook's path with the steps that it tells."""
+        if len(self.overlays) < 2:
+            yield RUNBOOK, self.followed
+            return
+        for name in self.overlays:
+            yield f"RUNBOOK-{name}.md", _Relocated(self.steps, f"{OVERLAYS}/{name}/")
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Each file, path and content, one at a time."""
@@ -67,33 +88,79 @@ class KustomizeTree:
         """Write the tree into a folder, as `Plan.write` does; overlays are left alone."""
         return output.write(folder, self.entries(), on_file)
 
-    def overlay(self, name: str) -> Iterator[Entry]:
-        """A kustomization over every base, below overlays/NAME, for people to add their patches to.
+    def skeletons(self) -> Iterator[Entry]:
+        """A kustomization over every base for each overlay, for people to add their patches to.
 
-        `output.add_missing` writes them, and leaves alone what is there already. Raises InvalidInput for a name that
-        is no DNS label.
+        Beside charts' values it is a further file of values. `output.add_missing` writes them, and leaves alone what
+        is there already.
         """
-        if problem := dns_label(name):
-            raise InvalidInput([Problem("overlay", problem)])
-        bases = (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
-        return (_kustomization(f"{OVERLAYS}/{name}/{base}", f"{'../' * (base.count('/') + 3)}{base}") for base in bases)
+        for name in self.overlays:
+            for base in self._bases():
+                place = f"{OVERLAYS}/{name}/{base}"
+                yield _kustomization(place, f"{'../' * (base.count('/') + 3)}{base}")
+                if base.split("/")[1:2] == ["values"]:
+                    yield Entry(f"{place}/{VALUES}", (_MORE_VALUES,))
+
+    def _bases(self) -> Iterator[str]:
+        return (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
+
+    def left_over(self, folder: str | os.PathLike[str]) -> list[str]:
+        """Return the folders of overlays in a written tree that stand over a base that is gone, as paths with `/`.
+
+        Where a whole cluster is gone it is that cluster's folder.
+        """
+        bases = set(self._bases())
+        root = Path(folder)
+        gone: list[str] = []
+        found = root.glob(f"{OVERLAYS}/*/**/{KUSTOMIZATION}")
+        for kustomization in sorted(found, key=lambda path: (len(path.parts), path)):
+            place = kustomization.parent.relative_to(root).as_posix()
+            base = place.split("/", 2)[2] if place.count("/") > 1 else ""
+            is_ours = bool(base) and _reads_base(kustomization, base)
+            covered = any(place.startswith(f"{above}/") for above in gone)
+            if is_ours and not covered and base not in bases:
+                gone.append(place)
+        return gone
+
+    def unread_overlays(self, folder: str | os.PathLike[str]) -> list[str]:
+        """Return the names of overlays in a written tree that no command of this one reads."""
+        found = sorted(path.name for path in Path(folder).glob(f"{OVERLAYS}/*") if path.is_dir())
+        return [name for name in found if name not in self.overlays]
 
     @cached_property
     def relocated(self) -> Sequence[Step]:
-        """The steps with their files in the tree, and commands that read them through kustomize."""
-        return _Relocated(self.steps)
+        """The steps with their files in the tree, and commands that read them through the bases."""
+        return _Relocated(self.steps, "")
+
+    @cached_property
+    def followed(self) -> Sequence[Step]:
+        """The same, with commands that read the first overlay, where there is one."""
+        return _Relocated(self.steps, f"{OVERLAYS}/{self.overlays[0]}/") if self.overlays else self.relocated
+
+
+def _reads_base(kustomization: Path, base: str) -> bool:
+    """Whether a kustomization of an overlay still stands over its own base, as the skeleton did."""
+    try:
+        content = yaml.load(kustomization.read_bytes())
+    except InvalidInput:
+        return False
+    resources = content.get("resources") if isinstance(content, Mapping) else None
+    return isinstance(resources, list) and f"{'../' * (base.count('/') + 3)}{base}" in resources
 
 
 # --------------------------------------------------------------------------------------------------------------- bases
 
 
+_PARTS: Mapping[Tool, str] = {"kubectl": "applied", "istioctl": "install", "helm": "values"}
+
+
 def part_of(step: Step) -> str:
-    """What becomes of a step's file: it is `applied`, or is for istioctl (`install`) or Helm (`values`)."""
-    return {"kubectl": "applied", "istioctl": "install", "helm": "values"}[step.command[0][0]]
+    """Return what becomes of a step's file: it is `applied`, or is for istioctl (`install`) or Helm (`values`)."""
+    return _PARTS[step.tool]
 
 
 def _relocate(steps: Iterable[Step]) -> dict[str, str]:
-    """The path of each file in the tree.
+    """Return the path of each file in the tree.
 
     What a stage applies in a cluster one after the other shares a base; what comes behind another step has a further
     one, so that no document goes before the steps that it waits for.
@@ -102,18 +169,21 @@ def _relocate(steps: Iterable[Step]) -> dict[str, str]:
     taken: dict[str, int] = {}
     before = ""
     for step in steps:
-        path, stage = step.path or "", ""
-        cluster, file = path.split("/", 1)[0], basename(path)
-        name = file.removesuffix(".yaml").removesuffix(".values")
-        match "secrets" if step.secret else part_of(step) if path else "":
-            case "applied":
+        stage = ""
+        if step.path is not None:
+            cluster, file = step.path.split("/", 1)[0], basename(step.path)
+            name = file.removesuffix(".yaml").removesuffix(".values")
+            part = "secrets" if step.secret else part_of(step)
+            if part == "applied":
                 stage = f"{cluster}/{step.stage.lower().replace(' ', '-')}"
-                taken[stage] = taken.get(stage, 0) + (stage != before)
-                paths[path] = f"{stage}-{taken[stage]}/{file}" if taken[stage] > 1 else f"{stage}/{file}"
-            case "values":
-                paths[path] = f"{cluster}/values/{name}/values.yaml"
-            case "install" | "secrets" as part:
-                paths[path] = f"{cluster}/{part}/{name}/{file}"
+                if stage != before:
+                    taken[stage] = taken.get(stage, 0) + 1
+                number = f"-{taken[stage]}" if taken[stage] > 1 else ""
+                paths[step.path] = f"{stage}{number}/{file}"
+            elif part == "values":
+                paths[step.path] = f"{cluster}/values/{name}/{VALUES}"
+            else:
+                paths[step.path] = f"{cluster}/{part}/{name}/{file}"
         before = stage
     return paths
 
@@ -195,14 +265,16 @@ def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
 class _Relocated(StepSequence):
     """Steps as the tree has them; what is applied together is one command, at the first of its steps."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], above: str) -> None:
         self._steps = steps
+        self._above = above
+        """Where commands find the bases: nothing, or the folder of an overlay."""
 
     def __iter__(self) -> Iterator[Step]:
-        return self._relocated(self._steps)
+        return map(self._relocated, self._steps)
 
     def __reversed__(self) -> Iterator[Step]:
-        return self._relocated(reversed(self._steps))
+        return map(self._relocated, reversed(self._steps))
 
     @cached_property
     def _paths(self) -> dict[str, str]:
@@ -216,36 +288,16 @@ class _Relocated(StepSequence):
             firsts.setdefault(dirname(path), path)
         return firsts
 
-    def _relocated(self, steps: Iterable[Step]) -> Iterator[Step]:
-        for step in steps:
-            if step.path is None:
-                yield step
-                continue
-            path = self._paths[step.path]
-            first = self._firsts[dirname(path)] == path
-            yield replace(
-                step,
-                path=path,
-                command=_through_kustomize(step.command, step.path, path),
-                undo=tuple(_through_kustomize(each, step.path, path) for each in step.undo) if first else (),
-            )
-
-
-def _through_kustomize(pipeline: Pipeline, old: str, new: str) -> Pipeline:
-    """The same commands on the base of a file; what istioctl uninstalls and Helm installs is the file itself."""
-    base = dirname(new)
-    match pipeline[0][:2]:
-        case ("istioctl", "install" | "manifest"):
-            through = tuple(tuple("-" if word == old else word for word in argv) for argv in pipeline)
-            return (("kubectl", "kustomize", base), *through)
-        case ("kubectl", _):
-            return tuple(_with_base(argv, old, base) for argv in pipeline)
-        case _:
-            return tuple(tuple(new if word == old else word for word in argv) for argv in pipeline)
-
-
-def _with_base(argv: tuple[str, ...], old: str, base: str) -> tuple[str, ...]:
-    if old not in argv:
-        return argv
-    place = argv.index(old)
-    return (*argv[: place - 1], "-k", base, *argv[place + 1 :])
+    def _relocated(self, step: Step) -> Step:
+        if step.path is None:
+            return step
+        path = self._paths[step.path]
+        base = f"{self._above}{dirname(path)}"
+        action: Action = step.action
+        if isinstance(action, Apply):
+            action = ApplyBase(base, is_first=self._firsts[dirname(path)] == path)
+        elif isinstance(action, RenderAndApply | Install):
+            action = Built(action, base)
+        elif isinstance(action, InstallGatewayChart) and self._above:
+            action = replace(action, more_values=(f"{base}/{VALUES}",))
+        return replace(step, path=path, action=action)

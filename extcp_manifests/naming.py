@@ -48,6 +48,12 @@ class Names:
         return f"istio-validator{self._suffix}-{self.namespace}"
 
     @property
+    def default_tag(self) -> str:
+        """The MutatingWebhookConfiguration of the revision tag `default`."""
+        namespace = "" if self.namespace == "istio-system" else f"-{self.namespace}"
+        return f"istio-revision-tag-default{namespace}"
+
+    @property
     def default_revision(self) -> str:
         """What `values.defaultRevision` must be for the default validator to be installed."""
         return self.revision or "default"
@@ -56,6 +62,11 @@ class Names:
     def injection_label(self) -> Mapping[str, str]:
         """The label of a namespace whose pods get a sidecar."""
         return {"istio.io/rev": self.revision} if self.revision else {"istio-injection": "enabled"}
+
+    @property
+    def injection_of_a_pod(self) -> str:
+        """The label of a pod that gets a sidecar in a namespace without such a label, as `key=value`."""
+        return f"istio.io/rev={self.revision}" if self.revision else "sidecar.istio.io/inject=true"
 
     @property
     def _suffix(self) -> str:

@@ -7,25 +7,23 @@ from functools import lru_cache
 from typing import Literal
 
 from extcp_manifests import builders, output
-from extcp_manifests.builders import gateways
-from extcp_manifests.builders.secrets import CONFIG_SECRET, remote_secret_name
+from extcp_manifests.builders import EgressGateway, IngressGateway, gateways
+from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
 from extcp_manifests.commands import (
-    Action,
-    How,
-    apply,
-    create_remote_secret,
-    generate,
-    helm_gateway,
-    install,
-    install_rendered,
-    install_shared_gateway,
+    Apply,
+    CreateRemoteSecret,
+    Install,
+    InstallGatewayChart,
+    RenderAndApply,
     kubectl,
 )
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
-from extcp_manifests.errors import require
+from extcp_manifests.errors import InvalidInput, require
 from extcp_manifests.kustomize import KustomizeTree
+from extcp_manifests.made import Part, left_by_uninstall, made_by
+from extcp_manifests.naming import Names
 from extcp_manifests.runbook import RUNBOOK, runbook
-from extcp_manifests.step import Builder, Check, Step, StepSequence, text_of
+from extcp_manifests.step import Action, Argv, Builder, Check, Step, StepSequence, piped, text_of
 from extcp_manifests.text import dns_label
 from extcp_manifests.topology import (
     SAMPLE_NAMESPACE,
@@ -45,7 +43,10 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     """
     require(topology, Topology, "topology", "a Topology, as `load` gives it")
     names = (cluster.name for cluster in topology.mesh_clusters)
-    given = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
+    given, problems = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
+    del credentials  # where they are plain texts, no traceback that shows variables may show them
+    if problems:
+        raise InvalidInput(problems)
     return Plan(topology=topology, credentials=given)
 
 
@@ -70,9 +71,9 @@ class Plan:
         """All files of documents by their paths; the runbook is not among them."""
         return dict(self.files())
 
-    def kustomize(self) -> KustomizeTree:
-        """The same files as bases for kustomize."""
-        return KustomizeTree(self.topology, self.steps)
+    def kustomize(self, *, overlays: Sequence[str] = ()) -> KustomizeTree:
+        """The same files as bases for kustomize; with overlays, commands read those. Raises InvalidInput for names."""
+        return KustomizeTree(self.topology, self.steps, tuple(overlays))
 
     def runbook(self) -> str:
         """The commands in order and the clean-up in reverse order, as Markdown."""
@@ -130,32 +131,50 @@ class _Site:
     context: str
     folder: str
 
-    def kubectl(self, *words: str) -> tuple[str, ...]:
+    def kubectl(self, *words: str) -> Argv:
         return kubectl(self.context, *words)
+
+    def check(self, expect: str, *words: str) -> Check:
+        """A call of kubectl that fails where something is missing, and what else to see in its answer."""
+        return Check(piped(self.kubectl(*words)), expect)
+
+    def wait_for(self, deployment: str, namespace: str) -> Check:
+        """Wait until the pods of a Deployment run."""
+        words = ("rollout", "status", f"deployment/{deployment}", "-n", namespace, f"--timeout={_PATIENCE}")
+        return self.check(f'"{deployment}" successfully rolled out', *words)
+
+    def address(self, service: str, namespace: str, expect: str) -> Check:
+        """The external address of a Service; the command fails while there is none."""
+        shown = "jsonpath={.status.loadBalancer.ingress}"
+        return Check(
+            piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", ".")), expect
+        )
 
     def step(
         self,
         file: str,
-        how: How,
+        action: Action,
         *documents: Builder,
         why: str,
         verify: tuple[Check, ...] = (),
         secret: bool = False,
     ) -> Step:
-        """A step with a file: `how` makes its commands from the context and the file's path."""
-        path = f"{self.folder}/{file}"
-        action = how(self.context, path)
+        """A step with a file, on which the action works."""
         return Step(
             stage=self.stage,
             cluster=self.cluster,
+            context=self.context,
             why=why,
-            command=action.command,
-            undo=action.undo,
-            path=path,
+            action=action,
+            path=f"{self.folder}/{file}",
             builders=documents,
             verify=verify,
             secret=secret,
         )
+
+
+_PATIENCE = "5m"
+"""How long checks wait, as kubectl takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,28 +187,43 @@ class _Scene:
     remote: _Site
     external: _Site
 
-    @property
-    def set_up_remote(self) -> How:
-        """How this release sets up a remote cluster."""
-        return install if self.topology.istio.install_remotes else generate
+    def set_up_remote(self, part: Part) -> RenderAndApply:
+        """How a remote cluster is set up.
 
-    @property
-    def install(self) -> How:
-        """How this release installs what has no CRDs of its own."""
-        return install if self.topology.istio.uninstall_by_owner else install_rendered
+        From 1.24 the guide installs remote clusters with `istioctl install`, which also makes the default revision tag
+        and switches off the webhooks that the cluster's own file renders (istio 1.24.6: operator/pkg/webhook, seen with
+        1.30.3). Rendering and applying, as the guide does up to 1.23, makes what the file says and no more.
+        """
+        made = made_by(part, self.topology.istio, self.topology.names)
+        return RenderAndApply("objects", self.topology.namespace, tuple(made))
 
-    @property
-    def install_gateway(self) -> How:
+    def install(self, operator: str) -> Install:
+        """How this release installs an IstioOperator of the control plane's namespace, without CRDs."""
+        if self.topology.istio.uninstall_by_owner:
+            return Install("owner")
+        return Install("rendered", self.topology.namespace, (self._state(operator),))
+
+    def install_gateway(self, operator: str) -> Install | RenderAndApply:
         """How this release installs a gateway of the mesh in this cluster; the config cluster has Istio's CRDs."""
         without_crds = self.cluster != self.topology.config_cluster
-        return generate if without_crds and self.topology.istio.saves_installed_state else self.install
+        if without_crds and self.topology.istio.saves_installed_state:
+            return RenderAndApply("rendered")
+        return self.install(operator)
 
     @property
-    def install_shared_gateway(self) -> How:
-        """How this release installs the external cluster's gateway."""
-        gateway = self.topology.gateway
-        by_owner = self.topology.istio.uninstall_by_owner
-        return install if by_owner else install_shared_gateway(gateway.name, gateway.namespace)
+    def install_shared_gateway(self) -> Install:
+        """How this release installs the external cluster's gateway, with an istiod of its own and Istio's CRDs."""
+        gateway, release = self.topology.gateway, self.topology.istio
+        names = Names(namespace=gateway.namespace)
+        if release.uninstall_by_owner:
+            return Install("owner", gateway.namespace, tuple(left_by_uninstall(release, names)))
+        made = made_by("shared gateway", release, names, gateway=gateway.name)
+        return Install("objects", gateway.namespace, (*made, "istiooperator/installed-state-controlplane-gateway"))
+
+    def _state(self, operator: str) -> str:
+        """What `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
+        revision = self.topology.revision
+        return f"istiooperator/installed-state-{operator}" + (f"-{revision}" if revision else "")
 
 
 def _scene(plan: Plan, stage: str, cluster: MeshCluster) -> _Scene:
@@ -203,29 +237,27 @@ def _site(stage: str, cluster: ExternalCluster | MeshCluster) -> _Site:
 
 def _shared_gateway(scene: _Scene) -> Iterator[Step]:
     topology, site = scene.topology, scene.external
-    gateway, secret = topology.gateway, topology.credential_name
+    gateway = topology.gateway
+    checks = [
+        site.wait_for(gateway.name, gateway.namespace),
+        site.address(
+            gateway.name,
+            gateway.namespace,
+            f"an address that is, or that DNS gives for, {topology.address}; "
+            "if it is another, correct the topology and generate again",
+        ),
+    ]
+    if topology.credential_name is not None:
+        expect = f"a TLS secret with the certificate of {topology.address}; create it if it is missing"
+        checks.append(site.check(expect, "get", "secret", topology.credential_name, "-n", gateway.namespace))
     yield site.step(
         "controlplane-gateway.yaml",
         scene.install_shared_gateway,
-        builders.ControlPlaneGateway(name=gateway.name, namespace=gateway.namespace),
-        why="The ingress gateway through which remote clusters will reach istiod; other control planes may share it.",
-        verify=(
-            Check(
-                site.kubectl("get", "service", gateway.name, "-n", gateway.namespace),
-                f"an external address that is, or that DNS gives for, {topology.address}; "
-                "if it is another, correct the topology and generate again",
-            ),
-            *(
-                (
-                    Check(
-                        site.kubectl("get", "secret", secret, "-n", gateway.namespace),
-                        f"a TLS secret with the certificate of {topology.address}; create it if it is missing",
-                    ),
-                )
-                if secret
-                else ()
-            ),
+        builders.ControlPlaneGateway(
+            release=topology.istio, name=gateway.name, namespace=gateway.namespace, hub=topology.hub
         ),
+        why=f"The ingress gateway through which remote clusters will reach istiod; {topology.exposure.sharing}.",
+        verify=tuple(checks),
     )
 
 
@@ -233,13 +265,14 @@ def _config_cluster(scene: _Scene) -> Iterator[Step]:
     topology, cluster, site = scene.topology, scene.cluster, scene.remote
     yield site.step(
         "namespace.yaml",
-        apply,
+        Apply(),
         builders.SystemNamespace(name=topology.namespace, network=cluster.network),
         why="The control plane's namespace, here for its configuration and permissions.",
     )
+    validators = (topology.names.validator_webhook, "istiod-default-validator")
     yield site.step(
         "remote-config-cluster.yaml",
-        scene.set_up_remote,
+        scene.set_up_remote("config cluster"),
         builders.ConfigCluster(
             release=topology.istio,
             address=topology.address,
@@ -251,14 +284,9 @@ def _config_cluster(scene: _Scene) -> Iterator[Step]:
         why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
         verify=(
             _injector_webhook(scene),
-            Check(
-                site.kubectl(
-                    "get",
-                    "validatingwebhookconfiguration",
-                    topology.names.validator_webhook,
-                    "istiod-default-validator",
-                ),
-                f"{topology.names.validator_webhook} and istiod-default-validator, each with 1 webhook",
+            site.check(
+                f"{validators[0]} and {validators[1]}, each with 1 webhook",
+                *("get", "validatingwebhookconfiguration", *validators),
             ),
         ),
     )
@@ -270,7 +298,7 @@ def _control_plane(scene: _Scene) -> Iterator[Step]:
     account = (builders.LegacyServiceAccount(namespace=topology.namespace),) if release.legacy_service_account else ()
     yield site.step(
         "namespace.yaml",
-        apply,
+        Apply(),
         builders.SystemNamespace(name=topology.namespace),
         *account,
         why="The control plane's namespace, here for istiod itself.",
@@ -282,7 +310,7 @@ def _control_plane(scene: _Scene) -> Iterator[Step]:
     )
     yield site.step(
         "external-istiod.yaml",
-        scene.install,
+        scene.install("external-istiod"),
         builders.ExternalIstiod(
             release=release,
             address=topology.address,
@@ -292,19 +320,15 @@ def _control_plane(scene: _Scene) -> Iterator[Step]:
             namespace=topology.namespace,
             revision=topology.revision,
             mesh_config=topology.mesh_config,
+            hub=topology.hub,
         ),
         why="The istiod that serves the remote clusters.",
-        verify=(
-            Check(
-                site.kubectl("get", "deployment", names.istiod, "-n", topology.namespace),
-                f"{names.istiod} is ready, 1/1",
-            ),
-        ),
+        verify=(site.wait_for(names.istiod, topology.namespace),),
     )
     rule = builders.IstiodDestinationRule(release=release, namespace=topology.namespace, revision=topology.revision)
     yield site.step(
         "external-istiod-gw.yaml",
-        apply,
+        Apply(),
         builders.IstiodGateway(
             release=release,
             address=topology.address,
@@ -317,6 +341,7 @@ def _control_plane(scene: _Scene) -> Iterator[Step]:
         ),
         *((rule,) if topology.exposure.needs_credential else ()),
         why="The routes from the gateway to istiod, for xDS and certificates on 15012 and webhooks on 15017.",
+        verify=(_injection(scene),),
     )
 
 
@@ -341,18 +366,14 @@ def _gateways(scene: _Scene) -> Iterator[Step]:
         )
 
 
-def _gateway(scene: _Scene, name: str, operator: Builder, values: Builder, *, why: str) -> Step:
-    namespace, site = scene.topology.namespace, scene.remote
-
-    def helm(context: str, path: str) -> Action:
-        return helm_gateway(context, namespace, name, path, scene.topology.release)
-
-    file, how, document = {
-        "istioctl": (f"{name}.yaml", scene.install_gateway, operator),
-        "helm": (f"{name}.values.yaml", helm, values),
-    }[scene.cluster.gateways.install]
-    pods = Check(site.kubectl("get", "pods", "-l", f"app={name}", "-n", namespace), "a pod that is Running, 1/1")
-    return site.step(file, how, document, why=why, verify=(pods,))
+def _gateway(scene: _Scene, name: str, operator: IngressGateway | EgressGateway, values: Builder, *, why: str) -> Step:
+    topology, site = scene.topology, scene.remote
+    pods = (site.wait_for(name, topology.namespace),)
+    if scene.cluster.gateways.install == "helm":
+        chart = InstallGatewayChart(name, topology.namespace, topology.chart_repository, topology.release)
+        return site.step(f"{name}.values.yaml", chart, values, why=why, verify=pods)
+    action = scene.install_gateway(operator.operator_name)
+    return site.step(f"{name}.yaml", action, operator, why=why, verify=pods)
 
 
 def _sample(scene: _Scene) -> Iterator[Step]:
@@ -363,32 +384,33 @@ def _sample(scene: _Scene) -> Iterator[Step]:
     release, client = topology.istio, topology.istio.client
     yield site.step(
         "sample/namespace.yaml",
-        apply,
+        Apply(),
         builders.SampleNamespace(name=SAMPLE_NAMESPACE, revision=topology.revision),
         why="A namespace whose pods get a sidecar.",
     )
     yield site.step(
         "sample/helloworld.yaml",
-        apply,
+        Apply(),
         builders.HelloworldService(namespace=SAMPLE_NAMESPACE),
-        builders.HelloworldDeployment(release=release, version=sample.version, namespace=SAMPLE_NAMESPACE),
+        builders.HelloworldDeployment(
+            release=release, version=sample.version, namespace=SAMPLE_NAMESPACE, hub=topology.hub
+        ),
         why=f"Helloworld {sample.version}, a service to call.",
     )
     yield site.step(
         f"sample/{client}.yaml",
-        apply,
+        Apply(),
         builders.ClientServiceAccount(release=release, namespace=SAMPLE_NAMESPACE),
         builders.ClientService(release=release, namespace=SAMPLE_NAMESPACE),
         builders.ClientDeployment(release=release, namespace=SAMPLE_NAMESPACE),
         why="A client that calls it.",
         verify=(
-            Check(site.kubectl("get", "pods", "-n", SAMPLE_NAMESPACE), "every pod is Running, 2/2"),
-            Check(
-                site.kubectl(
-                    *("exec", f"deployment/{client}", "-n", SAMPLE_NAMESPACE, "-c", client, "--"),
-                    *("curl", "-sS", f"helloworld.{SAMPLE_NAMESPACE}:5000/hello"),
-                ),
+            site.wait_for(f"helloworld-{sample.version}", SAMPLE_NAMESPACE),
+            site.wait_for(client, SAMPLE_NAMESPACE),
+            site.check(
                 "Hello version: followed by the version of any cluster that is connected",
+                *("exec", f"deployment/{client}", "-n", SAMPLE_NAMESPACE, "-c", client, "--"),
+                *("curl", "-sS", "--fail", f"helloworld.{SAMPLE_NAMESPACE}:5000/hello"),
             ),
         ),
     )
@@ -401,13 +423,14 @@ def _sample_gateway(scene: _Scene) -> Iterator[Step]:
         return
     yield site.step(
         "sample/helloworld-gateway.yaml",
-        apply,
+        Apply(),
         builders.HelloworldGateway(release=release, namespace=SAMPLE_NAMESPACE),
         builders.HelloworldVirtualService(release=release, namespace=SAMPLE_NAMESPACE),
         why="Helloworld for requests from outside.",
         verify=(
-            Check(
-                site.kubectl("get", "service", gateways.INGRESS, "-n", scene.topology.namespace),
+            site.address(
+                gateways.INGRESS,
+                scene.topology.namespace,
                 "an external address, at which /hello answers with the version",
             ),
         ),
@@ -418,7 +441,7 @@ def _join(scene: _Scene) -> Iterator[Step]:
     topology, cluster, site = scene.topology, scene.cluster, scene.remote
     yield site.step(
         "namespace.yaml",
-        apply,
+        Apply(),
         builders.SystemNamespace(
             name=topology.namespace,
             network=cluster.network,
@@ -428,7 +451,7 @@ def _join(scene: _Scene) -> Iterator[Step]:
     )
     yield site.step(
         "remote-cluster.yaml",
-        scene.set_up_remote,
+        scene.set_up_remote("remote cluster"),
         builders.RemoteCluster(
             release=topology.istio,
             address=topology.address,
@@ -444,6 +467,7 @@ def _join(scene: _Scene) -> Iterator[Step]:
         scene,
         "remote",
         why="The Secret by which istiod reaches the API server of this cluster.",
+        checks=(_injection(scene),),
     )
 
 
@@ -453,13 +477,13 @@ def _east_west(scene: _Scene) -> Iterator[Step]:
         return
     yield site.step(
         "eastwest-gateway.yaml",
-        generate,
+        RenderAndApply("rendered"),
         builders.EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision),
         why="The gateway by which other networks reach this cluster's services.",
         verify=(
-            Check(
-                site.kubectl("get", "service", gateways.EAST_WEST, "-n", topology.namespace),
-                "an external address that the other networks can reach",
+            site.wait_for(gateways.EAST_WEST, topology.namespace),
+            site.address(
+                gateways.EAST_WEST, topology.namespace, "an external address that the other networks can reach"
             ),
         ),
     )
@@ -472,7 +496,7 @@ def _expose_services(scene: _Scene) -> Iterator[Step]:
         return
     yield scene.remote.step(
         "expose-services.yaml",
-        apply,
+        Apply(),
         builders.ExposeServices(release=topology.istio, namespace=topology.namespace),
         why="Opens all east-west gateways to the mesh's services; istiod reads it from the config cluster alone.",
     )
@@ -483,7 +507,7 @@ def _config_only(topology: Topology) -> tuple[MeshCluster, ...]:
 
 
 def _further(topology: Topology) -> tuple[MeshCluster, ...]:
-    return topology.remote_clusters
+    return tuple(topology.remote_clusters)
 
 
 def _all(topology: Topology) -> tuple[MeshCluster, ...]:
@@ -507,21 +531,30 @@ _STAGES: tuple[tuple[str, Callable[[Topology], Sequence[MeshCluster]], Callable[
 
 
 def _injector_webhook(scene: _Scene) -> Check:
+    """The webhooks of the cluster's own file, which no installation may have switched off."""
     names = scene.topology.names
-    return Check(
-        scene.remote.kubectl("get", "mutatingwebhookconfiguration", names.injector_webhook),
-        f"{names.injector_webhook} with {names.injector_webhooks} webhooks",
-    )
+    shown = "jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}"
+    get = scene.remote.kubectl("get", "mutatingwebhookconfiguration", names.injector_webhook, "-o", shown)
+    command = piped(get, ("grep", "-v", "never-match"))
+    return Check(command, f"the names of {names.injector_webhooks} webhooks; nothing, if they are switched off")
 
 
-def _secret(scene: _Scene, kind: Literal["remote", "config"], *, why: str) -> Step:
+def _injection(scene: _Scene) -> Check:
+    """A pod that is not kept: the API server asks istiod to inject it, or refuses it, or forgets to ask."""
+    label = scene.topology.names.injection_of_a_pod
+    words = ("run", "injection-check", "-n", "default", "--image=none", f"--labels={label}", "--dry-run=server")
+    command = piped(scene.remote.kubectl(*words, "-o", "yaml"), ("grep", "istio-proxy"))
+    return Check(command, "lines with istio-proxy; without any, no webhook serves this cluster")
+
+
+def _secret(scene: _Scene, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
     """The Secret for a cluster: from credentials a file, else istioctl's doing, else a token to fetch."""
     topology, cluster = scene.topology, scene.cluster
     given = scene.plan.credentials.get(cluster.name)
     if given is not None:
         return scene.external.step(
             f"remote-secret-{folder_of(cluster.name)}.yaml",
-            apply,
+            Apply(),
             builders.RemoteSecret(
                 release=topology.istio,
                 cluster=cluster.name,
@@ -533,36 +566,37 @@ def _secret(scene: _Scene, kind: Literal["remote", "config"], *, why: str) -> St
                 tls_server_name=given.tls_server_name,
             ),
             why=why,
+            verify=checks,
             secret=True,
         )
     if kind == "remote" and dns_label(cluster.name):
         return _token(scene)
-    return _created_secret(scene, kind, why)
+    return _created_secret(scene, kind, why, checks)
 
 
-def _created_secret(scene: _Scene, kind: Literal["remote", "config"], why: str) -> Step:
-    topology, cluster = scene.topology, scene.cluster
-    secret, words = {
-        "config": (CONFIG_SECRET, ("--type=config", f"--service-account={topology.names.istiod}")),
-        "remote": (remote_secret_name(cluster.name), ("--type=remote", f"--name={cluster.name}")),
-    }[kind]
-    action = create_remote_secret(
-        scene.remote.context,
-        scene.external.context,
-        topology.namespace,
-        secret,
-        *words,
-        "--create-service-account=false",
-    )
+def _created_secret(scene: _Scene, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
+    topology, cluster, site = scene.topology, scene.cluster, scene.external
+    if kind == "config":
+        secret, without_label, account = CONFIG_SECRET, REMOTE_SECRET_LABEL, topology.names.istiod
+        words = ("--type=config", f"--service-account={account}")
+    else:
+        secret, without_label, account = remote_secret_name(cluster.name), None, READER
+        words = ("--type=remote", f"--name={cluster.name}")
     return Step(
-        stage=scene.external.stage,
+        stage=site.stage,
         cluster=topology.external_cluster.name,
+        context=site.context,
         why=why,
-        command=action.command,
-        undo=action.undo,
-        verify=(
-            Check(scene.external.kubectl("get", "secret", secret, "-n", topology.namespace), f"the Secret {secret}"),
+        action=CreateRemoteSecret(
+            source=scene.remote.context,
+            namespace=topology.namespace,
+            secret=secret,
+            words=words,
+            token=builders.ServiceAccountToken(namespace=topology.namespace, service_account=account).name,
+            server=cluster.api_server,
+            without_label=without_label,
         ),
+        verify=(site.check(f"the Secret {secret}", "get", "secret", secret, "-n", topology.namespace), *checks),
     )
 
 
@@ -571,13 +605,13 @@ def _token(scene: _Scene) -> Step:
     token = builders.ServiceAccountToken(namespace=scene.topology.namespace)
     return scene.remote.step(
         "reader-token.yaml",
-        apply,
+        Apply(),
         token,
         why="A token for istiod; istioctl makes no remote secret for a cluster of this name, so this library must.",
         verify=(
-            Check(
-                scene.remote.kubectl("get", "secret", token.name, "-n", token.namespace, "-o", "yaml"),
+            scene.remote.check(
                 "a token and a ca.crt, in base64; put both into a credentials file, and generate again with it",
+                *("get", "secret", token.name, "-n", token.namespace, "-o", "yaml"),
             ),
         ),
     )

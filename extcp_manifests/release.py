@@ -35,12 +35,17 @@ class Release:
     """`global.externalIstiod` of the external istiod; None leaves it out."""
     legacy_service_account: bool
     """Whether the guide creates the ServiceAccount `istiod-service-account` beside the namespace."""
-    install_remotes: bool
-    """Whether remote clusters are set up with `istioctl install`, or else `istioctl manifest generate`."""
+    config_maps_everywhere: tuple[str, ...]
+    """The ConfigMaps that istiod makes in every namespace, and that nothing removes."""
     saves_installed_state: bool
     """Whether `istioctl install` ends by saving an IstioOperator, which fails in a cluster without that CRD."""
     uninstall_by_owner: bool
     """Whether `istioctl uninstall -f` removes all that an installation made; else it only removes istiod."""
+    mounting_values: Literal["values", "unvalidatedValues"] | None
+    """The key of an IstioOperator's spec whose `pilot.volumes` and `pilot.volumeMounts` istiod gets as mounts.
+
+    None: the chart has no such values, so that only patches of what it renders can mount.
+    """
     untyped_operator: bool
     """Whether istioctl merges IstioOperators as plain trees and patches what it rendered; else by their types."""
     copies_replicas: bool
@@ -59,8 +64,14 @@ class Release:
     """Whether remote secrets carry `creationTimestamp: null` and `preferences: {}`."""
     tls_server_name: bool
     """Whether remote secrets can carry `tls-server-name`."""
+    charts: str
+    """The chart repository that has this release, and will go on to have it."""
+    images: str
+    """The registry that has this release's images, and will go on to have them."""
+    default_images_end: bool
+    """Whether the registry that this release takes by itself will be switched off, so that documents name another."""
     helloworld_image: str
-    """Image of the helloworld sample, with its version left open."""
+    """Image of the helloworld sample, with its registry and version left open."""
     client: str
     """Name of the sample that sends requests."""
     client_image: str
@@ -68,6 +79,12 @@ class Release:
 
     def __str__(self) -> str:
         return self.name
+
+    def hub(self, wanted: str | None) -> str | None:
+        """Return the registry that documents must name: the wanted one, or None where the release's own goes on."""
+        if wanted is None and self.default_images_end:
+            return self.images
+        return wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +107,10 @@ _FIRST = Release(
     istiod_is_told_its_cluster=False,  # the guide, 1.15 to 1.18
     external_istiod_value=None,  # istio 1.22.8: istio-discovery/templates/reader-clusterrole.yaml, reader rules only
     legacy_service_account=True,  # the guide, up to 1.23; nothing uses the account
-    install_remotes=False,  # the guide, up to 1.23
+    config_maps_everywhere=("istio-ca-root-cert",),  # istio 1.15.7: pilot/pkg/serviceregistry/kube/controller
     saves_installed_state=True,  # istio 1.20.8: operator/pkg/helmreconciler; read, not run
     uninstall_by_owner=False,  # istio 1.20.8: operator/cmd/mesh/uninstall.go, issues 31976 and 47960; read, not run
+    mounting_values=None,  # istio 1.18.7: istio-discovery/templates/deployment.yaml ignores them
     untyped_operator=False,  # istio 1.23.6: operator/pkg/util/merge_iop.go, operator/pkg/patch/patch.go
     copies_replicas=False,  # istio 1.27.9: operator/pkg/render
     set_as_text=(),  # istio 1.17.8: operator/pkg/manifest/shared.go
@@ -102,7 +120,12 @@ _FIRST = Release(
     revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
     secret_has_empty_fields=True,  # istio 1.15.7: istioctl create-remote-secret, through its Kubernetes libraries
     tls_server_name=False,  # istio 1.25.5: istioctl/pkg/multicluster/options.go
-    helloworld_image="docker.io/istio/examples-helloworld-{version}",  # istio 1.15.7: samples/helloworld
+    # istio.io: content/en/blog/2026/retirement-of-gcp and retirement-of-gcr.io-follow-up, which also name the places
+    # that end in December 2026 and have nothing of 1.31; read, not tried
+    charts="https://blob.istio.io/istio-release/charts",
+    images="docker.io/istio",
+    default_images_end=False,  # released binaries and charts take docker.io/istio; read, not tried
+    helloworld_image="{images}/examples-helloworld-{version}",  # istio 1.15.7: samples/helloworld
     client="sleep",  # istio 1.15.7: samples/sleep/sleep.yaml
     client_image="curlimages/curl",  # istio 1.15.7: samples/sleep/sleep.yaml
 )
@@ -122,6 +145,11 @@ CHANGES = (
         "1.18",
         "`--set` values of proxyMetadata stay text",
         {"set_as_text": ("meshConfig.defaultConfig.proxyMetadata.",)},  # istio 1.18.7: operator/pkg/manifest/shared.go
+    ),
+    Change(
+        "1.19",
+        "istiod's mounts are values, which overlays of people leave alone, before that patches",
+        {"mounting_values": "values"},  # istio 1.19.10: istio-discovery/templates/deployment.yaml, values_types.proto
     ),
     Change(
         "1.20",
@@ -146,9 +174,16 @@ CHANGES = (
     ),
     Change(
         "1.22",
+        "istiod's mounts are values that istioctl does not validate, since it refuses volumes among the others",
+        # istio 1.22.8: operator/pkg/apis/istio/v1alpha1/values_types.proto has Kubernetes' Volume, whose message nests
+        # the kinds of volumes under volumeSource, unlike the manifests that the chart makes of it
+        {"mounting_values": "unvalidatedValues"},
+    ),
+    Change(
+        "1.22",
         "the helloworld sample's image has a tag",
         # istio 1.22.8: samples/helloworld/helloworld.yaml
-        {"helloworld_image": "docker.io/istio/examples-helloworld-{version}:1.0"},
+        {"helloworld_image": "{images}/examples-helloworld-{version}:1.0"},
     ),
     Change(
         "1.22",
@@ -173,11 +208,6 @@ CHANGES = (
         "1.24",
         "the unused ServiceAccount `istiod-service-account` is gone",
         {"legacy_service_account": False},  # the guide from 1.24
-    ),
-    Change(
-        "1.24",
-        "remote clusters are set up with `istioctl install`, before that `istioctl manifest generate`",
-        {"install_remotes": True},  # the guide from 1.24; its east-west gateways are still rendered and applied
     ),
     Change(
         "1.24",
@@ -219,6 +249,12 @@ CHANGES = (
         {"client_image": "docker.io/curlimages/curl:8.16.0"},  # istio 1.26.8: samples/curl/curl.yaml
     ),
     Change(
+        "1.27",
+        "istiod can distribute lists of revoked certificates, in a ConfigMap in every namespace",
+        # istio 1.27.9: pilot/pkg/serviceregistry/kube/controller; read, not run
+        {"config_maps_everywhere": ("istio-ca-root-cert", "istio-ca-crl")},
+    ),
+    Change(
         "1.28",
         "remote secrets have no `creationTimestamp` and no `preferences`",
         {"secret_has_empty_fields": False},  # istio 1.28.10: istioctl create-remote-secret
@@ -234,15 +270,25 @@ CHANGES = (
         {"copies_replicas": False},  # istio 1.29.6: operator/pkg/render; read, not run
     ),
     Change(
+        "1.29",
+        "istiod's mounts are values like all others again",
+        {"mounting_values": "values"},  # istio 1.29.6: operator/pkg/apis/values_types.proto
+    ),
+    Change(
         "1.30",
         "the address may be IPv6",
         {"ipv6": True},  # istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml
     ),
     Change(
         "1.30",
-        "the helloworld sample's image comes from registry.istio.io",
-        # istio 1.30.3: samples/helloworld/helloworld.yaml
-        {"helloworld_image": "registry.istio.io/release/examples-helloworld-{version}:1.0"},
+        "images are named as docker.io/istio, since the registry that this release takes by itself ends in 2026",
+        # istio 1.30.3: note use-registry-istio-io; istio.io: news/releases/1.31.x/announcing-1.31/upgrade-notes
+        {"default_images_end": True},
+    ),
+    Change(
+        "1.31",
+        "images come from docker.io/istio by themselves again",
+        {"default_images_end": False},  # istio.io: news/releases/1.31.x/announcing-1.31/upgrade-notes
     ),
     Change(
         "1.31",
@@ -303,11 +349,20 @@ def find_release(release: Release | str) -> Release:
         return RELEASES[release]
     except KeyError:
         known = list(RELEASES)
-        minor = ".".join(release.split(".")[:2])
+        minor = ".".join(release.removeprefix("v").split(".")[:2])
         hint = f"write the minor {minor!r}" if minor in RELEASES else f"known are {known[0]} to {known[-1]}"
+        if release == f"v{minor}":
+            hint = f"leave the 'v' out, and write {minor!r}"
         raise InvalidInput([Problem("release", f"{release!r} is no known Istio release: {hint}")]) from None
 
 
 def first_release_with(field: str, value: object = True) -> str:
     """The first release in which a field has a value."""
     return next(name for name, release in RELEASES.items() if getattr(release, field) == value)
+
+
+def release_range(since: str, until: str | None, release: Release) -> bool:
+    """Whether a release is among those from one to another; None is an open end."""
+    order = list(RELEASES)
+    number = order.index(release.name)
+    return order.index(since) <= number and (until is None or number <= order.index(until))

@@ -1,11 +1,11 @@
 """The runbook: a plan as Markdown that a person follows."""
 
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from extcp_manifests.step import Check, Pipeline, Step
-from extcp_manifests.topology import Topology
+from extcp_manifests.step import Check, Command, Step, piped
+from extcp_manifests.text import visible
+from extcp_manifests.topology import Topology, context_of
 
 RUNBOOK = "RUNBOOK.md"
 """The name of its file."""
@@ -14,32 +14,47 @@ RUNBOOK = "RUNBOOK.md"
 def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
     """The runbook, piece by piece; steps are gone through forwards, then backwards."""
     yield _HEAD.format(
-        title=topology.name or topology.mesh_id,
+        title=markdown(topology.name or topology.mesh_id),
         release=topology.release,
         kubernetes=topology.istio.kubernetes,
         address=topology.address,
     )
-    yield from _prerequisites(topology)
+    yield from _contexts(topology)
+    if topology.exposure.needs_credential:
+        yield _TRUST.format(address=topology.address)
     for number, (stage, members) in enumerate(groupby(steps, key=lambda step: step.stage), start=1):
         yield f"\n## {number}. {stage}\n"
         for step in members:
             yield from _step(step)
-    yield _CLEAN_UP.format(crds=_CRDS_STAY if topology.istio.install_remotes else _CRDS_GO)
+    yield _CLEAN_UP.format(
+        shared=_SHARED if topology.exposure.needs_credential else "",
+        config_maps=_listed("ConfigMap", topology.istio.config_maps_everywhere),
+    )
     for step in reversed(steps):
-        for pipeline in step.undo:
-            yield f"{_shell(pipeline)}\n"
+        for command in step.undo:
+            yield f"{command}\n"
     yield "```\n"
 
 
 _HEAD = """\
 # {title}: external control plane of Istio {release} at {address}
 
-Run these commands in this folder, in this order. They need kubectl, istioctl {release}, and a kubeconfig with the
-contexts named below. Istio {release} supports Kubernetes {kubernetes}.
+Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
+istioctl {release}, and a kubeconfig with the contexts below. Istio {release} supports Kubernetes {kubernetes}.
 
 Before you begin:
 
+- Every context is there:
+
+"""
+
+_REACH = """
 - The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig.
+"""
+
+_REACH_OWN = """
+- The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig
+  or, where the topology has an `apiServer`, at that.
 """
 
 _TRUST = """\
@@ -47,63 +62,74 @@ _TRUST = """\
   certificates, since the webhooks carry none.
 """
 
-_HELM = """\
-- Helm knows Istio's repository: `helm repo add istio https://istio-release.storage.googleapis.com/charts`, then
-  `helm repo update`.
-"""
-
 _CLEAN_UP = """
 ## Clean-up
 
-In this order. Nothing here uses `--purge`, which would remove every other control plane of a cluster too. Leave out
-what removes the shared ingress gateway, at the end, while another control plane uses it.
+In this order. Each command takes back what one step made, and nothing else. A namespace goes with everything that is in
+it, also what others put there.{shared}
 
-{crds} The gateway's namespace stays, and so does the ConfigMap `istio-ca-root-cert` in every namespace.
+What stays:
+
+- Istio's CRDs in every cluster, with all Istio configuration outside of the namespaces that are deleted.
+- The namespace of the external cluster's gateway, with what its own istiod wrote there.
+- {config_maps} in every namespace of the remote clusters.
 
 ```sh
 """
 
-_CRDS_STAY = (
-    "Istio's CRDs stay in every cluster, with all Istio configuration outside of the namespaces that are deleted."
-)
 
-_CRDS_GO = """\
-`istioctl manifest generate` of the config cluster into `kubectl delete` also removes Istio's CRDs there, and with them
-all Istio configuration of that cluster: leave it out where another control plane lives. The external cluster's CRDs
-stay."""
+_SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the
+end, while another control plane uses it."""
 
 
-def _prerequisites(topology: Topology) -> Iterator[str]:
-    if topology.exposure.needs_credential:
-        yield _TRUST.format(address=topology.address)
-    wanted = (each.gateways for each in topology.mesh_clusters)
-    if any(each.install == "helm" and (each.ingress or each.egress) for each in wanted):
-        yield _HELM
+def _contexts(topology: Topology) -> Iterator[str]:
+    """A command that fails for a context that is missing, and where API servers are."""
+    yield "  ```sh\n  kubectl config get-contexts"
+    yield f" \\\n    {piped((context_of(topology.external_cluster),))}"
+    for cluster in topology.mesh_clusters:
+        yield f" \\\n    {piped((context_of(cluster),))}"
+    yield "\n  ```\n"
+    if any(cluster.api_server is not None for cluster in topology.mesh_clusters):
+        yield _REACH_OWN
+    else:
+        yield _REACH
+
+
+def _listed(kind: str, names: Sequence[str]) -> str:
+    """Names that begin a sentence: "The ConfigMap `a`", "The ConfigMaps `a` and `b`"."""
+    codes = " and ".join(map(code, names))
+    return f"The {kind} {codes}" if len(names) == 1 else f"The {kind}s {codes}"
 
 
 def _step(step: Step) -> Iterator[str]:
-    yield f"\n### {_code(step.cluster)}{f': {_code(step.path)}' if step.path else ''}\n\n{step.why}\n\n"
-    yield _fenced([step.command])
+    yield f"\n### {code(step.cluster)}{f': {code(step.path)}' if step.path else ''}\n\n{step.why}\n\n"
+    yield fenced(step.command)
     if step.verify:
         yield "\nThen check:\n"
         yield from map(_check, step.verify)
 
 
 def _check(check: Check) -> str:
-    return f"\n{_fenced([(check.command,)])}\nExpect: {check.expect}.\n"
+    return f"\n{fenced(check.command)}\nExpect: {check.expect}.\n"
 
 
-def _fenced(commands: Iterable[Pipeline]) -> str:
-    return "```sh\n" + "".join(f"{_shell(command)}\n" for command in commands) + "```\n"
+def fenced(command: Command) -> str:
+    """Return a command as a block of Markdown."""
+    return f"```sh\n{command}\n```\n"
 
 
-def _shell(pipeline: Pipeline) -> str:
-    return " |\n  ".join(map(shlex.join, pipeline))
-
-
-def _code(text: str) -> str:
-    """Text as Markdown code, whatever backticks it has."""
+def code(text: str) -> str:
+    """Return text as Markdown code, whatever backticks it has."""
+    text = visible(text)
     fence = "`"
     while fence in text:
         fence += "`"
     return f"{fence}{text}{fence}" if fence == "`" else f"{fence} {text} {fence}"
+
+
+def markdown(text: str) -> str:
+    """Return text as it is read, whatever Markdown makes of its characters."""
+    return "".join(f"\\{character}" if character in _SPECIAL else character for character in visible(text))
+
+
+_SPECIAL = frozenset("\\`*_{}[]<>()#+!|~&")

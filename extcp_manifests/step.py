@@ -1,17 +1,51 @@
 """What a plan consists of: steps with documents, commands and checks."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import Literal, Protocol, overload
 
 from extcp_manifests import yaml
 from extcp_manifests.kubernetes import Model
 
 Argv = tuple[str, ...]
-"""One command, word by word."""
+"""One program with its arguments, word by word."""
 
-Pipeline = tuple[Argv, ...]
-"""Commands of which each reads what the one before it writes; most often there is just one."""
+Tool = Literal["kubectl", "istioctl", "helm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Programs of which each reads what the one before it writes; most often there is just one."""
+
+    programs: tuple[Argv, ...]
+    into: str | None = None
+    """The file that gets what the last one writes; None for the terminal."""
+
+    def __str__(self) -> str:
+        text = " |\n  ".join(map(shlex.join, self.programs))
+        return text if self.into is None else f"{text} > {shlex.quote(self.into)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is pasted into a shell at once: pipelines in order, each run only where the one before it succeeded."""
+
+    pipelines: tuple[Pipeline, ...]
+
+    def __str__(self) -> str:
+        """Return the text for a shell, with every word quoted that needs it."""
+        return " &&\n".join(map(str, self.pipelines))
+
+    @property
+    def programs(self) -> tuple[Argv, ...]:
+        """All programs, in order."""
+        return tuple(program for pipeline in self.pipelines for program in pipeline.programs)
+
+
+def piped(*programs: Argv) -> Command:
+    """Return the command of one pipeline."""
+    return Command((Pipeline(programs),))
 
 
 class Builder(Protocol):
@@ -20,11 +54,25 @@ class Builder(Protocol):
     def build(self) -> Model: ...
 
 
+class Action(Protocol):
+    """What is done in a cluster, most often with a file, and what takes it back."""
+
+    @property
+    def tool(self) -> Tool:
+        """What reads the file."""
+
+    def command(self, context: str, file: str) -> Command:
+        """Return the command for a cluster, by its context, and a file."""
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        """Return what takes exactly that back, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """Something to look at after a step, and what should be seen."""
 
-    command: Argv
+    command: Command
     expect: str
 
 
@@ -35,11 +83,11 @@ class Step:
     stage: str
     """The part of the whole that the step belongs to."""
     cluster: str
+    context: str
+    """The cluster's context in the kubeconfig."""
     why: str
     """One sentence."""
-    command: Pipeline
-    undo: tuple[Pipeline, ...] = ()
-    """What takes the step back, in order."""
+    action: Action
     path: str | None = None
     """The step's file, relative to the output folder, always with `/`; None where there is no file."""
     builders: tuple[Builder, ...] = ()
@@ -47,6 +95,21 @@ class Step:
     verify: tuple[Check, ...] = ()
     secret: bool = False
     """Whether the file holds a token."""
+
+    @property
+    def tool(self) -> Tool:
+        """What reads the step's file."""
+        return self.action.tool
+
+    @property
+    def command(self) -> Command:
+        """What is run in the output folder."""
+        return self.action.command(self.context, self.path or "")
+
+    @property
+    def undo(self) -> tuple[Command, ...]:
+        """What takes the step back, in order."""
+        return self.action.undo(self.context, self.path or "")
 
     @property
     def documents(self) -> tuple[Model, ...]:
@@ -71,5 +134,5 @@ class StepSequence(Sequence[Step]):
 
 
 def text_of(builders: tuple[Builder, ...]) -> bytes:
-    """The text of a file with the documents of these builders."""
+    """Return the text of a file with the documents of these builders."""
     return yaml.dump_all(builder.build().plain() for builder in builders).encode()

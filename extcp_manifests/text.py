@@ -60,6 +60,16 @@ def kind_of(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
+def placeholder(text: str, what: str = "value") -> str | None:
+    """Return why the text is still a placeholder, such as `${ADDRESS}`, `{{ .address }}` or `<address>`, or None."""
+    if _PLACEHOLDER.search(text):
+        return f"{text!r} is a placeholder: put the {what} in (envsubst) before"
+    return None
+
+
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{.*\}\}|\A\$[A-Za-z_]\w*\Z|\A<[^<>]+>\Z", re.ASCII)
+
+
 def printable(text: str) -> str | None:
     """Return why the text is not 1 to 253 characters that a reader can see, or None."""
     if not 0 < len(text) <= 253:
@@ -69,28 +79,31 @@ def printable(text: str) -> str | None:
     invisible = next((character for character in text if not character.isprintable()), None)
     if invisible is not None:
         return f"{text!r} has the character {_visible_character(invisible)}, which a reader does not see: leave it out"
-    return None
+    return placeholder(text)
 
 
 def dns_label(text: str, longest: int = 63) -> str | None:
     """A DNS-1123 label, as Kubernetes wants for namespaces and Services."""
     if DNS_LABEL.fullmatch(text) and len(text) <= longest:
         return None
-    return f"{text!r} is no DNS label: use a-z, 0-9 and inner '-', at most {longest} characters"
+    return placeholder(text) or f"{text!r} is no DNS label: use a-z, 0-9 and inner '-', at most {longest} characters"
 
 
 def dns_subdomain(text: str) -> str | None:
     """A DNS-1123 subdomain, as Kubernetes wants for most names."""
     if DNS_SUBDOMAIN.fullmatch(text):
         return None
-    return f"{text!r} is no DNS subdomain: use a-z, 0-9, inner '-' and '.', at most 253 characters"
+    return placeholder(text) or f"{text!r} is no DNS subdomain: use a-z, 0-9, inner '-' and '.', at most 253 characters"
 
 
 def label_value(text: str) -> str | None:
     """The value of a label."""
     if LABEL_VALUE.fullmatch(text) and len(text) <= 63:
         return None
-    return f"{text!r} is no label value: use letters, digits and inner '-', '_' and '.', at most 63 characters"
+    return (
+        placeholder(text)
+        or f"{text!r} is no label value: use letters, digits and inner '-', '_' and '.', at most 63 characters"
+    )
 
 
 def stand_in(name: str) -> str:

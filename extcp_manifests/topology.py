@@ -5,15 +5,16 @@ is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     ModelWrapValidatorHandler,
     PlainValidator,
     StrictBool,
@@ -25,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from extcp_manifests import injection, yaml
-from extcp_manifests.address import parse_address
+from extcp_manifests.address import parse_address, why_no_api_server
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.exposure import Exposure, exposure_of, why_no_credential, why_not_in_release
 from extcp_manifests.inputs import (
@@ -41,6 +42,7 @@ from extcp_manifests.inputs import (
     problems_of,
     read,
 )
+from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.naming import Names
 from extcp_manifests.release import RELEASES, Release, find_release
 from extcp_manifests.text import (
@@ -119,6 +121,23 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _why_no_hub(text: str) -> str | None:
+    if _HUB.fullmatch(text) and len(text) <= 255:
+        return None
+    return f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+
+
+def _why_no_charts(text: str) -> str | None:
+    if _CHARTS.fullmatch(text):
+        return None
+    return f"{text!r} is not a chart repository: write its URL, as in https://charts.example.com/istio or oci://..."
+
+
+# A host, perhaps with a port, and a path, as images begin (github.com/distribution/reference: regexp.go).
+_HUB = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+_CHARTS = re.compile(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
+
+
 Text = Annotated[str, matching(printable)]
 NamespaceName = Annotated[str, matching(_why_no_namespace)]
 GatewayName = Annotated[str, matching(_why_no_gateway)]
@@ -188,6 +207,13 @@ class MeshCluster:
         default_factory=MeshGateways
     )
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
+    api_server: Annotated[
+        Annotated[str, matching(why_no_api_server)] | None,
+        Field(
+            description="URL of its API server as istiod reaches it from the external cluster; the one of the context "
+            "in the kubeconfig if left out."
+        ),
+    ] = None
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:
@@ -235,11 +261,23 @@ class Topology(BaseModel, frozen=True):
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
+    hub: Annotated[
+        Annotated[str, matching(_why_no_hub)] | None,
+        Field(description="Registry of Istio's images, such as a mirror; docker.io/istio if left out."),
+    ] = None
+    charts: Annotated[
+        Annotated[str, matching(_why_no_charts)] | None,
+        Field(description="Repository of Istio's charts, such as a mirror; Istio's own if left out."),
+    ] = None
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
     config_cluster: Annotated[
         MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")
     ]
-    remote_clusters: Annotated[tuple[MeshCluster, ...], Field(description="Further remote clusters.")] = ()
+    remote_clusters: Annotated[
+        Sequence[MeshCluster],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[MeshCluster, ...])),
+        Field(description="Further remote clusters; a tuple, whatever sequence is given."),
+    ] = ()
     mesh_config: Annotated[
         Mapping[str, Any],
         PlainValidator(_plain_mapping, json_schema_input_type=dict[str, Any]),
@@ -260,6 +298,16 @@ class Topology(BaseModel, frozen=True):
     def names(self) -> Names:
         """The names of the control plane's objects."""
         return Names(namespace=self.namespace, revision=self.revision)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed and most likely not meant; paths are spelled as in a file."""
+        return tuple(_unconnected_networks(self))
+
+    @property
+    def chart_repository(self) -> str:
+        """The URL of the repository of Istio's charts."""
+        return self.istio.charts if self.charts is None else self.charts
 
     @property
     def mesh_clusters(self) -> tuple[MeshCluster, ...]:
@@ -457,19 +505,28 @@ def _mesh_config(topology: Topology) -> _Found:
     yield from _taken(given, _TAKEN_IN_MESH_CONFIG, ())
     if isinstance(proxy, Mapping):
         yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
-    else:
-        yield ("mesh_config", Key("defaultConfig")), "must be a mapping"
-    metadata = proxy.get("proxyMetadata", {}) if isinstance(proxy, Mapping) else {}
-    if not isinstance(metadata, Mapping) or not all(isinstance(value, str) for value in metadata.values()):
-        yield (
-            ("mesh_config", Key("defaultConfig"), Key("proxyMetadata")),
-            "must be a mapping of texts: put the values in quotes",
-        )
+    told = set(_TAKEN_PATHS)
+    for problem in (*_undecodable(given, topology.istio), *_unwritable(given)):
+        if problem.path not in told:
+            told.add(problem.path)
+            yield ("mesh_config", *((Key(problem.path),) if problem.path else ())), problem.message
+
+
+def _unwritable(given: Mapping[str, Any]) -> Sequence[Problem]:
     try:
-        yaml.dump({"spec": {"meshConfig": given}})
+        yaml.require_plain({"": given})
     except InvalidInput as error:
-        for problem in error.problems:
-            yield ("mesh_config", Key(problem.path.removeprefix("spec.meshConfig").lstrip("."))), problem.message
+        return [replace(each, path=each.path.removeprefix(".")) for each in error.problems]
+    return ()
+
+
+def _undecodable(given: Mapping[str, Any], release: Release) -> Sequence[Problem]:
+    """What istioctl or istiod of the release refuses of a mesh config, and keys that it does not know."""
+    try:
+        merged = merge_mesh_config(shared=None, local=given, release=release)
+    except InvalidInput as error:
+        return error.problems
+    return (*merged.problems, *(Problem(each.path, each.message) for each in merged.ignored))
 
 
 def _taken(given: Mapping[str, Any], taken: Mapping[str, str], place: Place) -> _Found:
@@ -486,6 +543,21 @@ _TAKEN_IN_DEFAULT_CONFIG = {
     **dict.fromkeys(("meshId", "mesh_id"), "is set from the mesh ID: leave it out"),
     "proxy_metadata": "is a spelling that would hide what is set here: write proxyMetadata",
 }
+_TAKEN_PATHS = {*_TAKEN_IN_MESH_CONFIG, *(f"defaultConfig.{key}" for key in _TAKEN_IN_DEFAULT_CONFIG)}
+
+
+def _unconnected_networks(topology: Topology) -> Iterator[Problem]:
+    """Networks whose services the others do not reach, since no cluster in them has an east-west gateway."""
+    networks = dict.fromkeys(cluster.network for cluster in topology.mesh_clusters)
+    connected = {cluster.network for cluster in topology.mesh_clusters if cluster.gateways.east_west}
+    for network in networks if len(networks) > 1 else ():
+        if network not in connected:
+            problem = (
+                f"network {network!r} has no east-west gateway, so that clusters in other networks cannot reach its "
+                "services: set eastWest in one of its clusters, or leave it where that is meant"
+            )
+            place = next(place for place, cluster in _mesh_clusters(topology) if cluster.network == network)
+            yield Problem(path_of((*place, "gateways", "east_west"), from_file=True, start="spec"), problem)
 
 
 def _clusters(topology: Topology) -> Iterator[tuple[Place, ExternalCluster | MeshCluster]]:
@@ -510,7 +582,7 @@ _RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
     ({"config_cluster", "remote_clusters"}, _secret_keys),
     ({"release", "config_cluster", "remote_clusters"}, _told_cluster),
     ({"config_cluster", "remote_clusters"}, _leading_cluster),
-    ({"mesh_config"}, _mesh_config),
+    ({"mesh_config", "release"}, _mesh_config),
 )
 """Each rule with the values that it reads; a rule is left out where one of them is wrong by itself."""
 

@@ -90,16 +90,73 @@ def test_every_name_carries_the_revision(address: str, names: list[str]) -> None
     )
     k8s = spec["components"]["pilot"]["k8s"]
     assert spec["revision"] == "canary"
-    assert k8s["overlays"][0]["name"] == "istiod-canary"
-    assert [yaml.load(patch["value"]).get("configMap") for patch in k8s["overlays"][0]["patches"]] == [
-        {"name": "istio-canary"},
-        {"name": "istio-sidecar-injector-canary"},
-        None,
-        None,
+    assert [volume["configMap"]["name"] for volume in spec["unvalidatedValues"]["pilot"]["volumes"]] == [
+        "istio-canary",
+        "istio-sidecar-injector-canary",
     ]
     env = {entry["name"]: entry["value"] for entry in k8s["env"]}
     assert [env["INJECTION_WEBHOOK_CONFIG_NAME"], env["VALIDATION_WEBHOOK_CONFIG_NAME"]] == names
     assert env["SHARED_MESH_CONFIG"] == "istio-canary"
+
+
+def test_mounts_that_overlays_of_people_leave_alone() -> None:
+    """From 1.19 istiod's mounts are values of the chart, so that a person's own k8s.overlays replace nothing."""
+    istiod = builders.ExternalIstiod(
+        release="1.19", address="192.0.2.10", mesh_id="m", cluster="c", network="n", revision=None
+    )
+    assert istiod.build().plain()["spec"]["values"]["pilot"] == {
+        "volumes": [
+            {"name": "config-volume", "configMap": {"name": "istio"}},
+            {"name": "inject-volume", "configMap": {"name": "istio-sidecar-injector"}},
+        ],
+        "volumeMounts": [
+            {"name": "config-volume", "mountPath": "/etc/istio/config"},
+            {"name": "inject-volume", "mountPath": "/var/lib/istio/inject"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(("release", "key"), [("1.21", "values"), ("1.22", "unvalidatedValues"), ("1.29", "values")])
+def test_where_istioctl_takes_mounts(release: str, key: str) -> None:
+    """From 1.22 to 1.28 istioctl refuses kinds of volumes among the values that it validates."""
+    istiod = builders.ExternalIstiod(release=release, address="192.0.2.10", mesh_id="m", cluster="c", network="n")
+    spec = istiod.build().plain()["spec"]
+    assert [name for name in ("values", "unvalidatedValues") if "pilot" in spec.get(name, {})] == [key]
+
+
+def test_mounts_before_there_were_values() -> None:
+    """Up to 1.18 the Deployment is patched, under the name that follows the revision."""
+    istiod = builders.ExternalIstiod(
+        release="1.18", address="h.example.com", mesh_id="m", cluster="c", network="n", revision="canary"
+    )
+    spec = istiod.build().plain()["spec"]
+    [overlay] = spec["components"]["pilot"]["k8s"]["overlays"]
+    assert overlay["name"] == "istiod-canary"
+    assert [yaml.load(patch["value"]) for patch in overlay["patches"]] == [
+        {"name": "config-volume", "configMap": {"name": "istio-canary"}},
+        {"name": "inject-volume", "configMap": {"name": "istio-sidecar-injector-canary"}},
+        {"name": "config-volume", "mountPath": "/etc/istio/config"},
+        {"name": "inject-volume", "mountPath": "/var/lib/istio/inject"},
+    ]
+    assert "pilot" not in spec["values"]
+
+
+@pytest.mark.parametrize(
+    ("release", "hub", "written"),
+    [
+        ("1.29", None, None),
+        ("1.30", None, "docker.io/istio"),
+        ("1.31", None, None),
+        ("1.31", "mirror.example.com/istio", "mirror.example.com/istio"),
+    ],
+)
+def test_registries(release: str, hub: str | None, written: str | None) -> None:
+    """Images come from the release's own registry, unless that ends or a mirror is wanted."""
+    istiod = builders.ExternalIstiod(
+        release=release, address="192.0.2.10", mesh_id="m", cluster="c", network="n", hub=hub
+    )
+    for operator in (istiod, builders.ControlPlaneGateway(release=release, hub=hub)):
+        assert operator.build().plain()["spec"].get("hub") == written
 
 
 def test_ipv6_addresses_stand_in_brackets_beside_a_port() -> None:
@@ -138,7 +195,7 @@ def test_the_operators_mesh_config_is_merged() -> None:
 
 def test_a_shared_gateway_of_another_name() -> None:
     """It has labels of its own, switches the profile's gateway off, and its namespace stands in the values."""
-    spec = builders.ControlPlaneGateway(name="istio-cp", namespace="ingress").build().plain()["spec"]
+    spec = builders.ControlPlaneGateway(release="1.24", name="istio-cp", namespace="ingress").build().plain()["spec"]
     first, second = spec["components"]["ingressGateways"]
     assert first["label"] == {"app": "istio-cp", "istio": "cp"}
     assert second == {"name": "istio-ingressgateway", "enabled": False}
@@ -170,7 +227,8 @@ def test_a_shared_gateway_of_another_name() -> None:
         (
             lambda: builders.IstiodGateway(release="1.24", address="h.example.com").build(),
             "credential_name: is required with a host name: name the TLS secret of its certificate in the gateway's "
-            "namespace",
+            "namespace; where a load balancer has a host name without a public certificate, give an IP address or a "
+            "DNS name of your own",
         ),
         (
             lambda: builders.IstiodGateway(release="1.24", address="192.0.2.1", credential_name="c").build(),

@@ -140,7 +140,8 @@ def test_notes_tell_what_a_pipeline_renders() -> None:
     for entries in (argocd(plan, REPOSITORY), flux(plan, REPOSITORY)):
         text = notes(entries)
         operators = [path for path in plan.render() if b"kind: IstioOperator" in plan.render()[path]]
-        assert text.count("istioctl manifest generate -f -") == len(operators)
+        assert text.count("istioctl manifest generate -f ") == len(operators)
+        assert "istioctl manifest generate -f -" not in text
         assert text.count("istioctl create-remote-secret") == 2
         assert "with istioctl 1.31" in text
     hostile = the_plan("hostile", "1.31")

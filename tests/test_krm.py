@@ -180,7 +180,7 @@ def test_the_legacy_plugin(kubectl: str, tmp_path: Path) -> None:
         expected = [
             yaml.load(yaml.dump(document.plain()))
             for step in plan(load(ROOT / "examples/guide.yaml")).steps
-            if step.path and step.cluster in emit["clusters"] and step.command[0][0] == program
+            if step.path and step.cluster in emit["clusters"] and step.tool == program
             for document in step.documents
         ]
         assert yaml.load_all(done.stdout) == expected

@@ -119,9 +119,9 @@ def patched(kubectl: str, folder: Path, patch: Any) -> Any:
 
 def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
-    tree = the_plan("guide", "1.31").kustomize()
+    tree = the_plan("guide", "1.31").kustomize(overlays=["prod"])
     tree.write(tmp_path)
-    add_missing(tmp_path, tree.overlay("prod"))
+    add_missing(tmp_path, tree.skeletons())
     (before,) = stored(tmp_path / "external/install/external-istiod")
     after = patched(kubectl, tmp_path / "overlays/prod/external/install/external-istiod", PATCH)
     old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
@@ -134,7 +134,7 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
 
 def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
     """A patch of replicas keeps all four patches of istiod's overlay, of which two paths stand twice."""
-    the_plan("guide", "1.31").kustomize().write(tmp_path)
+    the_plan("guide", "1.18").kustomize().write(tmp_path)
     folder = tmp_path / "external/install/external-istiod"
     (before,) = stored(folder)
     k8s = {"replicaCount": 2, "env": [{"name": "MINE", "value": "x"}]}
@@ -235,24 +235,83 @@ def test_secrets_have_bases_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_runbook_reads_the_bases(release: str) -> None:
-    """Every path in a command is a base or a file of the tree, and each base that is applied is deleted once."""
-    tree = the_plan("guide", release).kustomize()
-    files = dict(tree.files())
+@pytest.mark.parametrize("overlays", [(), ("prod",)])
+def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) -> None:
+    """Every path in a command is a base, a file of the tree or one built before, and each base is deleted once.
+
+    With an overlay all bases are those of the overlay.
+    """
+    tree = the_plan("guide", release).kustomize(overlays=overlays)
+    files = {path for path, _ in tree.files()} | {entry.path for entry in tree.skeletons()}
+    above = f"overlays/{overlays[0]}/" if overlays else ""
     folders = {path.rpartition("/")[0] for path in files}
     deleted = []
-    for step in tree.relocated:
-        for pipeline in (step.command, *step.undo):
-            for argv in pipeline:
+    for step in tree.followed:
+        for command in (step.command, *step.undo):
+            build_output = ""
+            for argv in command.programs:
+                if argv[:2] == ("kubectl", "kustomize"):
+                    assert argv[2] in folders
+                    assert argv[2].startswith(above)
+                    build_output = argv[argv.index("-o") + 1]
+                    assert build_output not in files
                 for option, word in pairwise(argv):
                     if option == "-k":
                         assert word in folders
+                        assert word.startswith(above)
                         deleted += [word] if "delete" in argv else []
                     if option == "-f":
-                        assert word in files or word == "-"
-                if argv[:2] == ("kubectl", "kustomize"):
-                    assert argv[2] in folders
+                        assert word in (*files, build_output, "-")
     assert len(deleted) == len(set(deleted)) > 3
+
+
+def test_nothing_is_read_before_it_is_built() -> None:
+    """What istioctl reads is built into a file first, and only read where that went well."""
+    tree = the_plan("guide", "1.30").kustomize(overlays=["prod"])
+    [step] = [step for step in tree.followed if step.path == "external/install/external-istiod/external-istiod.yaml"]
+    base = "overlays/prod/external/install/external-istiod"
+    assert str(step.command) == (
+        f"kubectl kustomize {base} -o {base}/built.yaml &&\n"
+        f"istioctl install -y --context=ctx-external -f {base}/built.yaml"
+    )
+
+
+def test_values_of_charts_have_a_further_file_in_overlays() -> None:
+    """Helm reads the base's values, then those of the overlay, which are there from the beginning."""
+    text = TOPOLOGIES["guide"].read_text().replace("{ingress: true,", "{install: helm, ingress: true,")
+    tree = plan(load(text)).kustomize(overlays=["prod"])
+    [step] = [step for step in tree.followed if step.path and step.path.endswith("ingressgateway/values.yaml")]
+    more = "overlays/prod/cluster1/values/istio-ingressgateway/values.yaml"
+    assert str(step.command).endswith(f"-f cluster1/values/istio-ingressgateway/values.yaml -f {more}")
+    assert {entry.path: b"".join(entry.pieces) for entry in tree.skeletons()}[more] == (
+        b"# Values that beat those of the base.\n{}\n"
+    )
+
+
+def test_each_of_several_overlays_has_a_runbook() -> None:
+    """One overlay is what RUNBOOK.md reads; of several each has a runbook of its own."""
+    source = the_plan("guide", "1.30")
+    one, two = (dict(source.kustomize(overlays=names).files()) for names in (["a"], ["a", "b"]))
+    assert b"overlays/a/" in one["RUNBOOK.md"]
+    assert sorted(path for path in two if "RUNBOOK" in path) == ["RUNBOOK-a.md", "RUNBOOK-b.md"]
+    assert b"overlays/b/" in two["RUNBOOK-b.md"]
+    assert b"overlays/a/" not in two["RUNBOOK-b.md"]
+
+
+def test_overlays_that_stand_over_nothing(tmp_path: Path) -> None:
+    """Clusters that leave the topology leave overlays behind, which are told with the command that removes them."""
+    text = TOPOLOGIES["guide"].read_text()
+    CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path), "--overlay", "prod"], input=text)
+    without = text.split("  remoteClusters:")[0]
+    done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path), "--overlay", "prod"], input=without)
+    assert done.stderr == (
+        f"warning: {tmp_path}/overlays/prod/cluster2: stands over a base that is gone: "
+        f"remove it with `rm -r {tmp_path}/overlays/prod/cluster2`\n"
+    )
+    done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path)], input=text)
+    assert done.stderr == (
+        f"warning: {tmp_path}/overlays/prod: is there, but no command of the runbook reads it: add --overlay prod\n"
+    )
 
 
 def test_a_thousand_clusters_stay_small() -> None:
@@ -279,9 +338,7 @@ def test_steps_are_a_sequence() -> None:
     assert [step.why for step in relocated] == [step.why for step in source.steps]
     assert list(reversed(relocated)) == list(relocated)[::-1]
     assert (
-        relocated[0]
-        == relocated[:1][0]
-        == replace(source.steps[0], **{key: getattr(relocated[0], key) for key in ("path", "command", "undo")})
+        relocated[0] == relocated[:1][0] == replace(source.steps[0], path=relocated[0].path, action=relocated[0].action)
     )
 
 

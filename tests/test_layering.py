@@ -18,8 +18,8 @@ text errors release address naming kubernetes mesh_config istio_operator network
 compose schema checks agreement traffic_policy mesh_defaults mesh_validation mesh preview mesh_networks
 networking_validation operator_validation exposure
 builders.base builders.namespaces builders.gateways builders.istiod builders.remotes builders.routing builders.sample
-builders.secrets builders inputs topology credentials validation difference step commands runbook output kustomize plan
-gitops krm exec_plugin schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
+builders.secrets builders inputs topology credentials validation difference step commands made runbook output kustomize
+plan gitops krm exec_plugin schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
 """.split()
 
 

@@ -84,7 +84,7 @@ def test_runs(suite: Any, case: Any, release: str) -> None:
 def test_the_overlays_of_our_own_istiod() -> None:
     """The overlays that the external istiod carries mount both ConfigMaps in a rendered Deployment."""
     istiod = builders.ExternalIstiod(
-        release="1.24", address="h.example.com", mesh_id="m", cluster="c", network="n", revision="canary"
+        release="1.18", address="h.example.com", mesh_id="m", cluster="c", network="n", revision="canary"
     ).build()
     deployment = {
         "kind": "Deployment",
@@ -98,7 +98,7 @@ def test_the_overlays_of_our_own_istiod() -> None:
             }
         },
     }
-    applied = apply_overlays([deployment], istiod, release="1.24")
+    applied = apply_overlays([deployment], istiod, release="1.18")
     pod = applied.objects[0]["spec"]["template"]["spec"]
     assert applied.problems == ()
     assert [volume["name"] for volume in pod["volumes"]] == ["local-certs", "config-volume", "inject-volume"]

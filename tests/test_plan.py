@@ -22,6 +22,7 @@ from extcp_manifests import (
     yaml,
 )
 from extcp_manifests.release import RELEASES
+from extcp_manifests.step import Command
 
 ROOT = Path(__file__).parents[1]
 CA = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
@@ -36,7 +37,11 @@ def guide(release: str | None = None, **credentials: ClusterCredentials) -> Plan
 def commands(the_plan: Plan) -> Iterator[str]:
     """Each step's command in one line."""
     for step in the_plan.steps:
-        yield " | ".join(" ".join(argv) for argv in step.command)
+        yield in_one_line(step.command)
+
+
+def in_one_line(command: Command) -> str:
+    return str(command).replace("\n  ", " ")
 
 
 def test_the_guide_step_by_step() -> None:
@@ -44,10 +49,11 @@ def test_the_guide_step_by_step() -> None:
     assert list(commands(guide())) == [
         "istioctl install -y --context=ctx-external -f external/controlplane-gateway.yaml",
         "kubectl --context=ctx-cluster1 apply -f cluster1/namespace.yaml",
-        "istioctl install -y --context=ctx-cluster1 -f cluster1/remote-config-cluster.yaml",
+        "istioctl manifest generate -f cluster1/remote-config-cluster.yaml | kubectl --context=ctx-cluster1 apply -f -",
         "kubectl --context=ctx-external apply -f external/namespace.yaml",
         "istioctl create-remote-secret --context=ctx-cluster1 --namespace=external-istiod --type=config "
-        "--service-account=istiod --create-service-account=false | kubectl --context=ctx-external apply -f -",
+        "--service-account=istiod --create-service-account=false | "
+        "kubectl label --local -f - istio/multiCluster- -o yaml | kubectl --context=ctx-external apply -f -",
         "istioctl install -y --context=ctx-external -f external/external-istiod.yaml",
         "kubectl --context=ctx-external apply -f external/external-istiod-gw.yaml",
         "kubectl --context=ctx-cluster1 apply -f cluster1/sample/namespace.yaml",
@@ -57,7 +63,7 @@ def test_the_guide_step_by_step() -> None:
         "istioctl install -y --context=ctx-cluster1 -f cluster1/istio-egressgateway.yaml",
         "kubectl --context=ctx-cluster1 apply -f cluster1/sample/helloworld-gateway.yaml",
         "kubectl --context=ctx-cluster2 apply -f cluster2/namespace.yaml",
-        "istioctl install -y --context=ctx-cluster2 -f cluster2/remote-cluster.yaml",
+        "istioctl manifest generate -f cluster2/remote-cluster.yaml | kubectl --context=ctx-cluster2 apply -f -",
         "istioctl create-remote-secret --context=ctx-cluster2 --namespace=external-istiod --type=remote "
         "--name=cluster2 --create-service-account=false | kubectl --context=ctx-external apply -f -",
         "istioctl manifest generate -f cluster1/eastwest-gateway.yaml | kubectl --context=ctx-cluster1 apply -f -",
@@ -69,60 +75,62 @@ def test_the_guide_step_by_step() -> None:
     ]
 
 
-def test_remotes_before_1_24() -> None:
-    """Up to 1.23 remote clusters are set up by rendering and applying, all else as later."""
-    different = [
-        (before, after)
-        for before, after in zip(commands(guide("1.23")), commands(guide("1.24")), strict=True)
-        if before != after.replace("curl", "sleep")
-    ]
-    assert different == [
-        (
-            f"istioctl manifest generate -f {cluster}/{file}.yaml | kubectl --context=ctx-{cluster} apply -f -",
-            f"istioctl install -y --context=ctx-{cluster} -f {cluster}/{file}.yaml",
-        )
-        for cluster, file in (
-            ("cluster1", "remote-config-cluster"),
-            ("cluster2", "remote-cluster"),
-        )
-    ]
+def test_the_same_commands_in_every_release() -> None:
+    """From 1.15 to 1.31 the guide's steps have the same commands, but for the sample client's name."""
+    for release in RELEASES:
+        client = RELEASES[release].client
+        assert [command.replace(client, "curl") for command in commands(guide(release))] == list(commands(guide()))
 
 
 def undone(the_plan: Plan, path: str) -> list[str]:
     """The commands that take back the step of a file."""
     [step] = [step for step in the_plan.steps if step.path == path]
-    return [" | ".join(" ".join(argv) for argv in pipeline) for pipeline in step.undo]
+    return list(map(in_one_line, step.undo))
 
 
 def test_ways_back_from_1_21() -> None:
-    """istioctl removes all that an installation made, by its name."""
-    for path in (
-        "external/controlplane-gateway.yaml",
-        "external/external-istiod.yaml",
-        "cluster1/istio-egressgateway.yaml",
-    ):
+    """istioctl removes all that an installation made, by its name, and kubectl what istioctl passes over."""
+    for path in ("external/external-istiod.yaml", "cluster1/istio-egressgateway.yaml"):
         context = f"ctx-{path.split('/')[0]}"
         assert undone(guide("1.21"), path) == [f"istioctl uninstall -y --context={context} -f {path}"]
+    path = "external/controlplane-gateway.yaml"
+    assert undone(guide("1.28"), path) == [
+        f"istioctl uninstall -y --context=ctx-external -f {path}",
+        "kubectl --context=ctx-external delete --ignore-not-found -n istio-system "
+        "validatingwebhookconfiguration/istiod-default-validator "
+        "mutatingwebhookconfiguration/istio-revision-tag-default service/istiod-revision-tag-default "
+        "serviceaccount/istio-reader-service-account",
+    ]
 
 
 def test_ways_back_before_1_21() -> None:
-    """istioctl only removes istiod, so what a file renders is deleted, and of the shared gateway all but the CRDs."""
+    """istioctl only removes istiod, of all control planes, so what a file renders is deleted, with the saved state."""
     old = guide("1.20")
-    for path in ("external/external-istiod.yaml", "cluster1/istio-ingressgateway.yaml"):
+    for path, name in (
+        ("external/external-istiod.yaml", "external-istiod"),
+        ("cluster1/istio-ingressgateway.yaml", "ingress-install"),
+    ):
         context = f"ctx-{path.split('/')[0]}"
         assert undone(old, path) == [
-            f"istioctl manifest generate -f {path} | kubectl --context={context} delete --ignore-not-found -f -"
+            f"istioctl manifest generate -f {path} | kubectl --context={context} delete --ignore-not-found -f -",
+            f"kubectl --context={context} delete --ignore-not-found -n external-istiod "
+            f"istiooperator/installed-state-{name}",
         ]
-    first, second = undone(old, "external/controlplane-gateway.yaml")
-    assert first == "istioctl uninstall -y --context=ctx-external -f external/controlplane-gateway.yaml"
-    assert second == (
-        "kubectl --context=ctx-external delete --ignore-not-found -n istio-system deployment/istio-ingressgateway "
-        "service/istio-ingressgateway horizontalpodautoscaler/istio-ingressgateway "
-        "poddisruptionbudget/istio-ingressgateway serviceaccount/istio-ingressgateway-service-account "
-        "role/istio-ingressgateway-sds rolebinding/istio-ingressgateway-sds "
-        "mutatingwebhookconfiguration/istio-revision-tag-default "
-        "validatingwebhookconfiguration/istiod-default-validator"
-    )
+    [only] = undone(old, "external/controlplane-gateway.yaml")
+    assert only.startswith("kubectl --context=ctx-external delete --ignore-not-found -n istio-system ")
+    assert "customresourcedefinition" not in only
+    assert only.endswith(" istiooperator/installed-state-controlplane-gateway")
+
+
+def test_ways_back_of_remote_clusters() -> None:
+    """What a remote cluster got is deleted by name, since its CRDs, which the file renders too, must stay."""
+    assert undone(guide("1.30"), "cluster2/remote-cluster.yaml") == [
+        "kubectl --context=ctx-cluster2 delete --ignore-not-found -n external-istiod "
+        "mutatingwebhookconfiguration/istio-sidecar-injector-external-istiod service/istiod endpointslice/istiod "
+        "configmap/values serviceaccount/istio-reader-service-account "
+        "clusterrolebinding/istio-reader-clusterrole-external-istiod "
+        "clusterrole/istio-reader-clusterrole-external-istiod"
+    ]
 
 
 @pytest.mark.parametrize(("release", "rendered"), [("1.20", True), ("1.21", False)])
@@ -133,16 +141,20 @@ def test_gateways_of_further_clusters(release: str, rendered: bool) -> None:
         for step in plan(load(ROOT / "tests/topologies/revision.yaml", release=release)).steps
         if step.path == "east/istio-ingressgateway.yaml"
     ]
-    assert (step.command[0][:3] == ("istioctl", "manifest", "generate")) == rendered
+    assert str(step.command).startswith("istioctl manifest generate") == rendered
 
 
 def test_what_to_verify() -> None:
-    """Each installation says what to look at, and what the guide shows there."""
-    checks = {step.path: [(" ".join(check.command), check.expect) for check in step.verify] for step in guide().steps}
+    """Each installation is waited for, or looked at with commands that fail where something is missing."""
+    checks = {
+        step.path or in_one_line(step.command): [(in_one_line(check.command), check.expect) for check in step.verify]
+        for step in guide().steps
+    }
     assert checks["cluster1/remote-config-cluster.yaml"] == [
         (
-            "kubectl --context=ctx-cluster1 get mutatingwebhookconfiguration istio-sidecar-injector-external-istiod",
-            "istio-sidecar-injector-external-istiod with 4 webhooks",
+            "kubectl --context=ctx-cluster1 get mutatingwebhookconfiguration istio-sidecar-injector-external-istiod "
+            "-o 'jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}' | grep -v never-match",
+            "the names of 4 webhooks; nothing, if they are switched off",
         ),
         (
             "kubectl --context=ctx-cluster1 get validatingwebhookconfiguration istio-validator-external-istiod "
@@ -150,9 +162,60 @@ def test_what_to_verify() -> None:
             "istio-validator-external-istiod and istiod-default-validator, each with 1 webhook",
         ),
     ]
+    assert checks["external/external-istiod.yaml"] == [
+        (
+            "kubectl --context=ctx-external rollout status deployment/istiod -n external-istiod --timeout=5m",
+            '"istiod" successfully rolled out',
+        )
+    ]
+    injection = (
+        "kubectl --context={} run injection-check -n default --image=none --labels={} --dry-run=server -o yaml "
+        "| grep istio-proxy"
+    )
+    label = "sidecar.istio.io/inject=true"
+    assert checks["external/external-istiod-gw.yaml"][0][0] == injection.format("ctx-cluster1", label)
+    [joined] = [found for command, found in checks.items() if "--name=cluster2" in command]
+    assert joined[-1][0] == injection.format("ctx-cluster2", label)
     revised = plan(load(ROOT / "tests/topologies/revision.yaml"))
-    [check] = [step.verify[0] for step in revised.steps if step.path == "east/remote-cluster.yaml"]
-    assert check.expect == "istio-sidecar-injector-canary-mesh-control with 2 webhooks"
+    [step] = [step for step in revised.steps if step.path == "east/remote-cluster.yaml"]
+    assert step.verify[0].expect == "the names of 2 webhooks; nothing, if they are switched off"
+    assert "--labels=istio.io/rev=canary" in revised.runbook()
+
+
+def test_api_servers_with_an_address_of_their_own() -> None:
+    """Where istiod reaches an API server elsewhere than the kubeconfig says, istioctl is told."""
+    topology = Topology(
+        release="1.24",
+        mesh_id="m",
+        address="192.0.2.10",
+        config_cluster=MeshCluster(name="c1", network="n", api_server="https://10.0.0.1:6443"),
+        remote_clusters=(MeshCluster(name="c2", network="n"),),
+    )
+    created = [command for command in commands(plan(topology)) if "create-remote-secret" in command]
+    assert ["--server=https://10.0.0.1:6443 " in command for command in created] == [True, False]
+    assert "  or, where the topology has an `apiServer`, at that.\n" in plan(topology).runbook()
+
+
+def test_charts_from_elsewhere() -> None:
+    """A gateway's chart comes from Istio's repository, from a mirror, or from an OCI registry."""
+    gateways = MeshGateways(ingress=True, install="helm")
+    for charts, words in (
+        (None, "gateway --repo=https://blob.istio.io/istio-release/charts"),
+        ("https://charts.example.com/istio", "gateway --repo=https://charts.example.com/istio"),
+        ("oci://registry.example.com/charts", "oci://registry.example.com/charts/gateway"),
+    ):
+        topology = Topology(
+            release="1.24",
+            mesh_id="m",
+            address="192.0.2.10",
+            charts=charts,
+            config_cluster=MeshCluster(name="c1", network="n", gateways=gateways),
+        )
+        [command] = [command for command in commands(plan(topology)) if command.startswith("helm")]
+        assert command == (
+            f"helm install istio-ingressgateway {words} -n external-istiod --kube-context=c1 --version '~1.24.0' "
+            "-f c1/istio-ingressgateway.values.yaml"
+        )
 
 
 def test_steps_are_a_sequence() -> None:
@@ -179,14 +242,9 @@ def test_every_step_is_complete() -> None:
 def test_clean_up_is_the_reverse_without_purge() -> None:
     """The runbook ends with the ways back in reverse order; nothing purges a cluster."""
     the_plan = guide()
-    runbook = the_plan.runbook()
-    end = runbook.split("```sh\n")[-1]
-    undo = [pipeline for step in reversed(the_plan.steps) for pipeline in step.undo]
-    positions = [
-        end.index(" ".join(pipeline[0])) for pipeline in undo if pipeline[0][0] != "kubectl" or "-f" in pipeline[0]
-    ]
-    assert positions == sorted(positions)
-    assert "--purge" not in "".join(line for line in runbook.splitlines() if line.startswith(("istioctl", "kubectl")))
+    end = the_plan.runbook().split("```sh\n")[-1]
+    assert end == "".join(f"{command}\n" for step in reversed(the_plan.steps) for command in step.undo) + "```\n"
+    assert "--purge" not in the_plan.runbook()
 
 
 def test_credentials_make_files_instead_of_commands() -> None:

@@ -33,7 +33,7 @@ def test_the_first_example() -> None:
 def test_the_python_example() -> None:
     """The Python block runs and prints steps and a document."""
     done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("external external/controlplane-gateway.yaml (('istioctl', 'install', ")
+    assert done.stdout.startswith("external external/controlplane-gateway.yaml istioctl install ")
     assert yaml.load(done.stdout[done.stdout.index("apiVersion:") :])["kind"] == "IstioOperator"
 
 

@@ -1,9 +1,11 @@
 """The table of releases."""
 
 import dataclasses
+import importlib.metadata
 
 import pytest
 
+import extcp_manifests
 from extcp_manifests import InvalidInput
 from extcp_manifests.release import CHANGES, RELEASES, Release, find_release
 
@@ -17,7 +19,11 @@ EXPECTED = {
     "istiod_is_told_its_cluster": {"1.15": False, "1.18": True},
     "external_istiod_value": {"1.15": None, "1.24": True},
     "legacy_service_account": {"1.15": True, "1.24": False},
-    "install_remotes": {"1.15": False, "1.24": True},
+    "mounting_values": {"1.15": None, "1.19": "values", "1.22": "unvalidatedValues", "1.29": "values"},
+    "charts": {"1.15": "https://blob.istio.io/istio-release/charts"},
+    "images": {"1.15": "docker.io/istio"},
+    "default_images_end": {"1.15": False, "1.30": True, "1.31": False},
+    "config_maps_everywhere": {"1.15": ("istio-ca-root-cert",), "1.27": ("istio-ca-root-cert", "istio-ca-crl")},
     "saves_installed_state": {"1.15": True, "1.21": False},
     "uninstall_by_owner": {"1.15": False, "1.21": True},
     "untyped_operator": {"1.15": False, "1.24": True},
@@ -42,9 +48,8 @@ EXPECTED = {
     "secret_has_empty_fields": {"1.15": True, "1.28": False},
     "tls_server_name": {"1.15": False, "1.26": True},
     "helloworld_image": {
-        "1.15": "docker.io/istio/examples-helloworld-{version}",
-        "1.22": "docker.io/istio/examples-helloworld-{version}:1.0",
-        "1.30": "registry.istio.io/release/examples-helloworld-{version}:1.0",
+        "1.15": "{images}/examples-helloworld-{version}",
+        "1.22": "{images}/examples-helloworld-{version}:1.0",
     },
     "client": {"1.15": "sleep", "1.24": "curl"},
     "client_image": {"1.15": "curlimages/curl", "1.26": "docker.io/curlimages/curl:8.16.0"},
@@ -89,7 +94,7 @@ def test_every_change_changes_something() -> None:
         ("1.24.6", "write the minor '1.24'"),
         ("1.3", "known are 1.15 to 1.31"),
         ("", "known are 1.15 to 1.31"),
-        ("v1.24", "known are 1.15 to 1.31"),
+        ("v1.24", "leave the 'v' out, and write '1.24'"),
         ("1.24 ", "known are 1.15 to 1.31"),
     ],
 )
@@ -98,3 +103,8 @@ def test_unknown_releases(release: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         find_release(release)
     assert str(caught.value) == f"release: {release!r} is no known Istio release: {hint}"
+
+
+def test_the_version_of_the_package() -> None:
+    """The package says its own version, the one it is installed as."""
+    assert extcp_manifests.__version__ == importlib.metadata.version("extcp-manifests")

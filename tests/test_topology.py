@@ -99,7 +99,8 @@ def test_python_problems_are_spelled_as_python() -> None:
         "at most 63 characters",
         "config_cluster.gateways.east_west: must be true or false, not the number 1",
         "credential_name: is required with a host name: name the TLS secret of its certificate in the gateway's "
-        "namespace",
+        "namespace; where a load balancer has a host name without a public certificate, give an IP address or a DNS "
+        "name of your own",
         "remote_clusters[0].name: 'cluster1' is already the name of the config cluster: choose another",
         "mesh_config.root_namespace: is set from the namespace: leave it out",
     ]
@@ -117,9 +118,19 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
         ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
         ("010.0.0.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
-        ("myhost.example.com:15012", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
-        ("[2001:db8::1]", "is no plain address: write an IP address without brackets, port, zone or prefix length"),
-        ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets, port, zone or prefix length"),
+        ("myhost.example.com:15012", "has a port: leave ':15012' out, since the ports of istiod are fixed"),
+        ("192.0.2.10:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
+        ("[2001:db8::1]:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
+        (
+            "https://myhost.example.com/inject",
+            "is a URL: leave 'https://' and all that follows the host out, and write 'myhost.example.com'",
+        ),
+        ("192.0.2.0/24", "has a path or prefix length: leave '/24' out"),
+        ("${EXTERNAL_ISTIOD_ADDR}", "is a placeholder: put the address in (envsubst) before"),
+        ("<your address>", "is a placeholder: put the address in (envsubst) before"),
+        ("{{ .address }}", "is a placeholder: put the address in (envsubst) before"),
+        ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
+        ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
         ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
         ("127.0.0.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("0.0.0.0", "cannot be reached from another cluster: give the address of the ingress gateway"),
@@ -229,7 +240,7 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
         "namespace: 'istio-system' is the gateway's namespace, which has an istiod of its own: choose another",
         "config_cluster.name: 'cluster1' is already the name of the external cluster: choose another",
         "remote_clusters[1].context: 'c2' is already the context of cluster 'cluster1': give each cluster its own",
-        "mesh_config.defaultConfig: must be a mapping",
+        "mesh_config.defaultConfig: must be a mapping, not the number 5",
         "mesh_config.a.b: the key 1 is no text: write it as a string",
     ]
 

@@ -20,10 +20,7 @@ MESH_CONFIG = "{accessLogFile: /dev/stdout}"
         (
             "1.15",
             "{extensionProviders: [{name: a, opentelemetry: {service: a.b, port: 1}}]}",
-            [
-                "warning: spec.meshConfig.extensionProviders.a: has no provider: add its settings",
-                "warning: spec.meshConfig.extensionProviders[0].opentelemetry: is known to Istio from 1.16",
-            ],
+            ["error: spec.meshConfig.extensionProviders[0].opentelemetry: is known to Istio from 1.16"],
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """The mesh's own gateways, in remote clusters; their pods are injected, so istiod must run before them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from extcp_manifests.builders.base import Builder
 from extcp_manifests.istio_operator import (
@@ -29,13 +30,14 @@ _INJECTED = {"injectionTemplate": "gateway"}
 class IngressGateway(Builder[IstioOperator]):
     """An ingress gateway of the mesh, installed with istioctl."""
 
+    operator_name: ClassVar[str] = "ingress-install"
     namespace: str = "external-istiod"
     revision: str | None = None
 
     def _document(self) -> IstioOperator:
         gateway = GatewayComponent(name=INGRESS, namespace=self.namespace, enabled=True)
         return _installation(
-            "ingress-install", INGRESS, Components(ingressGateways=(gateway,)), self.namespace, self.revision
+            self.operator_name, INGRESS, Components(ingressGateways=(gateway,)), self.namespace, self.revision
         )
 
 
@@ -43,13 +45,14 @@ class IngressGateway(Builder[IstioOperator]):
 class EgressGateway(Builder[IstioOperator]):
     """An egress gateway of the mesh, installed with istioctl."""
 
+    operator_name: ClassVar[str] = "egress-install"
     namespace: str = "external-istiod"
     revision: str | None = None
 
     def _document(self) -> IstioOperator:
         gateway = GatewayComponent(name=EGRESS, namespace=self.namespace, enabled=True)
         return _installation(
-            "egress-install", EGRESS, Components(egressGateways=(gateway,)), self.namespace, self.revision
+            self.operator_name, EGRESS, Components(egressGateways=(gateway,)), self.namespace, self.revision
         )
 
 
@@ -148,12 +151,23 @@ _EAST_WEST_PORTS = tuple(
 def _installation(
     name: str, gateway: str, components: Components, namespace: str, revision: str | None
 ) -> IstioOperator:
+    """Install one gateway, and nothing else.
+
+    Without `operatorManageWebhooks` istioctl install would make the default revision tag too, own it by this name, and
+    switch the cluster's own injection webhooks off; whoever removes the gateway would then end injection in the whole
+    cluster. The namespace is a part of the name by which istioctl knows what it installed: two control planes may have
+    gateways in one cluster. Source: istio 1.15.7: operator/cmd/mesh/install.go; 1.30.3: operator/pkg/webhook,
+    operator/pkg/install/install.go.
+    """
     return IstioOperator(
-        metadata=ObjectMeta(name=name),
+        metadata=ObjectMeta(name=name, namespace=namespace),
         spec=IstioOperatorSpec(
             revision=revision,
             profile="empty",
             components=components,
-            values=Values(gateways={gateway: _INJECTED}, global_=GlobalValues(istioNamespace=namespace)),
+            values=Values(
+                gateways={gateway: _INJECTED},
+                global_=GlobalValues(istioNamespace=namespace, operatorManageWebhooks=True),
+            ),
         ),
     )

@@ -21,9 +21,18 @@ from extcp_manifests.istio_operator import (
     MultiCluster,
     Overlay,
     Patch,
+    PilotValues,
     Values,
 )
-from extcp_manifests.kubernetes import EnvVar, ObjectMeta, ServicePort, ServiceSpec
+from extcp_manifests.kubernetes import (
+    ConfigMapVolumeSource,
+    EnvVar,
+    ObjectMeta,
+    ServicePort,
+    ServiceSpec,
+    Volume,
+    VolumeMount,
+)
 from extcp_manifests.merge import overlay
 from extcp_manifests.mesh_config import MeshConfig
 from extcp_manifests.naming import Names, gateway_labels
@@ -37,13 +46,17 @@ DEFAULT_GATEWAY_NAMESPACE = "istio-system"
 class ControlPlaneGateway(Builder[IstioOperator]):
     """The ingress gateway of the external cluster, with the ports of istiod and no others."""
 
+    release: Release | str
     name: str = DEFAULT_GATEWAY
     namespace: str = DEFAULT_GATEWAY_NAMESPACE
+    hub: str | None = None
+    """The registry of the images; None for the one of the release."""
 
     def _document(self) -> IstioOperator:
         return IstioOperator(
             metadata=ObjectMeta(name="controlplane-gateway", namespace=self.namespace),
             spec=IstioOperatorSpec(
+                hub=find_release(self.release).hub(self.hub),
                 components=Components(ingressGateways=(self._gateway(), *self._without_default())),
                 values=self._values(),
             ),
@@ -91,24 +104,36 @@ class ExternalIstiod(Builder[IstioOperator]):
     revision: str | None = None
     mesh_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The operator's own mesh config; `rootNamespace` and `defaultConfig.discoveryAddress` are set here."""
+    hub: str | None = None
+    """The registry of the images of istiod and of every proxy; None for the one of the release."""
 
     def _document(self) -> IstioOperator:
         release = find_release(self.release)
         refuse_misfits(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
+        mounts = _mounting_values(names)
+        by_patches = release.mounting_values is None
         return IstioOperator(
             metadata=ObjectMeta(name="external-istiod", namespace=self.namespace),
             spec=IstioOperatorSpec(
                 revision=self.revision,
                 profile="empty",
+                hub=release.hub(self.hub),
                 meshConfig=self._mesh_config(),
                 components=Components(
                     pilot=Component(
                         enabled=True,
-                        k8s=KubernetesResources(overlays=(_mounts(names),), env=self._env(names)),
+                        k8s=KubernetesResources(
+                            overlays=(_mounting_patches(names),) if by_patches else None, env=self._env(names)
+                        ),
                     )
                 ),
-                values=Values(global_=self._global(release)),
+                values=Values(
+                    global_=self._global(release), pilot=mounts if release.mounting_values == "values" else None
+                ),
+                unvalidatedValues=(
+                    {"pilot": mounts.plain()} if release.mounting_values == "unvalidatedValues" else None
+                ),
             ),
         )
 
@@ -157,30 +182,48 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     raise InvalidInput(Problem(f"mesh_config.{place}", problem) for place in places)
 
 
-def _mounts(names: Names) -> Overlay:
-    """Mounts both ConfigMaps as files, which istiod reads before it asks the config cluster.
+# istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself
+# (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go).
+_MESH_CONFIG = ("config-volume", "/etc/istio/config")
+_INJECTION = ("inject-volume", "/var/lib/istio/inject")
 
-    No chart mounts them, and `k8s.volumes` is ignored; an index beyond the list's end appends.
-    Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, operator/pkg/tpath/tree.go.
+
+def _mounting_values(names: Names) -> PilotValues:
+    """Mount both ConfigMaps by the values of the chart, which k8s.overlays of people do not touch."""
+    mounts = ((_MESH_CONFIG, names.mesh_config_map), (_INJECTION, names.injector_config_map))
+    return PilotValues(
+        volumes=tuple(
+            Volume(name=volume, configMap=ConfigMapVolumeSource(name=config_map)) for (volume, _), config_map in mounts
+        ),
+        volumeMounts=tuple(VolumeMount(name=volume, mountPath=path) for (volume, path), _ in mounts),
+    )
+
+
+def _mounting_patches(names: Names) -> Overlay:
+    """Mount both ConfigMaps by patches of the rendered Deployment; `k8s.volumes` is ignored in every release.
+
+    An index beyond the end of a list appends. Source: istio 1.15.7: operator/pkg/tpath/tree.go.
     """
     pod, container = "spec.template.spec", "spec.template.spec.containers[0]"
     return Overlay(
         kind="Deployment",
         name=names.istiod,
         patches=(
-            Patch(path=f"{pod}.volumes[100]", value=_volume("config-volume", names.mesh_config_map)),
-            Patch(path=f"{pod}.volumes[100]", value=_volume("inject-volume", names.injector_config_map)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount("config-volume", "/etc/istio/config")),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount("inject-volume", "/var/lib/istio/inject")),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(_MESH_CONFIG, names.mesh_config_map)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(_INJECTION, names.injector_config_map)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_MESH_CONFIG)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_INJECTION)),
         ),
     )
 
 
-def _volume(name: str, config_map: str) -> str:
+def _volume(mount: tuple[str, str], config_map: str) -> str:
+    name, _ = mount
     return f"name: {name}\nconfigMap:\n  name: {config_map}"
 
 
-def _mount(name: str, path: str) -> str:
+def _mount(mount: tuple[str, str]) -> str:
+    name, path = mount
     return f"name: {name}\nmountPath: {path}"
 
 

@@ -62,8 +62,12 @@ class HelloworldDeployment(Builder[Deployment]):
     release: Release | str
     version: str
     namespace: str = "sample"
+    hub: str | None = None
+    """The registry of the image; None for the one of the release."""
 
     def _document(self) -> Deployment:
+        release = find_release(self.release)
+        images = release.images if self.hub is None else self.hub
         return _deployment(
             f"{HELLOWORLD}-{self.version}",
             self.namespace,
@@ -72,7 +76,7 @@ class HelloworldDeployment(Builder[Deployment]):
                 containers=(
                     Container(
                         name=HELLOWORLD,
-                        image=find_release(self.release).helloworld_image.format(version=self.version),
+                        image=release.helloworld_image.format(images=images, version=self.version),
                         imagePullPolicy="IfNotPresent",
                         resources=ResourceRequirements(requests={"cpu": "100m"}),
                         ports=(ContainerPort(containerPort=5000),),

@@ -18,6 +18,8 @@ from extcp_manifests.text import DNS_SUBDOMAIN, stand_in
 
 READER = "istio-reader-service-account"
 CONFIG_SECRET = "istio-kubeconfig"
+REMOTE_SECRET_LABEL = "istio/multiCluster"
+"""The label by which istiod finds the Secrets of remote clusters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +27,9 @@ class RemoteSecret(Builder[Secret]):
     """What `istioctl create-remote-secret` writes: a kubeconfig for one cluster, in a Secret for istiod.
 
     `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; its token is one of
-    the account `istiod` (`istiod-REVISION`) there, of type remote one of `istio-reader-service-account`. It carries the
-    label of remote secrets too, as istioctl writes it, by which istiod also registers the config cluster under the name
-    `config` (read in istio 1.31, not run).
+    the account `istiod` (`istiod-REVISION`) there, of type remote one of `istio-reader-service-account`. It lacks the
+    label of remote secrets, which istioctl gives it, since by that istiod registers the config cluster a second time,
+    under the name `config` (istio 1.30.3: pkg/kube/multicluster/secretcontroller.go, seen in a running istiod).
     """
 
     release: Release | str
@@ -50,7 +52,7 @@ class RemoteSecret(Builder[Secret]):
         metadata = ObjectMeta(
             name=remote_secret_name(self.cluster) if self.type == "remote" else CONFIG_SECRET,
             namespace=self.namespace,
-            labels={"istio/multiCluster": "true"},
+            labels={REMOTE_SECRET_LABEL: "true"} if self.type == "remote" else None,
             annotations={"networking.istio.io/cluster": self.cluster},
             **({"creationTimestamp": None} if release.secret_has_empty_fields else {}),
         )

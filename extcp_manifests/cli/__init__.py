@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from extcp_manifests import __version__
 from extcp_manifests.errors import ExtcpError, InvalidInput
 
 _MODULES = {
@@ -46,6 +47,6 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="extcp-manifests")
+@click.version_option(__version__, prog_name="extcp-manifests")
 def cli() -> None:
     """Every manifest of an Istio external control plane, from one topology."""

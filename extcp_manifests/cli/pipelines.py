@@ -13,12 +13,15 @@ from extcp_manifests.cli.shared import (
     not_empty,
     plan_of,
     print_changes,
+    print_problem,
     report_files,
     text,
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
 from extcp_manifests.output import add_missing, refuse_detours, write
+from extcp_manifests.step import piped
 
 
 @click.group()
@@ -29,7 +32,9 @@ def commands() -> None:
 @commands.command("kustomize")
 @FILE
 @click.option("-o", "--output", metavar="DIR", required=True, callback=not_empty, help="Folder for the bases.")
-@click.option("--overlay", "overlays", metavar="NAME", multiple=True, help="Add a skeleton over every base to patch.")
+@click.option(
+    "--overlay", "overlays", metavar="NAME", multiple=True, help="Add a skeleton over every base to patch, and use it."
+)
 @RELEASE
 @CREDENTIALS
 def write_bases(
@@ -37,14 +42,25 @@ def write_bases(
 ) -> None:
     """Write the manifests of the topology in FILE (- is standard input) as bases for kustomize.
 
-    Overlays that are there already stay as they are.
+    With --overlay the runbook's commands read the overlay; overlays that are there already stay as they are.
     """
     the_plan = plan_of(file, release, credentials)
-    tree = the_plan.kustomize()
-    skeletons = [entry for name in overlays for entry in tree.overlay(name)]
+    tree = the_plan.kustomize(overlays=overlays)
+    skeletons = list(tree.skeletons())
     refuse_detours(output, skeletons)
     paths = write_files(tree.write, the_plan, output) + add_missing(output, skeletons)
-    report_files(output, paths)
+    _warn_of_overlays(tree, output)
+    report_files(output, paths, next(tree.runbooks())[0])
+
+
+def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
+    """Tell of overlays that the runbook does not read, and of those whose bases are gone."""
+    for name in tree.unread_overlays(folder):
+        problem = f"is there, but no command of the runbook reads it: add --overlay {name}"
+        print_problem("warning", Problem(f"{folder}/{OVERLAYS}/{name}", problem))
+    for place in tree.left_over(folder):
+        problem = f"stands over a base that is gone: remove it with `{piped(('rm', '-r', f'{folder}/{place}'))}`"
+        print_problem("warning", Problem(f"{folder}/{place}", problem))
 
 
 @commands.command("argocd")
@@ -53,14 +69,23 @@ def write_bases(
 @click.option("--repo", required=True, metavar="URL", help="The Git repository that has the kustomize tree.")
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
 @click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
+@click.option("--overlay", metavar="NAME", help="The overlay of the tree to apply, instead of its bases.")
 @click.option("--namespace", default="argocd", show_default=True, help="Namespace of Argo CD.")
 @click.option("--project", default="default", show_default=True, help="Project of the Applications.")
 @RELEASE
 def write_applications(
-    file: str, output: str, repo: str, revision: str, path: str, namespace: str, project: str, release: str | None
+    file: str,
+    output: str,
+    repo: str,
+    revision: str,
+    path: str,
+    overlay: str | None,
+    namespace: str,
+    project: str,
+    release: str | None,
 ) -> None:
     """Write Argo CD Applications for the kustomize tree of the topology in FILE (- is standard input)."""
-    repository = gitops.Repository(url=repo, revision=revision, path=path)
+    repository = gitops.Repository(url=repo, revision=revision, path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = gitops.argocd(the_plan, repository, namespace=namespace, project=project)
     report_files(output, write(output, entries), gitops.NOTES)
@@ -71,14 +96,22 @@ def write_applications(
 @click.option("-o", "--output", metavar="DIR", required=True, callback=not_empty, help="Folder for the Kustomizations.")
 @click.option("--source", default="flux-system", show_default=True, help="Flux's GitRepository of the kustomize tree.")
 @click.option("--path", default=".", show_default=True, help="Folder of the kustomize tree in the repository.")
+@click.option("--overlay", metavar="NAME", help="The overlay of the tree to apply, instead of its bases.")
 @click.option("--namespace", default="flux-system", show_default=True, help="Namespace of Flux.")
 @click.option("--here", metavar="CLUSTER", help="The cluster that Flux runs in.")
 @RELEASE
 def write_kustomizations(
-    file: str, output: str, source: str, path: str, namespace: str, here: str | None, release: str | None
+    file: str,
+    output: str,
+    source: str,
+    path: str,
+    overlay: str | None,
+    namespace: str,
+    here: str | None,
+    release: str | None,
 ) -> None:
     """Write Flux Kustomizations for the kustomize tree of the topology in FILE (- is standard input)."""
-    repository = gitops.Repository(path=path)
+    repository = gitops.Repository(path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = gitops.flux(the_plan, repository, source=source, namespace=namespace, here=here)
     report_files(output, write(output, entries), gitops.NOTES)

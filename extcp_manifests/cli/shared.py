@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import click
 
 from extcp_manifests import yaml
 from extcp_manifests.credentials import load_credentials
+from extcp_manifests.errors import Problem
 from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.release import RELEASES
@@ -40,6 +42,8 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
     topology = load(source(file), release=release, name=STDIN)
+    for problem in topology.warnings:
+        print_problem("warning", replace(problem, file=STDIN if file == "-" else file))
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
@@ -106,6 +110,11 @@ def report_files(folder: str, paths: list[str], first: str = RUNBOOK) -> None:
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
     click.echo(f"\nNext: follow {Path(folder, first)}, with {folder} as the current folder.")
+
+
+def print_problem(level: str, problem: Problem) -> None:
+    """Tell of a problem that does not stop a command."""
+    click.echo(f"{level}: {problem}", err=True)
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:
