@@ -186,11 +186,15 @@ _PLAIN = re.compile(
     r"[A-Za-z_/](?:[-A-Za-z0-9_./@%+=~,;()\[\]{}'*&!|<>?^$\\]|:(?=[-A-Za-z0-9_./\[])| (?=[A-Za-z0-9_(/]))*"
 )
 # Escaped: what no parser may see raw, and what a reader would not see (line separators, direction marks, blanks).
-_INVISIBLE = "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
-_ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff]')
+_INVISIBLE = (
+    "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff]')
 # Not written as a block: text with such characters or tabs, a first line that starts with a blank, lines of blanks
 # alone, and more than one newline at the end.
-_UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
+_UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 

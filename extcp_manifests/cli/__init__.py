@@ -1,12 +1,16 @@
 """The command line: every command is one call of the library."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 
 from extcp_manifests import __version__
 from extcp_manifests.errors import ExtcpError, InvalidInput
+from extcp_manifests.text import visible
 
 _MODULES = {
     "generating": ("generate", "plan", "inject", "schema", "releases"),
@@ -22,18 +26,29 @@ def main() -> None:
         cli(prog_name="extcp-manifests")
     except InvalidInput as error:
         for problem in error.problems:
-            click.echo(problem, err=True)
+            click.echo(visible(str(problem)), err=True)
         sys.exit(1)
     except ExtcpError as error:
-        click.echo(error, err=True)
+        click.echo(visible(str(error)), err=True)
         sys.exit(1)
     except OSError as error:
-        click.echo(f"{error.filename}: {error.strerror}" if error.filename else str(error), err=True)
+        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(visible(line), err=True)
         sys.exit(1)
 
 
 class _Commands(click.Group):
-    """The commands of all modules."""
+    """The commands of all modules; what click tells of wrong calls is shown as everything else."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _visible_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _visible_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return [name for names in _MODULES.values() for name in names]
@@ -44,6 +59,19 @@ class _Commands(click.Group):
                 group: click.Group = import_module(f"extcp_manifests.cli.{module}").commands
                 return group.commands[cmd_name]
         return None
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        shown = click.UsageError(visible(error.format_message()), error.ctx)
+    else:
+        return
+    raise shown
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

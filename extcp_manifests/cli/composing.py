@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import NEWEST, json_text, print_changes, print_table, text
+from extcp_manifests.cli.shared import NEWEST, json_text, print_changes, print_table, tell, text
 from extcp_manifests.compose import compose_plain
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.inputs import problems_of
@@ -40,11 +40,11 @@ def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: b
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
-        click.echo(f"{ignored.source}.{ignored.path}: {ignored.message}", err=True)
+        tell(f"{ignored.source}.{ignored.path}: {ignored.message}", err=True)
     for warning in merged.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}", err=True)
     for problem in (*merged.broken, *merged.problems):
-        click.echo(problem, err=True)
+        tell(problem, err=True)
     sys.exit(1 if merged.broken or merged.problems else 0)
 
 
@@ -80,7 +80,7 @@ def patch_objects(
     else:
         click.echo(yaml.dump_all(applied.objects), nl=False)
     for problem in applied.problems:
-        click.echo(problem, err=True)
+        tell(problem, err=True)
     sys.exit(1 if applied.problems else 0)
 
 

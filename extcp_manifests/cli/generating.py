@@ -8,7 +8,16 @@ import click
 
 from extcp_manifests import injection
 from extcp_manifests.address import parse_address
-from extcp_manifests.cli.shared import CREDENTIALS, FILE, RELEASE, plan_of, print_pieces, report_files, write_files
+from extcp_manifests.cli.shared import (
+    CREDENTIALS,
+    FILE,
+    RELEASE,
+    plan_of,
+    print_pieces,
+    report_files,
+    tell,
+    write_files,
+)
 from extcp_manifests.exposure import exposure_of
 from extcp_manifests.plan import Plan
 from extcp_manifests.release import CHANGES, RELEASES
@@ -59,11 +68,11 @@ def inject() -> None:
 def encode(cluster: str, network: str, address: str | None) -> None:
     """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
     if address is None:
-        click.echo(injection.encode(cluster=cluster, network=network))
+        tell(injection.encode(cluster=cluster, network=network))
     else:
         parsed = parse_address(address)
         for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
-            click.echo(f"{key}: {value}")
+            tell(f"{key}: {value}")
 
 
 @inject.command()
@@ -72,7 +81,7 @@ def decode(path: str) -> None:
     """Print what istiod derives from an injection path, or from an injectionURL."""
     variables = injection.decode_url(path) if path.startswith("https://") else injection.decode(path)
     for name, value in variables.items():
-        click.echo(f"{name}={value}")
+        tell(f"{name}={value}")
 
 
 @commands.command("schema")
