@@ -15,6 +15,7 @@ from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import validate_networking
 from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.release import Release, find_release
+from extcp_manifests.text import visible
 from extcp_manifests.topology import load
 
 Level = Literal["error", "warning"]
@@ -34,7 +35,7 @@ class Result:
 
     def __str__(self) -> str:
         place = f"{Problem('', '', self.file, self.line).location} {self.document}".rstrip()
-        return f"{place} {self.level}: {Problem(self.path, self.message)}"
+        return visible(f"{place} {self.level}: {Problem(self.path, self.message)}")
 
 
 def validate_text(file: str, text: str | bytes, *, release: Release | str) -> list[Result]:
