@@ -152,6 +152,8 @@ def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
 
 
 def _require_names(**names: str) -> None:
+    for key, name in names.items():
+        require(name, str, key, "text")
     problems = [Problem(key, problem) for key, name in names.items() if (problem := dns_subdomain(name))]
     if problems:
         raise InvalidInput(problems)
@@ -223,6 +225,7 @@ def flux(
     with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
     """
     _require_names(namespace=namespace, source=source)
+    require(here, str | None, "here", "text")
     topology = plan.topology
     known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
     if here is not None and here not in known:

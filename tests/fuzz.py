@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -303,8 +303,8 @@ def call_load(make: Maker) -> None:
         the_plan.runbook()
         repository = refused(Repository, url=make.text(), revision=make.text(), path=make.text())
         if isinstance(repository, Repository):
-            refused(lambda: list(argocd(the_plan, repository)))
-            refused(lambda: list(flux(the_plan, repository, here=make.text())))
+            refused(lambda: list(argocd(the_plan, repository, project=make.text())))
+            refused(lambda: list(flux(the_plan, repository, here=make.text(), namespace=make.text())))
     refused(plan, make.strange())
 
 
@@ -341,24 +341,17 @@ def call_credentials(make: Maker) -> None:
 def call_builders(make: Maker) -> None:
     builder: Any = getattr(builders, make.random.choice(builders.__all__))
     values: dict[str, Any] = {}
-    for name, value in GOOD.items():
-        if name in builder.__dataclass_fields__ and make.random.random() < 0.95:
-            values[name] = value if make.random.random() < 0.6 else make.text()
-    for name, field in builder.__dataclass_fields__.items():
-        if name not in GOOD and (str(field.default).startswith("<dataclasses") or make.random.random() < 0.5):
-            values[name] = make.text()
-    if set(builder.__dataclass_fields__) - set(values) & {"release", "address"}:
-        values = {"release": "1.24", "address": "192.0.2.1", **values}
-        values = {name: value for name, value in values.items() if name in builder.__dataclass_fields__}
-    for name, field in builder.__dataclass_fields__.items():
-        if name not in values and field.default is MISSING and field.default_factory is MISSING:
-            values[name] = make.text()
-    made = refused(builder, **values)
-    if made is not None:
-        built = refused(made.build)
-        if built is not None:
-            repr(made)
-            refused(yaml.dump, built.plain())
+    for field in fields(builder):
+        required = field.default is MISSING and field.default_factory is MISSING
+        if field.name in GOOD and make.random.random() < 0.7:
+            values[field.name] = GOOD[field.name]
+        elif required or make.random.random() < 0.5:
+            values[field.name] = make.text()
+    made = builder(**values)
+    built = refused(made.build)
+    if built is not None:
+        repr(made)
+        refused(yaml.dump, built.plain())
 
 
 GOOD: Mapping[str, Any] = {
