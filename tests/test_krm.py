@@ -219,7 +219,7 @@ def test_where_the_plugin_goes(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this library itself fails, all items and the configuration come back, and the result says whose fault it is.
+    """Where this library itself fails, all items and the configuration come back, and the result says so.
 
     A function that validation needs is taken away, so that it fails in the middle.
     """
