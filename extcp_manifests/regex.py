@@ -53,7 +53,7 @@ def _finds_plain(text: str, wanted: str, *, at_begin: bool, at_end: bool) -> boo
 def _compiled(pattern: str) -> Any:
     """The pattern for the engine, or None where it is not installed or refuses the pattern, as a very large one."""
     try:
-        import re2
+        import re2  # pyright: ignore[reportMissingImports] - where it is not installed
     except ImportError:
         return None
     options = re2.Options()
