@@ -9,7 +9,7 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, merge, yaml, patch, dropped, schema, checks, agreement, traffic_policy, mesh_defaults,
+    functions   injection, regex, yaml, merge, patch, dropped, schema, checks, agreement, traffic_policy, mesh_defaults,
                 mesh_validation, mesh_sources, mesh, compose, preview, mesh_networks, networking_validation,
                 service_ports, external_istiod, operator_validation
     knowledge   exposure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.text import DNS_SUBDOMAIN, placeholder
 
 
@@ -50,6 +50,7 @@ def parse_address(address: Address | str) -> Address:
     """
     if isinstance(address, Hostname | IPAddress):
         return address
+    require(address, str, "address", "text, a host name or an IP address")
     if problem := placeholder(address, "address"):
         raise InvalidInput([Problem("address", problem)])
     try:

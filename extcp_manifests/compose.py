@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from extcp_manifests import yaml
 from extcp_manifests.dropped import Dropped, Loss, Path, identity, losses
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.merge import interleaved, overlay
 from extcp_manifests.mesh import path_text
@@ -94,7 +94,7 @@ def compose_files(
     IstioOperator, and for flags that istioctl refuses, misreads or crashes at.
     """
     record = find_release(release)
-    flags = list(set)
+    flags = checked_flags(set)
     sources = _read_all(files, names, flags, record)
     run = _Run(sources, record)
     run.merge_files()
@@ -303,6 +303,16 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from leaves(item, (*path, index))
     else:
         yield path, value
+
+
+def checked_flags(given: Any) -> tuple[str, ...]:
+    """Return `--set` flags. Raises InvalidInput for what is no list of texts."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInput([Problem("set", "must be a list of flags, as in ['values.global.meshID=mesh1']")])
+    flags = tuple(given)
+    for index, flag in enumerate(flags):
+        require(flag, str, f"set[{index}]", "text, as in 'values.global.meshID=mesh1'")
+    return flags
 
 
 # ------------------------------------------------------------------------------------------------- merging up to 1.23

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -16,7 +17,30 @@ from extcp_manifests.text import DNS_SUBDOMAIN
 
 
 def _why_no_server(text: str) -> str | None:
-    return None if _SERVER.fullmatch(text) else "is no URL of an API server: write it as in https://192.0.2.20:6443"
+    server = _SERVER.fullmatch(text)
+    if server is None:
+        return "is no URL of an API server: write it as in https://192.0.2.20:6443"
+    if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
+        return (
+            "is an address that leads each machine to itself, so istiod in another cluster cannot reach it: give the "
+            "API server's address in the network, as `kind get kubeconfig --internal` shows it"
+        )
+    return None
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is a loopback address, or a name that local clusters write into kubeconfigs for one."""
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        ip = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return any(each.is_loopback or each.is_unspecified for each in (ip, mapped) if each is not None)
+
+
+_LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
 
 
 def _why_no_ca(text: str) -> str | None:
@@ -37,7 +61,9 @@ def _token(token: SecretStr) -> SecretStr:
     return token
 
 
-_SERVER = re.compile(r"https://[^\s/?#@\x00-\x1f\x7f]+(?:/[^\s?#\x00-\x1f\x7f]*)?")
+_SERVER = re.compile(
+    r"https://(?P<host>\[[^\s\]/?#@]*\]|[^\s/?#@:\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
+)
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -52,7 +78,9 @@ class ClusterCredentials:
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     server: Annotated[str, matching(_why_no_server), Field(description="URL of the API server.")]
     ca: Annotated[str, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
-    token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")]
+    token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")] = field(
+        repr=False
+    )
     tls_server_name: Annotated[
         Annotated[str, matching(_why_no_server_name)] | None,
         Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
@@ -66,24 +94,46 @@ def load_credentials(source: Readable, *, name: str = "") -> dict[str, ClusterCr
     text is told as in `load`, and `name` is what problems call it. Raises InvalidInput, without any value, with every
     problem; OSError for a file that cannot be read.
     """
+    credentials, problems = _loaded(source, name)
+    del source  # where it is a text, no traceback that shows variables may show it
+    if problems:
+        raise InvalidInput(problems)
+    return credentials
+
+
+def _loaded(source: Readable, name: str) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
+    """The credentials, or what is wrong; nothing is raised here, where variables hold tokens."""
     try:
         content = read(source, name=name)
     except InvalidInput as error:
         hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
         problem = f"is not YAML as it is read here: {hint}"
-        raise InvalidInput(replace(each, message=problem) for each in error.problems) from None
+        return {}, [replace(each, path="", message=problem) for each in error.problems]
+    kind = content.data.get("kind") if isinstance(content.data, Mapping) else None
+    if isinstance(kind, str) and kind in _OTHER_KINDS:
+        return {}, content.located([Problem("kind", _OTHER_KINDS[kind])])
     file, problems = from_file(_File, content.data, secret=True)
-    if problems:
-        raise InvalidInput(content.located(problems))
-    return dict(file.clusters)
+    return dict(file.clusters) if file else {}, content.located(problems)
+
+
+_OTHER_KINDS: Mapping[str, str] = {
+    "Config": (
+        "is Config, so this is a kubeconfig: make a document of kind Credentials of its server, its "
+        "certificate-authority-data (decoded, as ca) and the token of a ServiceAccount"
+    ),
+    "Secret": (
+        "is Secret: make a document of kind Credentials of the server's URL and the Secret's ca.crt and token, decoded"
+    ),
+    "ExternalControlPlane": "is ExternalControlPlane, so this is a topology: give a document of kind Credentials",
+}
 
 
 def checked_credentials(
     credentials: Mapping[str, ClusterCredentials], *, clusters: Iterable[str], release: Release
-) -> dict[str, ClusterCredentials]:
-    """Credentials that fit the clusters of a topology and its release.
+) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
+    """Credentials that fit the clusters of a topology and its release, and what is wrong with those that do not.
 
-    Raises InvalidInput, without any value, with every problem; paths begin with `credentials`.
+    Problems tell no value; their paths begin with `credentials`.
     """
     problems: list[Problem] = []
     given: Mapping[str, ClusterCredentials] = {}
@@ -99,9 +149,7 @@ def checked_credentials(
         named = getattr(credentials[name], "tls_server_name", None) is not None
         if named and (why_not := why_no_tls_server_name(release)):
             problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
-    if problems:
-        raise InvalidInput(problems)
-    return dict(given)
+    return dict(given), problems
 
 
 class _File(BaseModel):

@@ -9,8 +9,9 @@ No message holds a token or a key.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from types import UnionType
 
-from extcp_manifests.text import visible
+from extcp_manifests.text import kind_of, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,15 @@ class InvalidInput(ExtcpError):
         self.problems = tuple(problems)
         self.path = self.problems[0].path
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def require(value: object, kinds: type[object] | UnionType, path: str, wanted: str) -> None:
+    """Refuse an argument that is not of its kind, for callers without a type checker.
+
+    Raises InvalidInput with the path, such as the argument's name; `wanted` says what is right, as in `must be text`.
+    """
+    if not isinstance(value, kinds):
+        raise InvalidInput([Problem(path, f"must be {wanted}, not {kind_of(value)}")])
 
 
 class OutputError(ExtcpError):

@@ -18,7 +18,7 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.builders import ConfigCluster, RemoteCluster
 from extcp_manifests.commands import BUILT, build
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.kustomize import OVERLAYS, VALUES
 from extcp_manifests.output import Entry
 from extcp_manifests.plan import Plan
@@ -44,6 +44,8 @@ class Repository:
 
     def __post_init__(self) -> None:
         texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
+        for key, text in texts.items():
+            require(text, str, key, "text")
         problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
         problems += [
             Problem(key, f"begins with '-', which commands take for an option: {text!r}")
@@ -150,6 +152,8 @@ def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
 
 
 def _require_names(**names: str) -> None:
+    for key, name in names.items():
+        require(name, str, key, "text")
     problems = [Problem(key, problem) for key, name in names.items() if (problem := dns_subdomain(name))]
     if problems:
         raise InvalidInput(problems)
@@ -221,6 +225,7 @@ def flux(
     with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
     """
     _require_names(namespace=namespace, source=source)
+    require(here, str | None, "here", "text")
     topology = plan.topology
     known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
     if here is not None and here not in known:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from posixpath import normpath
 from urllib.parse import quote, unquote
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.text import DNS_SUBDOMAIN, UNPRINTABLE
 
 SLASH = "--slash--"
@@ -31,6 +31,7 @@ def decode(path: str) -> dict[str, str]:
 
     Odd counts, custom keys and the deprecated `:ENV:` form are read as istiod reads them, which never fails.
     """
+    require(path, str, "path", "text")
     segments = path.removesuffix("/").split("/", 2)
     if len(segments) < 3:
         return {}
@@ -46,6 +47,7 @@ def url(authority: str, *, cluster: str, network: str) -> str:
 
     Raises InvalidInput as `encode` does.
     """
+    require(authority, str, "authority", "text")
     # Left as they are: what RFC 3986 allows in a path segment; the charts put the URL between double quotes
     # (istio 1.30.3: istio-discovery/templates/mutatingwebhook.yaml).
     return f"https://{authority}" + quote(encode(cluster=cluster, network=network), safe="/:@!$&'()*+,;=~")
@@ -67,6 +69,7 @@ def decode_url(text: str) -> dict[str, str]:
     kube-apiserver unescapes the path once and removes empty, `.` and `..` segments.
     Source: kubernetes apiserver: pkg/util/webhook/client.go; client-go: rest/url_utils.go.
     """
+    require(text, str, "url", "text")
     path = re.sub(r"^[a-z]+://[^/?#]*", "", text)
     return decode(normpath("/" + unquote(re.split("[?#]", path)[0]).lstrip("/")))
 
@@ -98,6 +101,8 @@ def why_no_service_path(name: str) -> str | None:
 
 def _refuse(why_not: Callable[[str], str | None], cluster: str, network: str) -> None:
     names = {"cluster": cluster, "network": network}
+    for place, name in names.items():
+        require(name, str, place, "text")
     problems = [Problem(place, problem) for place, name in names.items() if (problem := why_not(name))]
     if problems:
         raise InvalidInput(problems)

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from extcp_manifests import yaml
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.text import kind_of
 
 
 class Key(str):
@@ -100,6 +101,7 @@ def read(source: Readable, *, name: str = "") -> Content:
 
     Raises InvalidInput for what is not YAML as it is read here, OSError for a file that cannot be read.
     """
+    require(source, str | bytes | os.PathLike | Mapping, "source", "a path, a YAML text or a mapping")
     if isinstance(source, Mapping):
         return Content(source)
     if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
@@ -107,12 +109,19 @@ def read(source: Readable, *, name: str = "") -> Content:
         file = name
     else:
         file = str(source)
-        with Path(source).open("rb") as opened:
-            text = opened.read(yaml.MAX_BYTES + 1)
+        text = _content(Path(source), file)
     try:
         return Content(yaml.load(text), text, file)
     except InvalidInput as error:
         raise InvalidInput(replace(each, file=file) for each in error.problems) from None
+
+
+def _content(path: Path, file: str) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(yaml.MAX_BYTES + 1)
+    except ValueError:  # of a NUL, or of half a surrogate pair
+        raise InvalidInput([Problem("", "cannot be the path of a file: correct its characters", file)]) from None
 
 
 def _is_text(source: str) -> bool:
@@ -144,7 +153,7 @@ def problems_of(
 ) -> Iterator[Problem]:
     """What pydantic found, each as one sentence with the way out; numbers and booleans are shown, if not secret."""
     for details in error.errors(include_url=False):
-        sentence = _sentence(details, model, from_file, _kind if secret else _shown)
+        sentence = _sentence(details, model, from_file, kind_of if secret else _shown)
         hidden = secret and details["type"] in _UNKNOWN_KEY
         place = details["loc"][:-1] if hidden else details["loc"]
         yield Problem(path_of(place, from_file=False, start=start), f"has an {sentence}" if hidden else sentence)
@@ -182,25 +191,7 @@ def _shown(value: object) -> str:
         case int() | float() if abs(value) < 1e20:
             return f"the number {value}"
         case _:
-            return _kind(value)
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case Mapping():
-            return "a mapping"
-        case list() | tuple():
-            return "a list"
-        case _:
-            return f"a {type(value).__name__}"
+            return kind_of(value)
 
 
 def _unknown_key(place: Place, model: type[Any], from_file: bool) -> str:

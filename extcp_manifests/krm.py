@@ -8,11 +8,13 @@ Source: github.com/kubernetes-sigs/kustomize: cmd/config/docs/api-conventions/fu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.kubernetes import document_name
 from extcp_manifests.kustomize import part_of
 from extcp_manifests.plan import Plan, plan
@@ -30,8 +32,8 @@ PARTS = ("applied", "install", "values")
 class Answer:
     """What a function gives back."""
 
-    resource_list: dict[str, Any]
-    text: str
+    resource_list: dict[str, Any] = field(repr=False)
+    text: str = field(repr=False)
     """The same as YAML; where the given text is YAML that is refused, that text itself, so that no item is lost."""
 
     @property
@@ -58,10 +60,11 @@ class _Emit:
 
 
 def run(text: str | bytes) -> Answer:
-    """Answer a ResourceList; no input makes this fail, and none loses an item.
+    """Answer a ResourceList; no text makes this fail, and none loses an item.
 
     Items are read as Go's parser reads YAML 1.1, so that `yes` is a boolean unless it stands in quotes.
     """
+    require(text, str | bytes, "text", "text or bytes")
     try:
         resource_list = _answered(yaml.load(text))
         return Answer(resource_list, yaml.dump(resource_list))
@@ -69,8 +72,22 @@ def run(text: str | bytes) -> Answer:
         resource_list = _list([], [_result(problem) for problem in error.problems])
         return Answer(resource_list, yaml.dump(resource_list))
     except InvalidInput as error:
-        resource_list = _list([], [_result(problem) for problem in error.problems])
-        return Answer(resource_list, text if isinstance(text, str) else text.decode("utf-8", "replace"))
+        problems = error.problems
+    except Exception as error:
+        problems = (_fault(error),)
+    resource_list = _list([], [_result(problem) for problem in problems])
+    return Answer(resource_list, text if isinstance(text, str) else text.decode("utf-8", "replace"))
+
+
+def _fault(error: Exception) -> Problem:
+    """What is told of an exception that should not be; its own text may hold what is in the items."""
+    here = Path(__file__).parent
+    ours = [frame for frame in extract_tb(error.__traceback__) if here in Path(frame.filename).parents]
+    place = f"{Path(ours[-1].filename).name}, line {ours[-1].lineno}"
+    problem = (
+        f"{type(error).__name__} in {place}, which is a fault of extcp-manifests: all items are given back as they"
+    )
+    return Problem("", f"{problem} came; please report it with a ResourceList that shows it")
 
 
 def _answered(given: Any) -> dict[str, Any]:
@@ -80,9 +97,11 @@ def _answered(given: Any) -> dict[str, Any]:
         _require_resource_list(given)
         the_plan, emit = _read(given.get("functionConfig"))
         merged = _merged(known, emitted(the_plan, emit))
+        return _list(merged, list(_validated(merged, the_plan.topology.istio)), given)
     except InvalidInput as error:
         return _list(known, [_result(problem) for problem in error.problems], given)
-    return _list(merged, list(_validated(merged, the_plan.topology.istio)), given)
+    except Exception as error:
+        return _list(known, [_result(_fault(error))], given)
 
 
 def generate(text: str | bytes) -> list[dict[str, Any]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from deepmerge import Merger
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.release import Release, find_release
+from extcp_manifests.yaml import require_plain
 
 _OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
 
@@ -76,6 +77,8 @@ def merge_env(
     Up to 1.23 empty text in the patch is lost on the way. Raises InvalidInput for a variable without name.
     Source: k8s.io/apimachinery: pkg/util/strategicpatch, merge key `name`; istio 1.30.3: operator/pkg/render.
     """
+    _require_variables("chart", chart)
+    _require_variables("env", [] if patch is None else patch)
     if patch is None:
         return MergedEnv((), ())
     keep_empty = find_release(release).untyped_operator
@@ -104,6 +107,15 @@ def merge_env(
             for name in both
         ),
     )
+
+
+def _require_variables(place: str, variables: Any) -> None:
+    require(variables, list | tuple, place, "a list of variables")
+    for index, entry in enumerate(variables):
+        require(entry, Mapping, f"{place}[{index}]", "a mapping with a name")
+    require_plain(variables, place)
+    if place == "chart" and (nameless := [index for index, entry in enumerate(variables) if not entry.get("name")]):
+        raise InvalidInput(Problem(f"chart[{index}].name", "is required: name the variable") for index in nameless)
 
 
 def _merged_variable(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -501,7 +501,7 @@ def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Itera
         if not 0 < len(pattern) <= 1024:
             yield error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
         try:
-            regex.compiled(pattern)
+            regex.check(pattern)
         except regex.RegexError as refusal:
             yield error(f"{path}.regex", f"is {pattern[:80]!r}, but {refusal}")
 

@@ -15,9 +15,10 @@ from itertools import pairwise
 from typing import Any
 
 from extcp_manifests import regex, yaml
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio_operator import IstioOperator, Overlay
 from extcp_manifests.release import Release, find_release
+from extcp_manifests.text import kind_of
 
 Object = Mapping[str, Any]
 Operation = Mapping[str, Any]
@@ -50,11 +51,9 @@ def apply_overlays(
     gateway. Up to 1.23 an object must be in the component's namespace or in none; `namespace` says which that is, None
     lets any pass. Raises InvalidInput for a component that the IstioOperator does not have.
     """
+    require(namespace, str | None, "namespace", "text")
     rules = _Rules(find_release(release), namespace)
-    originals = tuple(objects)
-    for index, each in enumerate(originals):
-        if not isinstance(each, Mapping):
-            raise InvalidInput([Problem(f"objects[{index}]", "must be a mapping: leave it out")])
+    originals = _objects(objects)
     runs = [_Run(deepcopy(dict(each)), []) for each in originals]
     problems: list[Problem] = []
     for index, overlay in enumerate(_overlays(overlays, component)):
@@ -84,7 +83,7 @@ def to_json6902(
 
     Raises InvalidInput where a patch cannot be applied.
     """
-    originals = tuple(objects)
+    originals = _objects(objects)
     applied = apply_overlays(originals, overlays, release=release, component=component, namespace=namespace)
     if applied.problems:
         raise InvalidInput(applied.problems)
@@ -93,6 +92,18 @@ def to_json6902(
         for each, operations in zip(originals, applied.operations, strict=True)
         if operations
     ]
+
+
+def _objects(given: Any) -> tuple[Object, ...]:
+    """Return rendered objects. Raises InvalidInput for what is no list of mappings, or no plain data."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidInput([Problem("objects", f"must be a list of mappings, not {kind_of(given)}")])
+    objects = tuple(given)
+    for index, each in enumerate(objects):
+        if not isinstance(each, Mapping):
+            raise InvalidInput([Problem(f"objects[{index}]", "must be a mapping: leave it out")])
+        yaml.require_plain(each, f"objects[{index}]")
+    return objects
 
 
 def _metadata(each: Object) -> Object:
@@ -115,7 +126,8 @@ def _target(each: Object) -> dict[str, str]:
 
 def _overlays(overlays: IstioOperator | Iterable[Overlay], component: str) -> Sequence[Overlay]:
     if not isinstance(overlays, IstioOperator):
-        return tuple(overlays)
+        return _given_overlays(overlays)
+    require(component, str, "component", "text")
     components = overlays.spec.components
     if components is not None:
         gateways = (*(components.ingressGateways or ()), *(components.egressGateways or ()))
@@ -127,6 +139,16 @@ def _overlays(overlays: IstioOperator | Iterable[Overlay], component: str) -> Se
             return (found.k8s and found.k8s.overlays) or ()
     problem = f"{component!r} is no component of this IstioOperator: name a key of components or a gateway"
     raise InvalidInput([Problem("component", problem)])
+
+
+def _given_overlays(given: Any) -> tuple[Overlay, ...]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        problem = f"must be an IstioOperator or a list of Overlay, not {kind_of(given)}"
+        raise InvalidInput([Problem("overlays", problem)])
+    overlays = tuple(given)
+    for index, each in enumerate(overlays):
+        require(each, Overlay, f"overlays[{index}]", "an Overlay")
+    return overlays
 
 
 _SINGLE_COMPONENTS = ("base", "pilot", "cni", "ztunnel", "istiodRemote")
@@ -186,6 +208,7 @@ def _apply(run: _Run, overlay: Overlay, place: str, rules: _Rules) -> Iterator[P
         if rules.skips(patch.path):
             yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} is blank, and istioctl skips it: name a path")
             continue
+        yaml.require_plain(patch.value, f"{place}.patches[{index}].value")
         try:
             writer.write(patch.path, deepcopy(patch.value))
         except PatchError as error:
@@ -401,12 +424,13 @@ def _selects(selector: str, item: Any) -> bool:
     if isinstance(item, dict) or not pattern:
         raise PatchError(f"has the selector [{selector}], which selects no mapping: use key:value or a number")
     try:
-        compiled = regex.compiled(pattern)
+        found = regex.finds(pattern, go_text(item))
     except regex.RegexError as error:
         raise PatchError(f"has the pattern {pattern!r}, but {error}") from None
-    if compiled is None:
-        raise PatchError(f"has the pattern {pattern!r}, which cannot be tried here: use a simpler one or a number")
-    return compiled.search(go_text(item)) is not None
+    if found is None:
+        problem = "cannot be tried here: install extcp-manifests[re2], or use a text without operators or a number"
+        raise PatchError(f"has the pattern {pattern!r}, which {problem}")
+    return found
 
 
 def go_text(value: Any) -> str:

@@ -18,6 +18,7 @@ from extcp_manifests.commands import (
     kubectl,
 )
 from extcp_manifests.credentials import ClusterCredentials, checked_credentials
+from extcp_manifests.errors import InvalidInput, require
 from extcp_manifests.kustomize import KustomizeTree
 from extcp_manifests.made import Part, left_by_uninstall, made_by
 from extcp_manifests.naming import Names
@@ -40,8 +41,12 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
     commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
     """
+    require(topology, Topology, "topology", "a Topology, as `load` gives it")
     names = (cluster.name for cluster in topology.mesh_clusters)
-    given = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
+    given, problems = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
+    del credentials  # where they are plain texts, no traceback that shows variables may show them
+    if problems:
+        raise InvalidInput(problems)
     return Plan(topology=topology, credentials=given)
 
 
@@ -512,7 +517,7 @@ def _config_only(topology: Topology) -> tuple[MeshCluster, ...]:
 
 
 def _further(topology: Topology) -> tuple[MeshCluster, ...]:
-    return topology.remote_clusters
+    return tuple(topology.remote_clusters)
 
 
 def _all(topology: Topology) -> tuple[MeshCluster, ...]:

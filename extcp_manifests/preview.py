@@ -14,7 +14,15 @@ from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.compose import Input, compose_files, compose_plain, split_flag, strategic_merge, typed_value
+from extcp_manifests.compose import (
+    Input,
+    checked_flags,
+    compose_files,
+    compose_plain,
+    split_flag,
+    strategic_merge,
+    typed_value,
+)
 from extcp_manifests.dropped import Dropped
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.merge import json_merge_patch, overlay
@@ -75,7 +83,7 @@ def preview(
     Raises InvalidInput as `compose` does, and for a profile that the release does not have.
     """
     record = find_release(release)
-    flags = [*set, *([f"profile={profile}"] if profile is not None else [])]
+    flags = [*checked_flags(set), *([f"profile={profile}"] if profile is not None else [])]
     composition = compose_files(*files, names=names, set=flags, release=record)
     tree = composition.plain
     try:

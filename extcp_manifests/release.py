@@ -7,7 +7,7 @@ github.com/istio/istio at that tag; charts are below manifests/charts, profiles 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 
 NetworkingVersion = Literal["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"]
 
@@ -344,6 +344,7 @@ def find_release(release: Release | str) -> Release:
     """
     if isinstance(release, Release):
         return release
+    require(release, str, "release", "text such as '1.24'")
     try:
         return RELEASES[release]
     except KeyError:

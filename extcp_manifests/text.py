@@ -1,6 +1,7 @@
 """The forms that Kubernetes demands of names; each function tells why a text has not the form, or returns None."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 
 # kubernetes apimachinery: pkg/util/validation/validation.go (DNS-1123 label and subdomain, label value, Secret key)
@@ -28,6 +29,35 @@ def visible(text: str) -> str:
 def _visible_character(character: str) -> str:
     # What Python calls unprintable: categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and Zs but for the blank itself.
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def why_no_text(text: str) -> str | None:
+    """Return why no file can hold the text, or None."""
+    if not text.isascii() and _SURROGATE.search(text):
+        return "is no valid text, since it has half of a surrogate pair: correct it"
+    return None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def kind_of(value: object) -> str:
+    """Return what a value is, for people, without the value: `a number`."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(value).__name__}"
 
 
 def placeholder(text: str, what: str = "value") -> str | None:

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     ModelWrapValidatorHandler,
     PlainValidator,
     StrictBool,
@@ -272,7 +273,11 @@ class Topology(BaseModel, frozen=True):
     config_cluster: Annotated[
         MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")
     ]
-    remote_clusters: Annotated[tuple[MeshCluster, ...], Field(description="Further remote clusters.")] = ()
+    remote_clusters: Annotated[
+        Sequence[MeshCluster],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[MeshCluster, ...])),
+        Field(description="Further remote clusters; a tuple, whatever sequence is given."),
+    ] = ()
     mesh_config: Annotated[
         Mapping[str, Any],
         PlainValidator(_plain_mapping, json_schema_input_type=dict[str, Any]),

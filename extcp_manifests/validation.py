@@ -8,13 +8,14 @@ from typing import Any, Literal
 from extcp_manifests import yaml
 from extcp_manifests.agreement import check_agreement
 from extcp_manifests.checks import Findings
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.kubernetes import document_name
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import validate_networking
 from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.release import Release, find_release
+from extcp_manifests.text import visible
 from extcp_manifests.topology import load
 
 Level = Literal["error", "warning"]
@@ -34,7 +35,7 @@ class Result:
 
     def __str__(self) -> str:
         place = f"{Problem('', '', self.file, self.line).location} {self.document}".rstrip()
-        return f"{place} {self.level}: {Problem(self.path, self.message)}"
+        return visible(f"{place} {self.level}: {Problem(self.path, self.message)}")
 
 
 def validate_text(file: str, text: str | bytes, *, release: Release | str) -> list[Result]:
@@ -59,9 +60,17 @@ def validate_text(file: str, text: str | bytes, *, release: Release | str) -> li
 def validate_documents(
     documents: Iterable[Any], *, release: Release | str
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
-    """The same for plain documents: each finding with its document and its level."""
+    """The same for plain documents: each finding with its document and its level.
+
+    Raises InvalidInput for an unknown release, and for what is no plain data.
+    """
     record = find_release(release)
-    known = [document for document in documents if isinstance(document, Mapping)]
+    require(documents, Iterable, "documents", "a list of documents")
+    known = []
+    for index, document in enumerate(documents):
+        yaml.require_plain(document, f"documents[{index}]")
+        if isinstance(document, Mapping):
+            known.append(document)
     for document in known:
         check = _CHECKS.get(str(document.get("kind")))
         found = check(document, record) if check else Findings((), ())

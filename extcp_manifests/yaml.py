@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml as pyyaml
 
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, require
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 100
@@ -42,12 +42,13 @@ def dump(document: Any) -> str:
         else:
             lines.append(f"{_flow(document)}\n")
     except _UnwritableError:
-        raise InvalidInput(islice(_unwritable(document, ""), _MOST_PROBLEMS)) from None
+        raise InvalidInput(unwritable(document)) from None
     return "".join(lines)
 
 
 def dump_all(documents: Iterable[Any]) -> str:
     """Several documents, `---` between them."""
+    require(documents, Iterable, "documents", "a list of documents")
     return "---\n".join(map(dump, documents))
 
 
@@ -56,9 +57,14 @@ def require_plain(data: Any, place: str = "") -> None:
 
     Raises InvalidInput with the path of each such value, which begins with the place.
     """
-    problems = tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
+    problems = unwritable(data, place)
     if problems:
         raise InvalidInput(problems)
+
+
+def unwritable(data: Any, place: str = "") -> tuple[Problem, ...]:
+    """Return the problems of data that `dump` does not write, the first 20; their paths begin with the place."""
+    return tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
 
 
 class NotYaml(InvalidInput):
@@ -173,17 +179,22 @@ _KEYS = _Memo(_key)
 _TEXTS = _Memo(_text)
 
 # Plain text begins with a letter, `_` or `/`, so that it is no number, date or indicator, and is no word that some
-# parser takes for a boolean or null; ": " and " #" never occur in it.
+# parser takes for a boolean or null, nor the exponent of a number (`e1`), which lax parsers take for a float; ": " and
+# " #" never occur in it.
 _PLAIN = re.compile(
-    r"(?!(?i:y|n|yes|no|on|off|true|false|null)\Z)"
+    r"(?!(?i:y|n|yes|no|on|off|true|false|null|e[-+]?[0-9]+)\Z)"
     r"[A-Za-z_/](?:[-A-Za-z0-9_./@%+=~,;()\[\]{}'*&!|<>?^$\\]|:(?=[-A-Za-z0-9_./\[])| (?=[A-Za-z0-9_(/]))*"
 )
 # Escaped: what no parser may see raw, and what a reader would not see (line separators, direction marks, blanks).
-_INVISIBLE = "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
-_ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff]')
+_INVISIBLE = (
+    "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff]')
 # Not written as a block: text with such characters or tabs, a first line that starts with a blank, lines of blanks
 # alone, and more than one newline at the end.
-_UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff\U000e0000-\U000e0fff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
+_UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -261,6 +272,7 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
 
 
 def _documents(text: str | bytes) -> Iterator[Any]:
+    require(text, str | bytes, "text", "text or bytes")
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise InvalidInput([Problem("", f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])

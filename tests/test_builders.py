@@ -2,7 +2,9 @@
 
 import inspect
 from base64 import b64decode
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, get_args
 
 import pytest
 from pydantic import SecretStr
@@ -45,9 +47,10 @@ def test_builders_are_frozen_and_keyword_only(name: str) -> None:
     assert builder.__dataclass_params__.frozen
     kinds = {parameter.kind for parameter in inspect.signature(builder).parameters.values()}
     assert kinds <= {inspect.Parameter.KEYWORD_ONLY}
-    methods = [key for key, value in vars(builder).items() if inspect.isfunction(value) and not key.startswith("_")]
+    methods = [key for key, value in inspect.getmembers(builder, inspect.isfunction) if not key.startswith("_")]
     assert methods == ["build"]
-    assert issubclass(inspect.signature(builder.build, eval_str=True).return_annotation, Model)
+    (base,) = builder.__orig_bases__
+    assert issubclass(get_args(base)[0], Model)
 
 
 def test_documents_are_frozen() -> None:
@@ -361,3 +364,77 @@ def test_tokens_show_in_no_repr() -> None:
     for shown in (repr(builder), str(builder), repr(builder.build()), str(builder.build()), f"{builder.build()!r}"):
         assert "hunter2" not in shown
     assert "hunter2" in builder.build().plain()["stringData"]["c"]
+
+
+GOOD: Mapping[str, Any] = {
+    "release": "1.24",
+    "address": "192.0.2.10",
+    "token": SecretStr("abc.def"),
+    "mesh_config": {},
+    "type": "remote",
+    **dict.fromkeys(("mesh_id", "cluster", "network", "server", "ca", "version"), "x"),
+}
+SENTENCES: Mapping[str, str] = {
+    "release": "must be a Release or text, not a list",
+    "address": "must be a Hostname or an IPAddress or text, not a list",
+    "token": "must be a SecretStr, not a list",
+    "mesh_config": "must be a mapping, not a list",
+    "type": "must be 'remote' or 'config', not a list",
+}
+
+
+def inputs() -> Iterator[tuple[str, str]]:
+    """Each input of each builder."""
+    for name in builders.__all__:
+        for field in fields(getattr(builders, name)):
+            yield name, field.name
+
+
+@pytest.mark.parametrize(("name", "wrong"), list(inputs()))
+def test_wrong_types_are_refused_by_name(name: str, wrong: str) -> None:
+    """An input of a wrong type is refused by `build()` with its name and what it must be."""
+    builder: Any = getattr(builders, name)
+    given = {field.name: GOOD[field.name] for field in fields(builder) if field.name in GOOD}
+    with pytest.raises(InvalidInput) as caught:
+        builder(**{**given, wrong: ["x"]}).build()
+    (problem,) = caught.value.problems
+    assert problem.path == wrong
+    optional = " or None" if problem.message.startswith("must be text or None") else ""
+    assert problem.message == SENTENCES.get(wrong, f"must be text{optional}, not a list")
+
+
+def test_all_wrong_inputs_are_told() -> None:
+    """Problems of several inputs are told at once; text that no file can hold is one."""
+    wrong: dict[str, Any] = {"release": 5, "address": None, "cluster": "\ud800", "network": b"n", "token": "t"}
+    with pytest.raises(InvalidInput) as caught:
+        builders.RemoteCluster(**{key: wrong[key] for key in ("release", "address", "cluster", "network")}).build()
+    assert str(caught.value).splitlines() == [
+        "release: must be a Release or text, not a number",
+        "address: must be a Hostname or an IPAddress or text, not empty",
+        "cluster: is no valid text, since it has half of a surrogate pair: correct it",
+        "network: must be text, not a bytes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mesh_config", "problem"),
+    [
+        ({1: 2}, "mesh_config: the key 1 is no text: write it as a string"),
+        (
+            {"a": {"b": [b""]}},
+            "mesh_config.a.b[0]: a bytes that YAML cannot carry: use valid text, a 64-bit whole number, a finite "
+            "float, a boolean or None",
+        ),
+        (
+            {"defaultConfig": {"proxyMetadata": {"A": 1}}},
+            "mesh_config.defaultConfig.proxyMetadata.A: is not of the type that Istio's mesh config has here: give "
+            "mappings, and texts in proxyMetadata",
+        ),
+    ],
+)
+def test_mesh_configs(mesh_config: Any, problem: str) -> None:
+    """A mesh config is refused with the place inside it."""
+    inputs: dict[str, Any] = {key: GOOD[key] for key in ("release", "address", "mesh_id", "cluster", "network")}
+    with pytest.raises(InvalidInput) as caught:
+        builders.ExternalIstiod(**inputs, mesh_config=mesh_config).build()
+    assert str(caught.value) == problem

@@ -46,11 +46,58 @@ def test_problems_show_no_value() -> None:
     assert "12345678" not in shown
 
 
-def test_the_kind_is_checked() -> None:
-    """A topology is not taken for credentials."""
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        (
+            "Config",
+            "is Config, so this is a kubeconfig: make a document of kind Credentials of its server, its "
+            "certificate-authority-data (decoded, as ca) and the token of a ServiceAccount",
+        ),
+        (
+            "Secret",
+            "is Secret: make a document of kind Credentials of the server's URL and the Secret's ca.crt and token, "
+            "decoded",
+        ),
+        (
+            "ExternalControlPlane",
+            "is ExternalControlPlane, so this is a topology: give a document of kind Credentials",
+        ),
+    ],
+)
+def test_other_documents_are_named(kind: str, problem: str) -> None:
+    """What is often given instead of credentials is named as what it is, with what to make of it."""
     with pytest.raises(InvalidInput) as caught:
-        load_credentials(ROOT / "examples/guide.yaml")
-    assert str(caught.value).splitlines()[0] == f"{ROOT / 'examples/guide.yaml'}:3: kind: must be 'Credentials'"
+        load_credentials(f"apiVersion: v1\nkind: {kind}\nusers: []\n")
+    assert str(caught.value) == f"line 2: kind: {problem}"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://127.0.0.1:6443",
+        "https://127.9.9.9",
+        "https://[::1]:6443",
+        "https://[::ffff:127.0.0.1]:6443",
+        "https://0.0.0.0:6550",
+        "https://LOCALHOST:6443",
+        "https://prod.localhost./",
+        "https://kubernetes.docker.internal:6443",
+    ],
+)
+def test_servers_that_only_one_machine_reaches(server: str) -> None:
+    """A server as local clusters write it into kubeconfigs is refused, since istiod elsewhere cannot reach it."""
+    document = {
+        "apiVersion": "extcp-manifests/v1",
+        "kind": "Credentials",
+        "clusters": {"c": {"server": server, "ca": "-----BEGIN CERTIFICATE-----", "token": "t"}},
+    }
+    with pytest.raises(InvalidInput) as caught:
+        load_credentials(document)
+    assert str(caught.value) == (
+        "clusters.c.server: is an address that leads each machine to itself, so istiod in another cluster cannot reach "
+        "it: give the API server's address in the network, as `kind get kubeconfig --internal` shows it"
+    )
 
 
 @pytest.mark.parametrize(

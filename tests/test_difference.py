@@ -109,10 +109,10 @@ def test_files() -> None:
         "+ new.yaml",
         "  t.md",
         "    @@ -1,3 +1,3 @@",
-        "     1",
+        "    |1",
         "    -2",
         "    +4",
-        "     3",
+        "    |3",
     ]
 
 
@@ -125,7 +125,7 @@ def test_long_texts_are_compared_by_lines() -> None:
         "  ConfigMap c",
         "  ~ data.mesh:",
         "      @@ -1,3 +1,3 @@",
-        "       a: 1",
+        "      |a: 1",
         "      -b: 2",
         "      +b: 5",
     ]
@@ -190,3 +190,50 @@ def test_patches_as_a_difference(tmp_path: Path) -> None:
     command = ["patch", "--diff", "--overlays", str(tmp_path / "op.yaml"), str(tmp_path / "all.yaml")]
     done = CliRunner().invoke(cli, command)
     assert done.output == "  Deployment i/istiod\n  ~ spec.replicas: 1 -> 2\n"
+
+
+def test_documents_without_names() -> None:
+    """A document without a name is the one that is equal, or the only one of its kind, whatever that is called."""
+    named = {**IOP, "metadata": {"name": "remote-config-cluster", "namespace": "external-istiod"}}
+    guide = {**IOP, "metadata": {"namespace": "external-istiod"}, "spec": {**IOP["spec"], "hub": "b"}}
+    told = [
+        "  IstioOperator external-istiod/remote-config-cluster",
+        '  + metadata.name: "remote-config-cluster"',
+        '  ~ spec.hub: "b" -> "a"',
+    ]
+    assert lines([guide], [named]) == told
+    assert lines([guide, SECRET], [SECRET, named]) == told
+    other = {**guide, "metadata": {"namespace": "elsewhere"}}
+    assert lines([other, guide], [named, {**other, "spec": {}}])[0] == "  IstioOperator elsewhere"
+    one, two, three = ({"kind": "A", "v": number} for number in (1, 2, 3))
+    assert lines([one, two], [two, one]) == []
+    assert lines([one, two], [two, three]) == ["  A", "  ~ v: 1 -> 3"]
+    assert lines([one], [{"kind": "B", "v": 1}]) == ["- A", "+ B"]
+    assert lines([{"v": 1}], [{"v": 2}]) == ["  document", "  ~ v: 1 -> 2"]
+
+
+def test_names_are_not_traded() -> None:
+    """Two documents with names are two, even where each is the only one of its kind."""
+    renamed = {**IOP, "metadata": {"name": "b"}}
+    assert lines([IOP], [renamed]) == ["- IstioOperator external-istiod/external-istiod", "+ IstioOperator b"]
+
+
+def test_our_own_list_is_left_out(tmp_path: Path) -> None:
+    """What this library keeps in a folder for itself is no difference; a person's folder of a like name is."""
+    for folder, content in (("one", "1"), ("two", "2")):
+        for file in (".extcp-manifests", ".extcp-manifests.stage/old/a", ".extcp-manifests-notes/a.md"):
+            path = tmp_path / folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+    done = CliRunner().invoke(cli, ["diff", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert done.output.splitlines()[0] == "  .extcp-manifests-notes/a.md"
+    assert "stage" not in done.output
+
+
+@pytest.mark.parametrize("wrong", [5, "x", {"a": "text"}, {1: b""}])
+def test_what_is_no_set_of_files_is_refused(wrong: Any) -> None:
+    """Files that are no mapping of texts and bytes are refused, and so are documents that are no plain data."""
+    with pytest.raises(InvalidInput, match="must be"):
+        list(compare_files(wrong, {}))
+    with pytest.raises(InvalidInput, match=r"^new\[0\]: a set that YAML cannot carry"):
+        list(compare_documents([], [{1, 2}]))

@@ -1,6 +1,7 @@
 """The library as a function and as a plugin of kustomize."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extcp_manifests import load, plan, yaml
+from extcp_manifests import krm, load, networking_validation, plan, yaml
 from extcp_manifests.krm import run
 
 ROOT = Path(__file__).parents[1]
@@ -215,3 +216,33 @@ def test_where_the_plugin_goes(tmp_path: Path) -> None:
         path = tmp_path / folder / "extcp-manifests/v1/externalcontrolplane/ExternalControlPlane"
         assert done.stdout == f"{path}\n"
         assert path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this library itself fails, all items and the configuration come back, and the result says so.
+
+    A function that validation needs is taken away, so that it fails in the middle.
+    """
+    monkeypatch.setattr(networking_validation, "_rules", None)
+    items = [{"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "hush"}}, *ITEMS]
+    given = resource_list({"items": items, "emit": {"documents": []}})
+    answer = run(yaml.dump(given))
+    assert answer.failed
+    assert yaml.load(answer.text) == answer.resource_list
+    assert (answer.resource_list["items"], answer.resource_list["functionConfig"]) == (items, given["functionConfig"])
+    (result,) = told(answer.resource_list["results"])
+    assert re.sub("line [0-9]+", "line N", result) == (
+        "error TypeError in networking_validation.py, line N, which is a fault of extcp-manifests: all items are given "
+        "back as they came; please report it with a ResourceList that shows it"
+    )
+
+
+def test_a_fault_in_writing_gives_the_text_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the answer can be made, the text that was given is the answer."""
+    text = yaml.dump(resource_list({"items": ITEMS, "emit": {"documents": []}}))
+    monkeypatch.setattr(krm, "_answered", None)
+    answer = run(text)
+    assert (answer.text, answer.failed) == (text, True)
+
+
+ITEMS = [{"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "g"}, "spec": {}}]

@@ -1,6 +1,7 @@
 """`k8s.overlays` on rendered objects."""
 
 import json
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extcp_manifests import InvalidInput, builders, yaml
+from extcp_manifests import InvalidInput, builders, regex, yaml
 from extcp_manifests.istio_operator import IstioOperator, Overlay
 from extcp_manifests.patch import AppliedOverlays, apply_overlays, split_path, to_json6902
 
@@ -42,6 +43,8 @@ def single_cases() -> Iterator[Any]:
 @pytest.mark.parametrize(("suite", "case"), list(single_cases()))
 def test_one_patch(suite: Any, case: Any) -> None:
     """Each path and value has the result that istioctl gives, or a problem with its sentence."""
+    if case.get("engine"):
+        pytest.importorskip("re2", reason="the package google-re2 is not installed")
     patch = {key: case[key] for key in ("path", "value") if key in case}
     before = deepcopy(suite["object"])
     applied = apply_one(suite["object"], suite["release"], patch)
@@ -210,3 +213,23 @@ def test_kustomize_patches() -> None:
     ]
     with pytest.raises(InvalidInput, match=r"^overlays\[0\]: no object is K 'x'"):
         to_json6902([overlay({"path": "a", "value": 1})], objects, release="1.24")
+
+
+def test_patterns_without_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where google-re2 is not installed, a pattern with operators is a problem that says so, and others still work."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    regex._compiled.cache_clear()
+    applied = apply_one({"l": ["a", "b"]}, "1.24", {"path": "l.[a+]", "value": "x"}, {"path": "l.[^b$]", "value": "y"})
+    assert applied.objects[0]["l"] == ["a", "y"]
+    assert [str(problem) for problem in applied.problems] == [
+        "overlays[0].patches[0]: 'l.[a+]' has the pattern 'a+', which cannot be tried here: install "
+        "extcp-manifests[re2], or use a text without operators or a number"
+    ]
+    regex._compiled.cache_clear()
+
+
+def test_no_pattern_takes_long() -> None:
+    """A pattern that backtracking engines never end with is tried, or not, in no time."""
+    applied = apply_one({"l": ["a" * 40]}, "1.24", {"path": "l.[(a*)*b]", "value": "x"})
+    assert applied.objects[0]["l"] == ["a" * 40]
+    assert len(applied.problems) == 1

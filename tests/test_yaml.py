@@ -4,6 +4,8 @@ import json
 import math
 import subprocess
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +15,8 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
 
 from extcp_manifests import InvalidInput, yaml
 
@@ -104,6 +108,26 @@ def test_a_hundred_hostile_strings_through_kubectl(kubectl: str, tmp_path: Path)
     assert read["values"] == document["values"]
     assert read["keys"] == keys
     assert read["nested"] == document["nested"]
+
+
+def test_no_short_word_changes_its_type() -> None:
+    """Every word of up to four letters that numbers, booleans and nulls are made of stays text in YAML 1.1 and 1.2."""
+    resolvers: Sequence[tuple[Any, Any]] = [
+        (pyyaml.SafeLoader(""), pyyaml.ScalarNode),
+        (VersionedResolver(version=(1, 1), loader=YAML(pure=True)), ScalarNode),
+        (VersionedResolver(version=(1, 2), loader=YAML(pure=True)), ScalarNode),
+    ]
+    words = ["".join(letters) for length in range(1, 5) for letters in product("eE+-.07_ony~=", repeat=length)]
+    plain = [word for word in words if yaml.dump(word) == f"{word}\n"]
+    assert len(plain) > 10_000
+    for resolver, node in resolvers:
+        assert {word for word in plain if "str" not in str(resolver.resolve(node, word, (True, False)))} == set()
+
+
+@pytest.mark.parametrize("word", ["e1", "E0", "e+1", "1e1", ".5", "0o7", "1_000", "12:30:45", "0x1p3", "<<", "=", "~"])
+def test_words_like_numbers_are_quoted(word: str) -> None:
+    """What some parser may take for a number or a sign of YAML's stands in quotes."""
+    assert yaml.dump({word: word}) == f'"{word}": "{word}"\n'
 
 
 def test_form() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.istio_operator import (
     Components,
     GatewayChartService,
@@ -26,14 +27,14 @@ _INJECTED = {"injectionTemplate": "gateway"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IngressGateway:
+class IngressGateway(Builder[IstioOperator]):
     """An ingress gateway of the mesh, installed with istioctl."""
 
     operator_name: ClassVar[str] = "ingress-install"
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         gateway = GatewayComponent(name=INGRESS, namespace=self.namespace, enabled=True)
         return _installation(
             self.operator_name, INGRESS, Components(ingressGateways=(gateway,)), self.namespace, self.revision
@@ -41,14 +42,14 @@ class IngressGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EgressGateway:
+class EgressGateway(Builder[IstioOperator]):
     """An egress gateway of the mesh, installed with istioctl."""
 
     operator_name: ClassVar[str] = "egress-install"
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         gateway = GatewayComponent(name=EGRESS, namespace=self.namespace, enabled=True)
         return _installation(
             self.operator_name, EGRESS, Components(egressGateways=(gateway,)), self.namespace, self.revision
@@ -56,27 +57,27 @@ class EgressGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IngressGatewayValues:
+class IngressGatewayValues(Builder[GatewayChartValues]):
     """The same ingress gateway as values of the Helm chart istio/gateway, release `istio-ingressgateway`."""
 
     revision: str | None = None
 
-    def build(self) -> GatewayChartValues:
+    def _document(self) -> GatewayChartValues:
         return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="LoadBalancer"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EgressGatewayValues:
+class EgressGatewayValues(Builder[GatewayChartValues]):
     """The same egress gateway as values of the Helm chart istio/gateway, release `istio-egressgateway`."""
 
     revision: str | None = None
 
-    def build(self) -> GatewayChartValues:
+    def _document(self) -> GatewayChartValues:
         return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="ClusterIP"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EastWestGateway:
+class EastWestGateway(Builder[IstioOperator]):
     """The gateway through which other networks reach this cluster's services.
 
     Source: istio 1.15.7 to 1.30.3: samples/multicluster/gen-eastwest-gateway.sh, the same in every release.
@@ -86,7 +87,7 @@ class EastWestGateway:
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         return IstioOperator(
             metadata=ObjectMeta(name="eastwest"),
             spec=IstioOperatorSpec(
@@ -118,13 +119,13 @@ class EastWestGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExposeServices:
+class ExposeServices(Builder[Gateway]):
     """Opens the east-west gateways of all clusters to the mesh's services."""
 
     release: Release | str
     namespace: str = "external-istiod"
 
-    def build(self) -> Gateway:
+    def _document(self) -> Gateway:
         return Gateway(
             apiVersion=find_release(self.release).sample_api_version,
             metadata=ObjectMeta(name="cross-network-gateway", namespace=self.namespace),

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.base import Builder
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
 from extcp_manifests.istio_operator import (
     Component,
@@ -39,7 +43,7 @@ DEFAULT_GATEWAY_NAMESPACE = "istio-system"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ControlPlaneGateway:
+class ControlPlaneGateway(Builder[IstioOperator]):
     """The ingress gateway of the external cluster, with the ports of istiod and no others."""
 
     release: Release | str
@@ -48,7 +52,7 @@ class ControlPlaneGateway:
     hub: str | None = None
     """The registry of the images; None for the one of the release."""
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         return IstioOperator(
             metadata=ObjectMeta(name="controlplane-gateway", namespace=self.namespace),
             spec=IstioOperatorSpec(
@@ -86,7 +90,7 @@ class ControlPlaneGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExternalIstiod:
+class ExternalIstiod(Builder[IstioOperator]):
     """The istiod of the external cluster, which serves the remote clusters and reads the config cluster."""
 
     release: Release | str
@@ -103,7 +107,7 @@ class ExternalIstiod:
     hub: str | None = None
     """The registry of the images of istiod and of every proxy; None for the one of the release."""
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         release = find_release(self.release)
         refuse_misfits(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
@@ -141,7 +145,7 @@ class ExternalIstiod:
             "rootNamespace": self.namespace,
             "defaultConfig": {"discoveryAddress": address.authority(XDS_PORT)},
         }
-        return MeshConfig.model_validate(overlay(overlay(defaults, self.mesh_config), ours))
+        return _typed(overlay(overlay(defaults, self.mesh_config), ours))
 
     def _env(self, names: Names) -> tuple[EnvVar, ...]:
         injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
@@ -167,6 +171,15 @@ class ExternalIstiod:
             multiCluster=MultiCluster(clusterName=self.cluster) if told else None,
             network=self.network if told else None,
         )
+
+
+def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
+    try:
+        return MeshConfig.model_validate(mesh_config)
+    except ValidationError as error:
+        places = [".".join(map(str, details["loc"])) for details in error.errors(include_input=False)]
+    problem = "is not of the type that Istio's mesh config has here: give mappings, and texts in proxyMetadata"
+    raise InvalidInput(Problem(f"mesh_config.{place}", problem) for place in places)
 
 
 # istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself

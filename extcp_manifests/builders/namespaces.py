@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.kubernetes import Namespace, ObjectMeta, ServiceAccount
 from extcp_manifests.naming import Names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SystemNamespace:
+class SystemNamespace(Builder[Namespace]):
     """The control plane's namespace, in the external cluster and in every remote cluster."""
 
     name: str = "external-istiod"
@@ -16,7 +17,7 @@ class SystemNamespace:
     control_plane_cluster: str | None = None
     """The config cluster, whose istiod is to lead in this cluster; None for the config cluster itself."""
 
-    def build(self) -> Namespace:
+    def _document(self) -> Namespace:
         lead = self.control_plane_cluster
         return Namespace(
             metadata=ObjectMeta(
@@ -28,22 +29,22 @@ class SystemNamespace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LegacyServiceAccount:
+class LegacyServiceAccount(Builder[ServiceAccount]):
     """The account `istiod-service-account` of the guide up to 1.23; istiod itself runs as another one."""
 
     namespace: str = "external-istiod"
 
-    def build(self) -> ServiceAccount:
+    def _document(self) -> ServiceAccount:
         return ServiceAccount(metadata=ObjectMeta(name="istiod-service-account", namespace=self.namespace))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SampleNamespace:
+class SampleNamespace(Builder[Namespace]):
     """The namespace of the samples, labelled so that its pods get a sidecar."""
 
     name: str = "sample"
     revision: str | None = None
 
-    def build(self) -> Namespace:
+    def _document(self) -> Namespace:
         label = Names(namespace=self.name, revision=self.revision).injection_label
         return Namespace(metadata=ObjectMeta(name=self.name, labels=label))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.exposure import exposure_of, refuse_misfits
 from extcp_manifests.istio_operator import (
     BaseValues,
@@ -18,7 +19,7 @@ from extcp_manifests.release import Release, find_release
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigCluster:
+class ConfigCluster(Builder[IstioOperator]):
     """The config cluster: also the API server from which istiod reads the mesh's configuration."""
 
     release: Release | str
@@ -28,7 +29,7 @@ class ConfigCluster:
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         address = parse_address(self.address)
         return _remote(
             "remote-config-cluster",
@@ -41,7 +42,7 @@ class ConfigCluster:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteCluster:
+class RemoteCluster(Builder[IstioOperator]):
     """A further remote cluster, which only runs workloads."""
 
     release: Release | str
@@ -51,7 +52,7 @@ class RemoteCluster:
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> IstioOperator:
+    def _document(self) -> IstioOperator:
         return _remote("remote-cluster", self)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.exposure import HTTPS_PORT, WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits, why_no_credential
@@ -35,7 +36,7 @@ _ROUTES = ((XDS_PORT, XDS_PORT), (WEBHOOK_PORT, HTTPS_PORT))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IstiodGateway:
+class IstiodGateway(Builder[Gateway]):
     """The Gateway on ports 15012 and 15017."""
 
     release: Release | str
@@ -45,7 +46,7 @@ class IstiodGateway:
     namespace: str = "external-istiod"
     gateway: str = DEFAULT_GATEWAY
 
-    def build(self) -> Gateway:
+    def _document(self) -> Gateway:
         address = parse_address(self.address)
         exposure = exposure_of(address)
         release = find_release(self.release)
@@ -70,7 +71,7 @@ class IstiodGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IstiodVirtualService:
+class IstiodVirtualService(Builder[VirtualService]):
     """The routes from the gateway's ports to the Service istiod."""
 
     release: Release | str
@@ -78,7 +79,7 @@ class IstiodVirtualService:
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> VirtualService:
+    def _document(self) -> VirtualService:
         address = parse_address(self.address)
         exposure = exposure_of(address)
         host = Names(namespace=self.namespace, revision=self.revision).istiod_host
@@ -96,14 +97,14 @@ class IstiodVirtualService:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IstiodDestinationRule:
+class IstiodDestinationRule(Builder[DestinationRule]):
     """TLS from the gateway to istiod; only a gateway that ends TLS itself, by host name, needs it."""
 
     release: Release | str
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def build(self) -> DestinationRule:
+    def _document(self) -> DestinationRule:
         simple = ClientTLSSettings(mode="SIMPLE")
         return DestinationRule(
             apiVersion=find_release(self.release).destination_rule_api_version,

@@ -5,6 +5,7 @@ Source: istio 1.15.7 to 1.30.3: samples/helloworld, samples/sleep, samples/curl.
 
 from dataclasses import dataclass
 
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.builders.gateways import INGRESS
 from extcp_manifests.kubernetes import (
     Container,
@@ -45,17 +46,17 @@ HELLOWORLD = "helloworld"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HelloworldService:
+class HelloworldService(Builder[Service]):
     """The Service of helloworld, the same in every cluster."""
 
     namespace: str = "sample"
 
-    def build(self) -> Service:
+    def _document(self) -> Service:
         return _service(HELLOWORLD, self.namespace, 5000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HelloworldDeployment:
+class HelloworldDeployment(Builder[Deployment]):
     """One version of helloworld."""
 
     release: Release | str
@@ -64,7 +65,7 @@ class HelloworldDeployment:
     hub: str | None = None
     """The registry of the image; None for the one of the release."""
 
-    def build(self) -> Deployment:
+    def _document(self) -> Deployment:
         release = find_release(self.release)
         images = release.images if self.hub is None else self.hub
         return _deployment(
@@ -87,35 +88,35 @@ class HelloworldDeployment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClientServiceAccount:
+class ClientServiceAccount(Builder[ServiceAccount]):
     """The account of the client: sleep, or curl from 1.24."""
 
     release: Release | str
     namespace: str = "sample"
 
-    def build(self) -> ServiceAccount:
+    def _document(self) -> ServiceAccount:
         return ServiceAccount(metadata=ObjectMeta(name=find_release(self.release).client, namespace=self.namespace))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClientService:
+class ClientService(Builder[Service]):
     """The Service of the client: sleep, or curl from 1.24."""
 
     release: Release | str
     namespace: str = "sample"
 
-    def build(self) -> Service:
+    def _document(self) -> Service:
         return _service(find_release(self.release).client, self.namespace, 80)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClientDeployment:
+class ClientDeployment(Builder[Deployment]):
     """The client, a pod in which curl waits to be called: sleep, or curl from 1.24."""
 
     release: Release | str
     namespace: str = "sample"
 
-    def build(self) -> Deployment:
+    def _document(self) -> Deployment:
         release = find_release(self.release)
         name = release.client
         return _deployment(
@@ -142,13 +143,13 @@ class ClientDeployment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HelloworldGateway:
+class HelloworldGateway(Builder[Gateway]):
     """Lets requests for helloworld in through the mesh's ingress gateway."""
 
     release: Release | str
     namespace: str = "sample"
 
-    def build(self) -> Gateway:
+    def _document(self) -> Gateway:
         return Gateway(
             apiVersion=find_release(self.release).sample_api_version,
             metadata=ObjectMeta(name="helloworld-gateway", namespace=self.namespace),
@@ -160,13 +161,13 @@ class HelloworldGateway:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HelloworldVirtualService:
+class HelloworldVirtualService(Builder[VirtualService]):
     """Routes `/hello` from that gateway to helloworld."""
 
     release: Release | str
     namespace: str = "sample"
 
-    def build(self) -> VirtualService:
+    def _document(self) -> VirtualService:
         destination = Destination(host=HELLOWORLD, port=PortSelector(number=5000))
         return VirtualService(
             apiVersion=find_release(self.release).sample_api_version,

@@ -4,12 +4,13 @@ Source: istio 1.15.7 and 1.30.3: istioctl/pkg/multicluster/remote_secret.go.
 """
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import SecretStr
 
 from extcp_manifests import yaml
+from extcp_manifests.builders.base import Builder
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import ObjectMeta, Secret
 from extcp_manifests.release import Release, find_release, first_release_with
@@ -22,7 +23,7 @@ REMOTE_SECRET_LABEL = "istio/multiCluster"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteSecret:
+class RemoteSecret(Builder[Secret]):
     """What `istioctl create-remote-secret` writes: a kubeconfig for one cluster, in a Secret for istiod.
 
     `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; its token is one of
@@ -37,14 +38,14 @@ class RemoteSecret:
     """URL of the cluster's API server."""
     ca: str
     """The API server's CA certificates, as PEM text."""
-    token: SecretStr
+    token: SecretStr = field(repr=False)
     """The token of a ServiceAccount in that cluster."""
     type: Literal["remote", "config"] = "remote"
     namespace: str = "external-istiod"
     tls_server_name: str | None = None
     """The name in the API server's certificate, if it is not the server's own; from 1.26."""
 
-    def build(self) -> Secret:
+    def _document(self) -> Secret:
         release = find_release(self.release)
         if self.tls_server_name is not None and (problem := why_no_tls_server_name(release)):
             raise InvalidInput([Problem("tls_server_name", problem)])
@@ -77,7 +78,7 @@ class RemoteSecret:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ServiceAccountToken:
+class ServiceAccountToken(Builder[Secret]):
     """A Secret that Kubernetes 1.24 and later fill with a lasting token of a ServiceAccount, and the cluster's CA."""
 
     namespace: str = "external-istiod"
@@ -88,7 +89,7 @@ class ServiceAccountToken:
         """The Secret's name, the one under which istioctl looks for it."""
         return f"{self.service_account}-istio-remote-secret-token"
 
-    def build(self) -> Secret:
+    def _document(self) -> Secret:
         return Secret(
             metadata=ObjectMeta(
                 name=self.name,

@@ -2,13 +2,16 @@
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 import click
 
 from extcp_manifests import __version__
-from extcp_manifests.errors import ExtcpError, InvalidInput
+from extcp_manifests.errors import InvalidInput, OutputError
+from extcp_manifests.text import visible
 
 _MODULES = {
     "generating": ("generate", "plan", "inject", "schema", "releases"),
@@ -22,20 +25,24 @@ def main() -> None:
     """Run the command line; problems go to standard error, a line each, and the exit code is 1."""
     try:
         cli(prog_name="extcp-manifests")
-    except InvalidInput as error:
+    except (InvalidInput, OutputError) as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         sys.exit(1)
-    except ExtcpError as error:
-        click.echo(error, err=True)
-        sys.exit(1)
     except OSError as error:
-        click.echo(f"{error.filename}: {error.strerror}" if error.filename else str(error), err=True)
+        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(visible(line), err=True)
         sys.exit(1)
 
 
 class _Commands(click.Group):
-    """The commands of all modules."""
+    """The commands of all modules; what click tells of wrong calls is shown as everything else."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _visible_errors():
+            return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return [name for names in _MODULES.values() for name in names]
@@ -50,7 +57,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command, and end as other programs do if its reader goes away, for which click would exit 1."""
         try:
-            result: object = super().invoke(ctx)
+            with _visible_errors():
+                result: object = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             with suppress(OSError):  # a stream of a test has no file
@@ -60,6 +68,19 @@ class _Commands(click.Group):
 
 
 _BROKEN_PIPE = 128 + 13  # what a shell makes of SIGPIPE
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        shown = click.UsageError(visible(error.format_message()), error.ctx)
+    else:
+        return
+    raise shown
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

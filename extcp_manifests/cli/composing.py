@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import NEWEST, json_text, name_of, print_changes, print_table, text
+from extcp_manifests.cli.shared import NEWEST, json_text, name_of, print_changes, print_table, tell, text
 from extcp_manifests.compose import Composition, compose_files
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.inputs import problems_of
@@ -47,13 +47,13 @@ def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: b
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
-        click.echo(Problem(ignored.path, ignored.message, names[ignored.source], ignored.line), err=True)
+        tell(Problem(ignored.path, ignored.message, names[ignored.source], ignored.line), err=True)
     for dropped in merged.dropped:
-        click.echo(dropped, err=True)
+        tell(dropped, err=True)
     for warning in merged.warnings:
-        click.echo(f"warning: {merged.located(warning)}", err=True)
+        tell(f"warning: {merged.located(warning)}", err=True)
     for problem in (*merged.broken, *map(merged.located, merged.problems)):
-        click.echo(problem, err=True)
+        tell(problem, err=True)
     sys.exit(1 if merged.broken or merged.problems else 0)
 
 
@@ -97,7 +97,7 @@ def patch_objects(
     else:
         click.echo(yaml.dump_all(applied.objects), nl=False)
     for problem in applied.problems:
-        click.echo(in_file.located(problem), err=True)
+        tell(in_file.located(problem), err=True)
     sys.exit(1 if applied.problems else 0)
 
 

@@ -19,6 +19,7 @@ from extcp_manifests.cli.shared import (
     plan_of,
     print_pieces,
     report_files,
+    tell,
     tell_changes,
     write_files,
 )
@@ -82,11 +83,11 @@ def inject() -> None:
 def encode(cluster: str, network: str, address: str | None) -> None:
     """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
     if address is None:
-        click.echo(injection.encode(cluster=cluster, network=network))
+        tell(injection.encode(cluster=cluster, network=network))
     else:
         parsed = parse_address(address)
         for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
-            click.echo(f"{key}: {value}")
+            tell(f"{key}: {value}")
 
 
 @inject.command()
@@ -95,7 +96,7 @@ def decode(path: str) -> None:
     """Print what istiod derives from an injection path, or from an injectionURL."""
     variables = injection.decode_url(path) if path.startswith("https://") else injection.decode(path)
     for name, value in variables.items():
-        click.echo(f"{name}={value}")
+        tell(f"{name}={value}")
 
 
 @commands.command("schema")

@@ -20,13 +20,14 @@ from extcp_manifests.cli.shared import (
     print_changes,
     print_problem,
     report_files,
+    tell,
     tell_changes,
     text,
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
-from extcp_manifests.output import Entry, Kind, changes, owner_of, recover, write
+from extcp_manifests.output import LISTING, Entry, Kind, changes, owner_of, recover, write
 from extcp_manifests.plan import Plan
 from extcp_manifests.step import piped
 
@@ -165,7 +166,7 @@ def run_function() -> None:
     answer = krm.run(text("-"))
     click.echo(answer.text, nl=False)
     for message in answer.errors:
-        click.echo(message, err=True)
+        tell(message, err=True)
     sys.exit(1 if answer.failed else 0)
 
 
@@ -180,7 +181,7 @@ def plugin() -> None:
 )
 def install_plugin(home: str | None) -> None:
     """Write the small program by which kustomize calls this one."""
-    click.echo(exec_plugin.install(home))
+    tell(exec_plugin.install(home))
 
 
 @plugin.command("run")
@@ -204,12 +205,17 @@ def show_difference(old: str, new: str) -> None:
 
 
 def _contents(place: str, other: str) -> dict[str, bytes]:
-    """The files below a folder by their paths; two files have one name."""
+    """The files below a folder by their paths, but for Git's and for our own list of them; two files have one name."""
     path = Path(place)
     recover(path)
     if path.is_dir() != Path(other).is_dir():
         raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
     if not path.is_dir():
         return {max(path.name, Path(other).name): path.read_bytes()}
-    files = (each for each in path.rglob("*") if each.is_file() and ".git" not in each.relative_to(path).parts)
-    return {each.relative_to(path).as_posix(): each.read_bytes() for each in files}
+    contents = {}
+    for each in path.rglob("*"):
+        inside = each.relative_to(path)
+        ours = f"{inside.parts[0]}.".startswith(f"{LISTING}.")
+        if each.is_file() and ".git" not in inside.parts and not ours:
+            contents[inside.as_posix()] = each.read_bytes()
+    return contents

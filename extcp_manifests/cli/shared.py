@@ -83,8 +83,13 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def tell(what: object, *, err: bool = False) -> None:
+    """Print one line for people, in which nothing is what it does not seem."""
+    click.echo(visible(str(what)), err=err)
+
+
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [tuple(map(visible, row)) for row in (head, *rows)]
+    lines = [tuple(map(visible, line)) for line in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -157,15 +162,16 @@ _BESIDE = (KUSTOMIZATION, OPENAPI, RUNBOOK)
 def report_files(folder: str, paths: list[str], first: str = RUNBOOK) -> None:
     """Tell which files were written, and what to do next."""
     for path in paths[:_MOST_PATHS]:
-        click.echo(Path(folder, path))
+        tell(Path(folder, path))
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
-    click.echo(f"\nNext: follow {Path(folder, first)}, with {folder} as the current folder.")
+    click.echo()
+    tell(f"Next: follow {Path(folder, first)}, with {folder} as the current folder.")
 
 
 def print_problem(level: str, problem: Problem) -> None:
     """Tell of a problem that does not stop a command."""
-    click.echo(f"{level}: {problem}", err=True)
+    tell(f"{level}: {problem}", err=True)
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:

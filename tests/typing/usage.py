@@ -1,6 +1,6 @@
 """How users' type checkers see the library; checked by mypy and pyright, never run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -32,6 +32,14 @@ topology = Topology(
     credential_name="cred",
     config_cluster=MeshCluster(name="cluster1", network="network1", gateways=MeshGateways(east_west=True)),
 )
+with_remotes = Topology(
+    release="1.24",
+    mesh_id="mesh1",
+    address="192.0.2.10",
+    config_cluster=MeshCluster(name="cluster1", network="network1"),
+    remote_clusters=[MeshCluster(name="cluster2", network="network1")],
+)
+assert_type(with_remotes.remote_clusters, Sequence[MeshCluster])
 assert_type(load("mesh.yaml"), Topology)
 assert_type(load(Path("mesh.yaml"), release="1.24"), Topology)
 assert_type(load({"apiVersion": "extcp-manifests/v1"}), Topology)

@@ -1,0 +1,92 @@
+"""What all builders share: `build()`, which looks at the inputs before it makes the document."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import SecretStr
+
+from extcp_manifests import yaml
+from extcp_manifests.address import Hostname, IPAddress
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.kubernetes import Model
+from extcp_manifests.release import Release
+from extcp_manifests.text import kind_of, why_no_text
+
+Document = TypeVar("Document", bound=Model, covariant=True)
+
+
+class Builder(Generic[Document]):
+    """Base of the builders: frozen inputs from which one document is made."""
+
+    __slots__ = ()
+
+    def build(self) -> Document:
+        """Return the document.
+
+        Raises InvalidInput with every input that is wrong. The inputs are looked at here and not when they are given,
+        since then a traceback would have a frame with a token among its variables.
+        """
+        problems = list(_problems(self))
+        if problems:
+            raise InvalidInput(problems)
+        return self._document()
+
+    def _document(self) -> Document:
+        raise NotImplementedError
+
+
+def _problems(builder: Builder[Any]) -> Iterator[Problem]:
+    kind: Any = type(builder)
+    for wanted in _wanted(kind):
+        value = getattr(builder, wanted.name)
+        if not isinstance(value, wanted.kinds) and value not in wanted.words:
+            yield Problem(wanted.name, f"must be {wanted.sentence}, not {kind_of(value)}")
+        elif isinstance(value, str | SecretStr):
+            problem = why_no_text(value if isinstance(value, str) else value.get_secret_value())
+            if problem is not None:
+                yield Problem(wanted.name, problem)
+        elif isinstance(value, Mapping):
+            yield from yaml.unwritable(value, wanted.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an input may be."""
+
+    name: str
+    kinds: tuple[type[Any], ...]
+    words: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        names = (*(_NAMES[kind] for kind in self.kinds), *map(repr, self.words))
+        return " or ".join(names)
+
+
+_NAMES: Mapping[type[Any], str] = {
+    str: "text",
+    NoneType: "None",
+    Mapping: "a mapping",
+    Release: "a Release",
+    Hostname: "a Hostname",
+    IPAddress: "an IPAddress",
+    SecretStr: "a SecretStr",
+}
+
+
+@cache
+def _wanted(builder: type[Any]) -> tuple[_Wanted, ...]:
+    """What each input of a builder may be, from its annotation."""
+    hints = get_type_hints(builder)
+    found = []
+    for each in fields(builder):
+        hint = hints[each.name]
+        if get_origin(hint) is Literal:
+            found.append(_Wanted(each.name, (), get_args(hint)))
+        else:
+            alternatives = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            found.append(_Wanted(each.name, tuple(get_origin(kind) or kind for kind in alternatives), ()))
+    return tuple(found)
