@@ -8,17 +8,21 @@ Conflicts between documents are `istioctl analyze`'s.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import Any
 
-from extcp_manifests import regex, yaml
+from extcp_manifests import http_routes, yaml
 from extcp_manifests.checks import (
     LABEL,
     Findings,
     Found,
     Rule,
+    as_errors,
+    as_warnings,
     below,
+    by_rule,
     check_duration,
     check_labels,
     check_port,
@@ -31,11 +35,26 @@ from extcp_manifests.checks import (
     warning,
 )
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.http_routes import (
+    ANY_NAME,
+    AUTHORITY,
+    HOST,
+    PSEUDO_HEADERS,
+    TOKEN,
+    WORD,
+    check_regex,
+    envoy_format,
+    of_each_route,
+    paired_percents,
+)
 from extcp_manifests.kubernetes import Model
 from extcp_manifests.mesh import path_text
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import Finding, decode, read_schema
 from extcp_manifests.traffic_policy import check_part
+from extcp_manifests.unreachable_routes import UNREACHABLE, unreachable_routes
+
+GROUP = "networking.istio.io"
 
 
 def validate_networking(document: Model | Mapping[str, Any], *, release: Release | str) -> Findings:
@@ -48,31 +67,60 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
         raise InvalidInput([Problem("", "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
     yaml.require_plain(given)
     record = find_release(release)
-    rules = _rules(str(given.get("kind")), record)
-    if not rules:
+    rows = _rows(str(given.get("kind")), record)
+    group = given.get("apiVersion", GROUP)
+    if not rows or not str(group).startswith(GROUP):
         problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
         raise InvalidInput([Problem("kind", problem)])
-    plain, unknown, wrong = _as_admitted(given, record)
-    if wrong:
-        return Findings(errors=wrong, warnings=unknown)
-    found = Findings.of(each for rule in rules for each in rule(plain))
-    return Findings(found.errors, (*unknown, *found.warnings))
+    admitted = _as_admitted(given, record)
+    found = [
+        *as_errors(admitted.wrong, "networking/wrong-value"),
+        *as_warnings(admitted.unknown, "networking/unknown-key"),
+    ]
+    for row in rows:
+        found += _kept(row, by_rule(row.id, row.rule(admitted.plain)), admitted.wrong)
+    return Findings(tuple(found))
 
 
-def _as_admitted(
-    document: Mapping[str, Any], release: Release
-) -> tuple[dict[str, Any], tuple[Problem, ...], tuple[Problem, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Admitted:
     """What the API server hands to the webhook, the keys that it drops, and the values that it refuses."""
+
+    plain: Mapping[str, Any]
+    unknown: Sequence[Problem]
+    wrong: Sequence[Problem]
+
+
+def _as_admitted(document: Mapping[str, Any], release: Release) -> _Admitted:
     schema = read_schema("networking")
     whole = decode(schema, "Networking", document, release)
     spec = decode(schema, f"{document['kind']}Spec", whole.value.get("spec", {}), release)
-    unknown = (*_problems(whole.unknown), *_problems(spec.unknown, "spec"))
-    wrong = (*_problems(whole.errors), *_problems(spec.errors, "spec"))
-    return {**whole.value, "spec": spec.value}, unknown, wrong
+    is_readable = all(each.path != ("spec",) for each in whole.errors)
+    return _Admitted(
+        plain={**whole.value, "spec": spec.value},
+        unknown=[*_problems(whole.unknown), *_problems(spec.unknown, "spec")],
+        wrong=[*_problems(whole.errors), *(_problems(spec.errors, "spec") if is_readable else ())],
+    )
 
 
 def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
     return (Problem(path_text((*place, *each.path)), each.message) for each in findings)
+
+
+def _kept(row: "_Row", found: Iterable[Found], wrong: Sequence[Problem]) -> Iterable[Found]:
+    """Leave out what a rule says of a value that is told already, or because such a value was left out."""
+    if not wrong:
+        return found
+    places = [each.path for each in wrong]
+    for place in (each.path for each in wrong):
+        needed = _NEEDS[row.id].match(place) if row.id in _NEEDS else None
+        if needed:
+            places.append(needed[1])
+    return [each for each in found if not any(_is_within(each.problem.path, place) for place in places)]
+
+
+def _is_within(path: str, place: str) -> bool:
+    return not place or (path.startswith(place) and path[len(place) : len(place) + 1] in ("", ".", "["))
 
 
 def _list(value: Any, key: str) -> Sequence[Any]:
@@ -327,6 +375,9 @@ def _delegate(document: Mapping[str, Any]) -> Iterator[Found]:
         for key in ("gateways", "tls", "tcp"):
             if _list(spec, key):
                 yield error(f"spec.{key}", "must be empty where there are no hosts (a delegate): add hosts")
+        for index, route in enumerate(_list(spec, "http")):
+            if route.get("delegate") is not None:
+                yield error(f"spec.http[{index}].delegate", "must not stand in a delegate: leave it out")
 
 
 def _gateway_names(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -361,13 +412,18 @@ def _hosts(*, sni_names: bool) -> Rule:
             if not known:
                 wrong = True
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
-            if host == "*" and _bound_to_mesh(spec):
-                yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
+            wrong = wrong or (host == "*" and _bound_to_mesh(spec))
         for one, other in () if wrong else combinations(hosts, 2):
             if _matches(one, other):
                 yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
+
+
+def _wildcard_of_the_mesh(document: Mapping[str, Any]) -> Iterator[Found]:
+    for index, host in enumerate(_list(_spec(document), "hosts")):
+        if host == "*" and _bound_to_mesh(_spec(document)):
+            yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
 
 
 _SNI_NAME = re.compile(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
@@ -383,13 +439,9 @@ def _any_route(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
-    spec = _spec(document)
-    is_delegate = not _list(spec, "hosts")
-    for index, route in enumerate(_list(spec, "http")):
+    for index, route in enumerate(_list(_spec(document), "http")):
         place = f"spec.http[{index}]"
         if route.get("delegate") is not None:
-            if is_delegate:
-                yield error(f"{place}.delegate", "must not stand in a delegate: leave it out")
             for key in ("redirect", "route"):
                 if route.get(key) not in (None, []):
                     yield error(f"{place}.{key}", "must not stand beside delegate: leave one out")
@@ -497,13 +549,7 @@ def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Itera
     if match.get("prefix") == "" and not empty_prefix:
         yield error(f"{path}.prefix", "is empty: leave it out, or say what it must begin with")
     if "regex" in match:
-        pattern = str(match["regex"])
-        if not 0 < len(pattern) <= 1024:
-            yield error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
-        try:
-            regex.compiled(pattern)
-        except regex.RegexError as refusal:
-            yield error(f"{path}.regex", f"is {pattern[:80]!r}, but {refusal}")
+        yield from check_regex(f"{path}.regex", str(match["regex"]))
 
 
 def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -513,15 +559,21 @@ def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
             place = f"spec.{kind}[{index}].route"
             for number, entry in enumerate(entries):
                 yield from _destination(f"{place}[{number}]", entry)
-            weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
-            if len(weights) > 1 and sum(weights) == 0:
-                yield error(place, "has several destinations and no weight: give each a weight")
             if route.get("mirror") is not None:
                 yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
             for number, mirror in enumerate(_list(route, "mirrors")):
                 yield from _host_and_port(
                     f"spec.{kind}[{index}].mirrors[{number}].destination", mirror.get("destination") or {}
                 )
+
+
+def _weights(document: Mapping[str, Any]) -> Iterator[Found]:
+    for kind in ("http", "tls", "tcp"):
+        for index, route in enumerate(_list(_spec(document), kind)):
+            weights = [entry.get("weight", 0) for entry in _list(route, "route") if isinstance(entry, Mapping)]
+            if len(weights) > 1 and sum(weights) == 0:
+                problem = "has several destinations and no weight: give each a weight"
+                yield error(f"spec.{kind}[{index}].route", problem)
 
 
 def _destination(place: str, entry: Any) -> Iterator[Found]:
@@ -704,58 +756,199 @@ def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 # ------------------------------------------------------------------------------------------------------------ the rules
+_LATER_RETRIES = ("reset-before-request", "http3-post-connect-failure")
 
-_RULES: tuple[tuple[str, str, str, Rule], ...] = (
-    ("Gateway", "1.15", "1.31", _name),
-    ("Gateway", "1.15", "1.31", _any_server),
-    ("Gateway", "1.15", "1.31", _port_names),
-    ("Gateway", "1.15", "1.31", _server_hosts),
-    ("Gateway", "1.17", "1.31", _wildcards),  # istio 1.17.8
-    ("Gateway", "1.15", "1.19", _server_ports(unless_zero=True)),  # istio 1.19.10
-    ("Gateway", "1.20", "1.31", _server_ports(unless_zero=False)),  # istio 1.20.8
-    ("Gateway", "1.20", "1.31", _target_ports),  # istio 1.20.8
-    ("Gateway", "1.15", "1.31", _binds),
-    ("Gateway", "1.15", "1.31", _protocol_and_tls),
-    ("Gateway", "1.15", "1.26", _tls_modes()),
-    ("Gateway", "1.27", "1.31", _tls_modes(names=("credentialNames", "tlsCertificates"))),  # istio 1.27.9
-    ("Gateway", "1.15", "1.31", _ciphers),
-    ("Gateway", "1.27", "1.31", _one_certificate_source),  # istio 1.27.9
-    ("Gateway", "1.22", "1.31", _revocation),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _delegate),
-    ("VirtualService", "1.15", "1.31", _gateway_names),
-    ("VirtualService", "1.15", "1.21", _hosts(sni_names=False)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _hosts(sni_names=True)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _any_route),
-    ("VirtualService", "1.15", "1.31", _http_routes),
-    ("VirtualService", "1.20", "1.31", _mirrors),  # istio 1.20.8
-    ("VirtualService", "1.15", "1.31", _mirror_percentages),
-    ("VirtualService", "1.15", "1.31", _one_authority),
-    ("VirtualService", "1.15", "1.21", _claims(beside_mesh=True)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _claims(beside_mesh=False)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _match_requests),
-    ("VirtualService", "1.15", "1.31", _destinations),
-    ("VirtualService", "1.15", "1.21", _tls_routes(sni_names=False)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _tls_routes(sni_names=True)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _tcp_routes),
-    ("VirtualService", "1.15", "1.31", _export_to),
-    ("DestinationRule", "1.15", "1.31", _rule_host),
-    ("DestinationRule", "1.15", "1.20", _not_empty(*_POLICY)),
-    ("DestinationRule", "1.21", "1.26", _not_empty(*_POLICY, "proxyProtocol")),  # istio 1.21.6
-    ("DestinationRule", "1.27", "1.31", _not_empty(*_POLICY, "proxyProtocol", "retryBudget")),  # istio 1.27.9
-    ("DestinationRule", "1.21", "1.31", _exclusive_tunnel),  # istio 1.21.6
-    ("DestinationRule", "1.15", "1.31", _port_settings),
-    ("DestinationRule", "1.15", "1.31", _failover_without_detection),
-    ("DestinationRule", "1.15", "1.31", _tunnels),
-    ("DestinationRule", "1.26", "1.31", _secrets_of_others),  # istio 1.26.8
-    ("DestinationRule", "1.15", "1.31", _subsets),
-    ("DestinationRule", "1.22", "1.31", _subset_names),  # istio 1.22.8
-    ("DestinationRule", "1.15", "1.31", _workload_selector),
-    ("DestinationRule", "1.15", "1.31", _export_to),
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A rule of a kind, with its id and the first and the last release that has it."""
+
+    kind: str
+    id: str
+    rule: Rule
+    since: str = "1.15"
+    until: str = "1.31"
+
+
+_RULES = (
+    _Row("Gateway", "networking/name", _name),
+    _Row("Gateway", "networking/servers", _any_server),
+    _Row("Gateway", "networking/port", _port_names),
+    _Row("Gateway", "networking/hosts", _server_hosts),
+    _Row("Gateway", "networking/hosts", _wildcards, since="1.17"),  # istio 1.17.8
+    _Row("Gateway", "networking/port", _server_ports(unless_zero=True), until="1.19"),  # istio 1.19.10
+    _Row("Gateway", "networking/port", _server_ports(unless_zero=False), since="1.20"),  # istio 1.20.8
+    _Row("Gateway", "networking/port", _target_ports, since="1.20"),  # istio 1.20.8
+    _Row("Gateway", "networking/bind", _binds),
+    _Row("Gateway", "networking/tls", _protocol_and_tls),
+    _Row("Gateway", "networking/tls", _tls_modes(), until="1.26"),
+    _Row(
+        "Gateway", "networking/tls", _tls_modes(names=("credentialNames", "tlsCertificates")), since="1.27"
+    ),  # istio 1.27.9
+    _Row("Gateway", "networking/ciphers", _ciphers),
+    _Row("Gateway", "networking/tls", _one_certificate_source, since="1.27"),  # istio 1.27.9
+    _Row("Gateway", "networking/tls", _revocation, since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/delegate", _delegate),
+    _Row("VirtualService", "networking/gateways", _gateway_names),
+    _Row("VirtualService", "networking/hosts", _hosts(sni_names=False), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/hosts", _hosts(sni_names=True), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/wildcard-host", _wildcard_of_the_mesh),
+    _Row("VirtualService", "networking/no-route", _any_route),
+    _Row("VirtualService", "networking/routes", _http_routes),
+    _Row("VirtualService", "networking/fault", of_each_route(http_routes.fault, "fault")),
+    _Row("VirtualService", "networking/retries", of_each_route(http_routes.retries(), "retries"), until="1.22"),
+    _Row(
+        "VirtualService",
+        "networking/retries",
+        of_each_route(http_routes.retries(*_LATER_RETRIES), "retries"),
+        since="1.23",  # istio 1.23.6
+        until="1.25",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/retries",
+        of_each_route(http_routes.retries(*_LATER_RETRIES, with_backoff=True), "retries"),
+        since="1.26",  # istio 1.26.8
+    ),
+    _Row("VirtualService", "networking/redirect", of_each_route(http_routes.redirect(prefixes=False)), until="1.30"),
+    _Row(
+        "VirtualService",
+        "networking/redirect",
+        of_each_route(http_routes.redirect(prefixes=True)),
+        since="1.31",  # branch release-1.31
+    ),
+    _Row("VirtualService", "networking/rewrite", of_each_route(http_routes.rewrite_of_a_text, "rewrite"), until="1.18"),
+    _Row(
+        "VirtualService",
+        "networking/rewrite",
+        of_each_route(http_routes.rewrite, "rewrite"),
+        since="1.19",  # istio 1.19.10
+    ),
+    _Row("VirtualService", "networking/direct-response", of_each_route(http_routes.direct_response, "directResponse")),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=ANY_NAME), "corsPolicy"),
+        until="1.22",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=WORD), "corsPolicy"),
+        since="1.23",  # istio 1.23.6
+        until="1.23",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=TOKEN), "corsPolicy"),
+        since="1.24",  # istio 1.24.6
+        until="1.25",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors("*", header=TOKEN), "corsPolicy"),
+        since="1.26",  # istio 1.26.8
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.header_matches(header=WORD)),
+        since="1.23",  # istio 1.23.6
+        until="1.23",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.header_matches(*PSEUDO_HEADERS, header=TOKEN)),
+        since="1.24",  # istio 1.24.6
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(paired_percents, of_a_destination=HOST)),
+        until="1.15",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=HOST)),
+        since="1.16",  # istio 1.16.7
+        until="1.20",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=AUTHORITY)),
+        since="1.21",  # istio 1.21.6
+    ),
+    _Row("VirtualService", "networking/mirrors", _mirrors, since="1.20"),  # istio 1.20.8
+    _Row("VirtualService", "networking/mirrors", _mirror_percentages),
+    _Row("VirtualService", "networking/mirrors", of_each_route(http_routes.mirror_percent)),
+    _Row("VirtualService", "networking/headers", _one_authority),
+    _Row("VirtualService", "networking/claims", _claims(beside_mesh=True), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/claims", _claims(beside_mesh=False), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/match", _match_requests),
+    _Row("VirtualService", "networking/destinations", _destinations),
+    _Row("VirtualService", "networking/weights", _weights),
+    _Row("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=False), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=True), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/routes", _tcp_routes),
+    _Row("VirtualService", "networking/export-to", _export_to),
+    _Row("VirtualService", UNREACHABLE, unreachable_routes(with_matches=False), until="1.26"),
+    _Row("VirtualService", UNREACHABLE, unreachable_routes(with_matches=True), since="1.27"),  # istio 1.27.9
+    _Row("DestinationRule", "networking/hosts", _rule_host),
+    _Row("DestinationRule", "networking/empty-policy", _not_empty(*_POLICY), until="1.20"),
+    _Row(
+        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol"), since="1.21", until="1.26"
+    ),  # istio 1.21.6
+    _Row(
+        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol", "retryBudget"), since="1.27"
+    ),  # istio 1.27.9
+    _Row("DestinationRule", "networking/traffic-policy", _exclusive_tunnel, since="1.21"),  # istio 1.21.6
+    _Row("DestinationRule", "networking/empty-policy", _port_settings),
+    _Row("DestinationRule", "networking/failover", _failover_without_detection),
+    _Row("DestinationRule", "networking/traffic-policy", _tunnels),
+    _Row("DestinationRule", "networking/secret-of-others", _secrets_of_others, since="1.26"),  # istio 1.26.8
+    _Row("DestinationRule", "networking/subsets", _subsets),
+    _Row("DestinationRule", "networking/subsets", _subset_names, since="1.22"),  # istio 1.22.8
+    _Row("DestinationRule", "networking/workload-selector", _workload_selector),
+    _Row("DestinationRule", "networking/export-to", _export_to),
 )
-"""Each rule with the kind it is for, and the first and the last release that has it."""
+
+
+_NEEDS: Mapping[str, re.Pattern[str]] = {
+    rule: re.compile(pattern)
+    for rule, pattern in {
+        "networking/servers": r"(spec)\.servers\b",
+        "networking/tls": r"(spec\.servers\[\d+\])\.(?:port\.protocol|tls\.(?:mode|credentialNames?|tlsCertifi\w+))\b",
+        "networking/ciphers": r"(spec\.servers\[\d+\]\.tls)\.(?:minProtocolVersion|cipherSuites)\b",
+        "networking/delegate": r"(spec)\.hosts\b",
+        "networking/wildcard-host": r"(spec)\.gateways\b",
+        "networking/no-route": r"(spec)\.(?:http|tls|tcp)\b",
+        "networking/routes": r"(spec\.http\[\d+\])\.(?:route|redirect|directResponse|delegate)$",
+        "networking/redirect": r"(spec\.http\[\d+\]\.redirect)\.\w+$",
+        "networking/rewrite": r"(spec\.http\[\d+\]\.rewrite)\.\w+",
+        "networking/cors": r"(spec\.http\[\d+\]\.corsPolicy\.allowOrigins\[\d+\])\.\w+$",
+        "networking/claims": r"(spec)\.gateways\b",
+        "networking/weights": r"(spec\.\w+\[\d+\]\.route)\[\d+\](?:\.weight)?$",
+        "networking/sni-hosts": r"(spec)\.(?:hosts|gateways)\b",
+        UNREACHABLE: r"(spec)\.(?:(?:http|tls|tcp)(?:\[\d+\])?$|.*\.match\b)",
+        "networking/empty-policy": r"(spec\..*(?:trafficPolicy|portLevelSettings\[\d+\]))\.\w+$",
+        "networking/traffic-policy": r"(spec\..*(?:\.tls|\.(?:distribute|failover)\[\d+\]))\.(?:mode|from|to)\b",
+        "networking/failover": r"(spec\..*(?:trafficPolicy|portLevelSettings\[\d+\]))\.outlierDetection$",
+        "networking/secret-of-others": r"()metadata\.namespace$",
+        "networking/workload-selector": r"()metadata\.namespace$",
+    }.items()
+}
+"""The values that a rule cannot do without. Where the place of a wrong value matches, what the rule says of the first
+group, or of anything if that is empty, is not told, since the rule saw a document without that value."""
 
 
 @cache
-def _rules(kind: str, release: Release) -> tuple[Rule, ...]:
-    rules = [rule for of, since, until, rule in _RULES if of == kind and in_release(since, until, release)]
-    return (*rules, *([_parts(release)] if kind == "DestinationRule" else []))
+def _rows(kind: str, release: Release) -> tuple[_Row, ...]:
+    rows = [row for row in _RULES if row.kind == kind and in_release(row.since, row.until, release)]
+    if kind == "DestinationRule":
+        rows.append(_Row(kind, "networking/traffic-policy", _parts(release)))
+    return tuple(rows)
