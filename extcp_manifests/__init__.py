@@ -9,11 +9,12 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, merge, yaml, patch, compose, schema, checks, agreement, traffic_policy, mesh_defaults,
-                mesh_validation, mesh, preview, mesh_networks, networking_validation, operator_validation
+    functions   injection, regex, merge, yaml, patch, compose, schema, rule_ids, checks, document_kinds, told_release,
+                agreement, traffic_policy, mesh_defaults, mesh_validation, mesh, preview, mesh_networks,
+                unreachable_routes, http_routes, networking_validation, operator_validation
     knowledge   exposure
     composition builders
-    input       inputs, topology, credentials, validation, difference
+    input       inputs, topology, credentials, validation, reports, difference
     outcome     step, commands, runbook, output, kustomize, plan, gitops, krm,
                 exec_plugin
     edge        schemas (tables), cli, testing (a pytest plugin)

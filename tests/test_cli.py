@@ -254,7 +254,16 @@ MESH = ROOT / "examples/mesh_config"
 
 def test_merge_mesh_explains() -> None:
     """Each value of both mesh configs, who set it, and what it beats."""
-    done = run("merge-mesh", "--shared", MESH / "admin.yaml", "--local", MESH / "operator.yaml", "--explain")
+    done = run(
+        "merge-mesh",
+        "--shared",
+        MESH / "admin.yaml",
+        "--local",
+        MESH / "operator.yaml",
+        "--release",
+        "1.31",
+        "--explain",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split("  ") for line in done.stdout.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
@@ -278,7 +287,7 @@ def test_merge_mesh_prints_the_effective_config() -> None:
 
 def test_merge_mesh_refuses_and_emulates() -> None:
     """A broken source is refused; with --emulate its remains are shown, and still the exit code is 1."""
-    words = ("merge-mesh", "--shared", MESH / "admin.yaml", "--local", "-")
+    words = ("merge-mesh", "--release", "1.31", "--shared", MESH / "admin.yaml", "--local", "-")
     problem = "local:1: rootNamespace: must be text, not the number 5: put it in quotes\n"
     done = run(*words, stdin="rootNamespace: 5\n")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
@@ -302,7 +311,7 @@ spec:
 def test_patch(tmp_path: Path) -> None:
     """Rendered manifests come back with the overlays of our own IstioOperator, or the change as kustomize patches."""
     plan(load(GUIDE)).write(tmp_path)
-    words = ("patch", "--overlays", tmp_path / "external/external-istiod.yaml")
+    words = ("patch", "--release", "1.31", "--overlays", tmp_path / "external/external-istiod.yaml")
     done = run(*words, "-", stdin=DEPLOYMENT)
     assert (done.returncode, done.stderr) == (0, "")
     pod = yaml.load(done.stdout)["spec"]["template"]["spec"]
@@ -355,10 +364,15 @@ def test_compose_preview() -> None:
 
 
 def test_validate_our_own_files(tmp_path: Path) -> None:
-    """All that generate writes passes, other kinds and Helm values included."""
+    """All that generate writes passes, the whole folder at once; the last line says what was looked at."""
     plan(load(GUIDE)).write(tmp_path)
-    done = run("validate", "--release", "1.24", *sorted(tmp_path.rglob("*.yaml")))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run("validate", "--release", "1.24", tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == (
+        "Checked 14 documents by the rules of Istio 1.24: 0 errors, 0 warnings; "
+        "skipped 15 (5 Namespace, 2 ServiceAccount, 4 Service, 4 Deployment); the release is the one asked for\n"
+    )
+    assert run("validate", "--release", "1.24", "--strict", tmp_path).returncode == 1
 
 
 WRONG = """\
@@ -374,6 +388,7 @@ kind: IstioOperator
 metadata: {name: op}
 spec: {meshConfig: {fooBar: 1}}
 ---
+apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio}
 data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{address: x_y, port: 1}]}}"}
@@ -384,14 +399,18 @@ data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{add
 def test_validate_wrong_files(form: str) -> None:
     """Every finding of every document is told, as lines, JSON or SARIF; errors make the exit code 1."""
     done = run("validate", "--release", "1.24", "--format", form, "-", stdin=WRONG)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Checked 3 documents by the rules of Istio 1.24: 3 errors, 1 warning; skipped 1 (1 Secret); "
+        "the release is the one asked for\n",
+    )
     host = "is 'short', which no client can name: use a host name with a dot, an IPv4 address or '*'"
     if form == "text":
         assert done.stdout.splitlines() == [
-            f"- Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
-            "- IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
-            "- ConfigMap istio error: data.mesh.connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
-            "- ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
+            f"<stdin>:4 Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
+            "<stdin>:11 IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
+            "<stdin>:16 ConfigMap istio error: data.mesh.connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
+            "<stdin>:16 ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
             "which is neither an IP address nor a host name: correct it",
         ]
         return
@@ -408,7 +427,7 @@ def test_validate_a_topology() -> None:
     done = run("validate", "-", stdin=text.replace("network: network2", "network: a/b"))
     assert done.returncode == 1
     assert done.stdout.startswith(
-        "- ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
     )
 
 
@@ -416,7 +435,7 @@ def test_validate_broken_files() -> None:
     """A text that is no YAML is an error of the file."""
     done = run("validate", "-", stdin="a: [\n")
     assert done.returncode == 1
-    assert done.stdout == "-:2 error: not YAML: did not find expected node content\n"
+    assert done.stdout == "<stdin>:2 error: not YAML: did not find expected node content\n"
 
 
 def test_releases() -> None:
