@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from extcp_manifests.checks import Found, at, by_rule, error, items_of, text_of, warning
-from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, likely_group
+from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
+from extcp_manifests.kubernetes import document_name
 
 Document = Mapping[str, Any]
 Rule = Callable[[Document, "_Set"], Iterator[Found]]
@@ -33,6 +34,11 @@ class _Set:
         self.firsts: dict[str, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
+        self.addresses: dict[str, Document] = {}
+        for document in documents:
+            address = at(document, "spec", "address")
+            if isinstance(address, str) and document.get("kind") == "ExternalControlPlane":
+                self.addresses.setdefault(address, document)
         self.gateways = {
             f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
             for each in documents
@@ -109,6 +115,15 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
         yield error("metadata.name", f"stands twice, as {versions}, and the last one wins: leave one out")
 
 
+def _address(document: Document, every: _Set) -> Iterator[Found]:
+    """Two control planes behind one address; the first one would get the requests of both."""
+    address = at(document, "spec", "address")
+    first = every.addresses.get(address, document) if isinstance(address, str) else document
+    if first is not document and at(first, "metadata", "name") != at(document, "metadata", "name"):
+        problem = f"is {address!r}, where {document_name(first)} is already: give each control plane its own address"
+        yield error("spec.address", problem)
+
+
 def _identity(document: Document) -> str:
     group = likely_group(document)
     names = [at(document, "metadata", key) for key in ("namespace", "name")]
@@ -124,6 +139,7 @@ _RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {
         ("agreement/gateway", _gateways_of_routes),
     ),
     (NETWORKING, "DestinationRule"): (("agreement/twice", _twice), ("agreement/host", _host_of_a_rule)),
+    (OURS, "ExternalControlPlane"): (("agreement/shared-address", _address),),
     (CORE, "Secret"): (("agreement/secret-name", _name_of_a_secret),),
 }
 """The rules for each kind of a group, with their ids."""

@@ -86,20 +86,22 @@ def doubts(path: str) -> list[Problem]:
     variables = decode_url(path) if "://" in path else decode(path)
     segments = _path_of(path).removesuffix("/").split("/", 2)
     keys = [key for key, _ in _pairs(segments[2])] if len(segments) == 3 else []
-    problems = []
+    problems: list[Problem] = []
+    told: set[str] = set(_VARIABLES)
     for key, variable in _VARIABLES.items():
         if variable not in variables:
             wrong = next((each for each in keys if each.lower() in _MISSPELT[key]), None)
             hint = f"write {key}/NAME instead of {wrong}/" if wrong else f"write it as in {_EXAMPLE}"
+            told.add(wrong or key)
             problems.append(Problem("", f"tells no {_MEANINGS[key]}, which istiod then does not know: {hint}"))
         elif not variables[variable]:
             problems.append(Problem("", f"tells an empty {_MEANINGS[key]}: write it as in {_EXAMPLE}"))
     for key in keys:
-        if key and key not in _VARIABLES:
-            near = next((name for name, others in _MISSPELT.items() if key.lower() in others), None)
-            hint = f": did you mean {near!r}?" if near else ": leave it out if that is not meant"
-            problem = f"has the key {key!r}, which istiod makes the variable {go_upper(key)!r}"
-            problems.append(Problem("", problem + hint))
+        if key and key not in told:
+            problem = (
+                f"has the key {key!r}, which istiod makes the variable {go_upper(key)!r}: leave it out if not meant"
+            )
+            problems.append(Problem("", problem))
     return problems
 
 

@@ -67,19 +67,21 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
         raise InvalidInput([Problem("", "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
     yaml.require_plain(given)
     record = find_release(release)
-    rows = _rows(str(given.get("kind")), record)
-    group = given.get("apiVersion", GROUP)
-    if not rows or not str(group).startswith(GROUP):
+    version = given.get("apiVersion")
+    is_other = isinstance(version, str) and version.rpartition("/")[0] != GROUP
+    if is_other or not _rows(str(given.get("kind")), record):
         problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
         raise InvalidInput([Problem("kind", problem)])
-    admitted = _as_admitted(given, record)
-    found = [
-        *as_errors(admitted.wrong, "networking/wrong-value"),
-        *as_warnings(admitted.unknown, "networking/unknown-key"),
-    ]
-    for row in rows:
-        found += _kept(row, by_rule(row.id, row.rule(admitted.plain)), admitted.wrong)
-    return Findings(tuple(found))
+    return Findings(tuple(check_networking(given, record)))
+
+
+def check_networking(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Do the same for a mapping of one of the kinds that is known to be plain data, as all that YAML gives."""
+    admitted = _as_admitted(document, release)
+    yield from as_errors(admitted.wrong, "networking/wrong-value")
+    yield from as_warnings(admitted.unknown, "networking/unknown-key")
+    for row in _rows(document["kind"], release):
+        yield from _kept(row, by_rule(row.id, row.rule(admitted.plain)), admitted.wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,14 @@ class _Admitted:
 
 def _as_admitted(document: Mapping[str, Any], release: Release) -> _Admitted:
     schema = read_schema("networking")
-    whole = decode(schema, "Networking", document, release)
-    spec = decode(schema, f"{document['kind']}Spec", whole.value.get("spec", {}), release)
-    is_readable = all(each.path != ("spec",) for each in whole.errors)
+    given = document.get("spec")
+    is_readable = isinstance(given, Mapping)
+    whole = decode(schema, "Networking", {**document, "spec": {}} if is_readable else document, release)
+    spec = decode(schema, f"{document['kind']}Spec", given if is_readable else {}, release)
     return _Admitted(
         plain={**whole.value, "spec": spec.value},
         unknown=[*_problems(whole.unknown), *_problems(spec.unknown, "spec")],
-        wrong=[*_problems(whole.errors), *(_problems(spec.errors, "spec") if is_readable else ())],
+        wrong=[*_problems(whole.errors), *(_problems(spec.errors, "spec") if is_readable or given is None else ())],
     )
 
 

@@ -140,7 +140,7 @@ RULES: Mapping[str, About] = {
     "agreement/secret-name": About("A Secret under a name that istiod does not mount.", "Give it the name."),
     "agreement/twice": About("A document that stands twice.", "Leave one out."),
     "agreement/shared-address": About(
-        "Two control planes behind one IP address, which one gateway cannot tell apart.",
-        "Give each its own address or gateway, or use host names.",
+        "Two control planes behind one address, which one gateway cannot tell apart.",
+        "Give each control plane its own address.",
     ),
 }

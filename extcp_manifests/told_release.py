@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.checks import at, items_of, mapping_of
+from extcp_manifests.checks import at, items_of, mapping_of, text_of
 from extcp_manifests.document_kinds import INSTALL, OURS, likely_group
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.release import RELEASES
@@ -23,11 +24,8 @@ class Told:
 
 def told_release(document: Mapping[str, Any]) -> Told | None:
     """Return the release that a document tells, or None; the first place that tells one counts."""
-    group, kind = likely_group(document), document.get("kind")
     is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
-    for teller in _TELLERS:
-        if teller.group not in (group, _ANY) or teller.kind not in (kind, _ANY):
-            continue
+    for teller in _tellers(likely_group(document), text_of(document.get("kind"))):
         if teller.part_of_istio and not is_istio:
             continue
         for path, value in _values(document, teller.path):
@@ -84,6 +82,12 @@ _TELLERS = (
     # Any project may use this label; istio 1.24.6: charts set part-of to istio beside it.
     _Teller(_ANY, _ANY, ("metadata", "labels", "app.kubernetes.io/version"), part_of_istio=True),
 )
+
+
+@lru_cache(maxsize=256)
+def _tellers(group: str, kind: str) -> tuple[_Teller, ...]:
+    """Return the places that may tell the release in a document of a kind."""
+    return tuple(each for each in _TELLERS if each.group in (group, _ANY) and each.kind in (kind, _ANY))
 
 
 def _values(document: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -28,7 +28,7 @@ from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, chec
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kubernetes import document_name
 from extcp_manifests.mesh_networks import choose_mesh_networks
-from extcp_manifests.networking_validation import validate_networking
+from extcp_manifests.networking_validation import check_networking
 from extcp_manifests.operator_validation import mesh_config_at, moved, validate_operator
 from extcp_manifests.release import RELEASES, Release, find_release
 from extcp_manifests.told_release import Told, told_release
@@ -117,8 +117,14 @@ def validate_texts(texts: Mapping[str, str | bytes], *, release: Release | str |
 def validate_documents(
     documents: Iterable[Any], *, release: Release | str | None = None
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
-    """Yield what is to say of plain documents: each finding with its document and its level."""
-    entries = [entry for number, document in enumerate(documents) for entry in _entries(document, number)]
+    """Yield what is to say of plain documents: each finding with its document and its level.
+
+    Raises InvalidInput for an unknown release, and for data that YAML cannot hold.
+    """
+    given = list(documents)
+    for document in given:
+        yaml.require_plain(document)
+    entries = [entry for number, document in enumerate(given) for entry in _entries(document, number)]
     rules = _Rules.of(entries, release)
     for entry, found in _found(entries, rules):
         document = entry.document if isinstance(entry.document, Mapping) else {}
@@ -185,8 +191,6 @@ def _why_skipped(document: Any) -> str | None:
         data = document.get("data")
         is_other = likely_group(document) == CORE and not _MESH_KEYS & mapping_of(data).keys()
         return "ConfigMap without mesh config" if is_other and isinstance(data, Mapping | None) else None
-    if any(check_identity(document, _NEWEST)):
-        return None
     kind = document.get("kind")
     if kind is None or kind == "":
         return "without a kind"
@@ -374,12 +378,16 @@ _Check = Callable[[Mapping[str, Any], Release], Iterable[Found]]
 
 
 def _operator(document: Mapping[str, Any], release: Release) -> Iterable[Found]:
-    return validate_operator(document, release=release).found
+    return validate_operator(_without_version(document), release=release).found
 
 
 def _networking(document: Mapping[str, Any], release: Release) -> Iterable[Found]:
-    known = {key: value for key, value in document.items() if key != "apiVersion"}  # told by check_identity
-    return validate_networking(known, release=release).found
+    return check_networking(_without_version(document), release)
+
+
+def _without_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out apiVersion, of which check_identity tells everything."""
+    return {key: value for key, value in document.items() if key != "apiVersion"}
 
 
 def _config_map(document: Mapping[str, Any], release: Release) -> Iterator[Found]:

@@ -409,7 +409,8 @@ def test_validate_wrong_files(form: str) -> None:
         assert done.stdout.splitlines() == [
             f"<stdin>:4 Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
             "<stdin>:11 IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
-            "<stdin>:16 ConfigMap istio error: data.mesh.connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
+            "<stdin>:16 ConfigMap istio error: data.mesh.connectTimeout: is '0s': "
+            "use whole milliseconds from 1ms to 1h",
             "<stdin>:16 ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
             "which is neither an IP address nor a host name: correct it",
         ]
