@@ -206,7 +206,7 @@ def why_unreadable(path: str, value: Any) -> str | None:
         return None
     if len(pieces) == 1 and isinstance(value, str) and value and not _reads_as_map(value):
         return None
-    return f"{path!r} makes the {pieces[0]} what is not text, and istioctl cannot read the object then: leave it alone"
+    return f"{path!r} leaves the object without a readable {pieces[0]}, at which istioctl stops: leave it alone"
 
 
 _NEEDED_TEXTS = ("kind", "apiVersion")

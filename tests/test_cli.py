@@ -249,6 +249,28 @@ def test_schema() -> None:
     assert json.loads(run("schema").stdout) == schema()
 
 
+@pytest.mark.parametrize(
+    ("path", "output", "told"),
+    [
+        (
+            "/inject",
+            "",
+            "tells no cluster, which istiod then does not know: write it as in /inject/cluster/NAME/net/NAME\n"
+            "tells no network, which istiod then does not know: write it as in /inject/cluster/NAME/net/NAME\n",
+        ),
+        (
+            "/inject/cluster/a/network/b",
+            "ISTIO_META_CLUSTER_ID=a\nNETWORK=b\n",
+            "tells no network, which istiod then does not know: write net/NAME instead of network/\n",
+        ),
+    ],
+)
+def test_inject_decode_of_too_little(path: str, output: str, told: str) -> None:
+    """A path that does not tell both cluster and network is told of, and makes the exit code 1."""
+    done = run("inject", "decode", path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, output, told)
+
+
 MESH = ROOT / "examples/mesh_config"
 
 
@@ -429,6 +451,68 @@ def test_validate_a_topology() -> None:
     assert done.returncode == 1
     assert done.stdout.startswith(
         "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+    )
+
+
+GATEWAY = "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {servers: []}}\n"
+
+
+def test_validate_folders(tmp_path: Path) -> None:
+    """Of a folder all YAML and JSON files are read, in order, but what is hidden and our own listing; links end."""
+    for name in ("b/z.yml", "b/a.json", "a.yaml", ".git/x.yaml", ".extcp-manifests.json", "b/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(GATEWAY)
+    (tmp_path / "b/loop").symlink_to(tmp_path)
+    done = run("validate", "--release", "1.30", ".", "a.yaml", cwd=tmp_path)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a.yaml", "b/a.json", "b/z.yml"]
+    assert done.stderr == (
+        "Checked 3 documents by the rules of Istio 1.30: 3 errors, 0 warnings; the release is the one asked for\n"
+    )
+
+
+def test_validate_an_empty_folder(tmp_path: Path) -> None:
+    """A folder without anything to check is an error."""
+    done = run("validate", ".", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ".: has no file .yaml or .yml or .json: name another folder\n"
+
+
+def test_validate_nothing() -> None:
+    """Empty standard input is an error, since what should have written it may have failed."""
+    done = run("validate", "-")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "<stdin> error: holds no document: give the documents to check, and look whether what wrote it failed\n"
+    )
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
+def test_validate_strictly(words: tuple[str, ...], code: int) -> None:
+    """What was skipped is told, and only with --strict it makes the exit code 1."""
+    done = run("validate", "--release", "1.30", *words, "-", stdin="{apiVersion: apps/v1, kind: Deployment}\n")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == (
+        "Checked 0 documents by the rules of Istio 1.30: 0 errors, 0 warnings; skipped 1 (1 Deployment); "
+        "the release is the one asked for\n"
+    )
+
+
+OPERATOR = "{{apiVersion: install.istio.io/v1alpha1, kind: IstioOperator, spec: {{tag: {}, profile: empty}}}}\n"
+
+
+def test_the_release_that_documents_tell(tmp_path: Path) -> None:
+    """Commands say on standard error which release's rules they use without --release, and why."""
+    (tmp_path / "a.yaml").write_text(OPERATOR.format("1.24.6"))
+    (tmp_path / "b.yaml").write_text(OPERATOR.format("1.27.9"))
+    words = ("compose", "-f", tmp_path / "a.yaml")
+    assert run(*words).stderr == "By the rules of Istio 1.24, told by spec.tag\n"
+    assert run(*words, "--release", "1.26").stderr == ""
+    done = run(*words, "-f", tmp_path / "b.yaml")
+    problem = "the documents tell different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
+    done = run("compose", "-f", "-", stdin="{kind: IstioOperator, spec: {}}")
+    assert done.stderr == (
+        "By the rules of Istio 1.31, the newest, since no document tells one: use --release for another\n"
     )
 
 

@@ -9,18 +9,21 @@ from extcp_manifests.errors import InvalidInput, Problem
 
 
 def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
-    """Read files, folders and standard input, each file once; messages call them by the keys.
+    """Read files, folders and standard input, each file once, whatever leads to it; messages call them by the keys.
 
     Raises InvalidInput for a folder without any YAML or JSON file.
     """
     texts: dict[str, bytes] = {}
+    seen: set[str] = set()
     for argument in arguments:
         if argument == "-":
             texts[STDIN] = text(argument)
-        elif Path(argument).is_dir():
-            texts |= {file: text(file) for file in _files_of(argument)}
-        else:
-            texts[argument] = text(argument)
+            continue
+        for file in _files_of(argument) if Path(argument).is_dir() else [argument]:
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                texts[file] = text(file)
     return texts
 
 
