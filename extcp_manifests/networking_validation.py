@@ -99,11 +99,19 @@ def _as_admitted(document: Mapping[str, Any], release: Release) -> _Admitted:
     is_readable = isinstance(given, Mapping)
     whole = decode(schema, "Networking", {**document, "spec": {}} if is_readable else document, release)
     spec = decode(schema, f"{document['kind']}Spec", given if is_readable else {}, release)
+    plain = {**whole.value, "spec": spec.value}
     return _Admitted(
-        plain={**whole.value, "spec": spec.value},
+        plain=_without_gaps(plain) if whole.errors or spec.errors else plain,
         unknown=[*_problems(whole.unknown), *_problems(spec.unknown, "spec")],
         wrong=[*_problems(whole.errors), *(_problems(spec.errors, "spec") if is_readable or given is None else ())],
     )
+
+
+def _without_gaps(value: Any) -> Any:
+    """Leave out the values of mappings that could not be decoded; items of lists stay, so that the others are found."""
+    if isinstance(value, Mapping):
+        return {key: _without_gaps(item) for key, item in value.items() if item is not None}
+    return [_without_gaps(item) for item in value] if isinstance(value, list) else value
 
 
 def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
@@ -405,18 +413,19 @@ def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[Found]:
 def _hosts(*, sni_names: bool) -> Rule:
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         spec = _spec(document)
-        hosts = [str(host) for host in _list(spec, "hosts")]
+        hosts = _list(spec, "hosts")
         outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
         by_name = outside and any(_list(match, "sniHosts") for _, match in _matches_of(document))
         wrong = False
-        for index, host in enumerate(hosts):
+        for index, host in enumerate(map(str, hosts)):
             known = is_wildcard_domain(host) or is_ip(host)
             known = known or (sni_names and by_name and bool(_SNI_NAME.fullmatch(host)))
             if not known:
                 wrong = True
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
             wrong = wrong or (host == "*" and _bound_to_mesh(spec))
-        for one, other in () if wrong else combinations(hosts, 2):
+        texts = [host for host in hosts if isinstance(host, str)]
+        for one, other in () if wrong else combinations(texts, 2):
             if _matches(one, other):
                 yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
 
@@ -934,6 +943,7 @@ _NEEDS: Mapping[str, re.Pattern[str]] = {
         "networking/redirect": r"(spec\.http\[\d+\]\.redirect)\.\w+$",
         "networking/rewrite": r"(spec\.http\[\d+\]\.rewrite)\.\w+",
         "networking/cors": r"(spec\.http\[\d+\]\.corsPolicy\.allowOrigins\[\d+\])\.\w+$",
+        "networking/export-to": r"(spec\.exportTo)\b",
         "networking/claims": r"(spec)\.gateways\b",
         "networking/weights": r"(spec\.\w+\[\d+\]\.route)\[\d+\](?:\.weight)?$",
         "networking/sni-hosts": r"(spec)\.(?:hosts|gateways)\b",
