@@ -82,6 +82,8 @@ def _check_kind(group: str, kind: Any) -> Iterator[Found]:
         return
     if known and kind is None:
         yield error("kind", f"is missing: write one of {group}, such as {known[0]}", "document/kind")
+    elif known and not isinstance(kind, str):
+        yield error("kind", f"must be text: write one of {group}, such as {known[0]}", "document/kind")
     elif known and kind not in known and not str(kind).endswith("List"):
         near = _nearest(kind, known)
         hint = f"did you mean {near!r}?" if near else f"use {', '.join(sorted(set(known)))}"

@@ -83,7 +83,7 @@ def doubts(path: str) -> list[Problem]:
     From a path without both cluster and network istiod derives too little: pods then get istiod's own defaults. Other
     keys become variables of the proxy, which is rarely meant.
     """
-    variables = decode_url(path) if "://" in path else decode(path)
+    variables = decode(_path_of(path))
     segments = _path_of(path).removesuffix("/").split("/", 2)
     keys = [key for key, _ in _pairs(segments[2])] if len(segments) == 3 else []
     problems: list[Problem] = []
@@ -142,9 +142,14 @@ def decode_url(text: str) -> dict[str, str]:
     return decode(_path_of(text))
 
 
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL rather than the path of a request."""
+    return re.match("[a-z]+://", text) is not None
+
+
 def _path_of(text: str) -> str:
     """Return the path of a request, which for a URL is what kube-apiserver makes of it."""
-    if "://" not in text:
+    if not is_url(text):
         return text
     path = re.sub(r"^[a-z]+://[^/?#]*", "", text)
     return normpath("/" + unquote(re.split("[?#]", path)[0]).lstrip("/"))

@@ -139,6 +139,11 @@ def _list(value: Any, key: str) -> Sequence[Any]:
     return (value or {}).get(key) or () if isinstance(value, Mapping) else ()
 
 
+def _texts(value: Any, key: str) -> list[str]:
+    """The texts of a list of a mapping, without what is not text, which is told elsewhere."""
+    return [item for item in _list(value, key) if isinstance(item, str)]
+
+
 def _spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return document.get("spec") or {}
 
@@ -153,7 +158,7 @@ def _name(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _export_to(document: Mapping[str, Any]) -> Iterator[Found]:
-    entries = [str(entry) for entry in _list(_spec(document), "exportTo")]
+    entries = _texts(_spec(document), "exportTo")
     own = (document.get("metadata") or {}).get("namespace", "")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
@@ -543,8 +548,8 @@ def _match_requests(document: Mapping[str, Any]) -> Iterator[Found]:
                     yield error(f"{path}.{kind}", "has a header without a name: name it")
                 anything = kind == "withoutHeaders" and (each or {}).get("regex") == "*"
                 yield from _string_match(f"{path}.{kind}.{name}", {} if anything else each)
-        for subnet in _list(match, "destinationSubnets"):
-            if not is_subnet(str(subnet)):
+        for subnet in _texts(match, "destinationSubnets"):
+            if not is_subnet(subnet):
                 yield error(
                     f"{path}.destinationSubnets", f"has {subnet!r}, which is no IP address or range: correct it"
                 )
@@ -619,8 +624,8 @@ def _tls_routes(*, sni_names: bool) -> Rule:
             if not _list(route, "route"):
                 yield error(f"{place}.route", "is empty: add a destination")
             for number, match in enumerate(_list(route, "match")):
-                names = [str(name) for name in _list(match, "sniHosts")]
-                if not names:
+                names = _texts(match, "sniHosts")
+                if not _list(match, "sniHosts"):
                     yield error(f"{place}.match[{number}].sniHosts", "is empty: add a host of this VirtualService")
                 for name in names:
                     yield from _sni_host(f"{place}.match[{number}].sniHosts", name, hosts, sni_names and outside)
@@ -763,7 +768,7 @@ def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:
             path = "spec.workloadSelector.matchLabels"
             yield error(path, f"has {key!r}: {value!r}: give each label a key, and leave '*' out")
     own = (".", (document.get("metadata") or {}).get("namespace", ""))
-    if selector is not None and any(entry not in own for entry in _list(_spec(document), "exportTo")):
+    if selector is not None and any(entry not in own for entry in _texts(_spec(document), "exportTo")):
         yield error("spec.exportTo", "must be '.' beside workloadSelector: leave the others out")
 
 
@@ -943,7 +948,6 @@ _NEEDS: Mapping[str, re.Pattern[str]] = {
         "networking/redirect": r"(spec\.http\[\d+\]\.redirect)\.\w+$",
         "networking/rewrite": r"(spec\.http\[\d+\]\.rewrite)\.\w+",
         "networking/cors": r"(spec\.http\[\d+\]\.corsPolicy\.allowOrigins\[\d+\])\.\w+$",
-        "networking/export-to": r"(spec\.exportTo)\b",
         "networking/claims": r"(spec)\.gateways\b",
         "networking/weights": r"(spec\.\w+\[\d+\]\.route)\[\d+\](?:\.weight)?$",
         "networking/sni-hosts": r"(spec)\.(?:hosts|gateways)\b",

@@ -236,5 +236,5 @@ def test_doubts(path: str, told: list[str]) -> None:
 def test_doubts_never_fail(path: str) -> None:
     """There is a doubt about every path that does not tell both cluster and network."""
     told = injection.doubts(path)
-    variables = injection.decode_url(path) if "://" in path else injection.decode(path)
+    variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
     assert told or (variables.get(injection.CLUSTER_ID) and variables.get(injection.NETWORK))

@@ -75,7 +75,7 @@ def decode(path: str) -> None:
 
     What is strange about the path goes to standard error; the exit code is 1 unless it tells both cluster and network.
     """
-    variables = injection.decode_url(path) if "://" in path else injection.decode(path)
+    variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
     for name, value in variables.items():
         click.echo(visible(f"{name}={value}"))
     for problem in injection.doubts(path):
