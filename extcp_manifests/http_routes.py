@@ -1,7 +1,7 @@
 """What istiod's webhook says of the parts of an HTTP route: faults, retries, redirects, rewrites, CORS and headers.
 
 Source: istio 1.15.7 to 1.30.3: pkg/config/validation/{validation,virtualservice,header_value_validator}.go; 1.31:
-branch release-1.31, run.
+branch release-1.31. Both 1.30.3 and 1.31 were run, the others read.
 """
 
 import base64

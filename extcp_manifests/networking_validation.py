@@ -1,7 +1,8 @@
 """What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
-pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. What the API server
+pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read; of VirtualServices 1.30.3 and the
+branch release-1.31 were run too. What the API server
 makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach istiod.
 Conflicts between documents are `istioctl analyze`'s.
 """

@@ -1,7 +1,7 @@
 """Routes of a VirtualService that no request reaches, which istiod's webhook warns of.
 
 Source: istio 1.15.7 to 1.30.3: pkg/config/validation/validation.go: analyzeUnreachableHTTPRules, and the same for TLS
-and TCP, genMatchHTTPRoutes, coveredValidation; run from the branch release-1.31.
+and TCP, genMatchHTTPRoutes, coveredValidation; 1.30.3 and the branch release-1.31 were run, the others read.
 """
 
 import json
