@@ -2,9 +2,9 @@
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
 pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read; of VirtualServices 1.30.3 and the
-branch release-1.31 were run too. What the API server
-makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach istiod.
-Conflicts between documents are `istioctl analyze`'s.
+branch release-1.31 were run too. What the API server makes of a document comes first: keys that the CRD does not know
+never reach istiod, and a wrong type ends it there; here the rules then look at what could be read. Conflicts between
+documents are `istioctl analyze`'s.
 """
 
 import re
