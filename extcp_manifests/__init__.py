@@ -9,12 +9,13 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, yaml, merge, patch, dropped, schema, checks, agreement, traffic_policy, mesh_defaults,
-                mesh_validation, mesh_sources, mesh, compose, preview, mesh_networks, networking_validation,
-                service_ports, external_istiod, operator_validation
+    functions   injection, regex, yaml, merge, patch, dropped, schema, rule_ids, checks, document_kinds, told_release,
+                agreement, traffic_policy, mesh_defaults, mesh_validation, mesh_sources, mesh, compose, preview,
+                mesh_networks, unreachable_routes, http_routes, networking_validation, service_ports, external_istiod,
+                operator_validation
     knowledge   exposure
     composition builders
-    input       inputs, topology, credentials, validation, difference
+    input       inputs, topology, credentials, validation, reports, difference
     outcome     step, commands, made, runbook, locking, listing, exchange, output, kustomize, plan, gitops,
                 krm, exec_plugin
     edge        schemas (tables), cli, testing (a pytest plugin)

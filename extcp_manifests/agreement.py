@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from extcp_manifests.checks import Found, error, warning
+from extcp_manifests.checks import Found, at, by_rule, error, items_of, text_of, warning
+from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
+from extcp_manifests.kubernetes import document_name
 
 Document = Mapping[str, Any]
 Rule = Callable[[Document, "_Set"], Iterator[Found]]
@@ -19,8 +21,8 @@ def check_agreement(documents: Iterable[Document]) -> Iterator[tuple[Document, F
     """Each document that does not fit itself or the others, and what is wrong with it; paths begin in the document."""
     every = _Set([document for document in documents if isinstance(document, Mapping)])
     for document in every.documents:
-        for rule in _RULES.get(str(document.get("kind")), ()):
-            for found in rule(document, every):
+        for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
+            for found in by_rule(rule, check(document, every)):
                 yield document, found
 
 
@@ -32,38 +34,31 @@ class _Set:
         self.firsts: dict[str, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
+        self.addresses: dict[str, Document] = {}
+        for document in documents:
+            address = at(document, "spec", "address")
+            if isinstance(address, str) and document.get("kind") == "ExternalControlPlane":
+                self.addresses.setdefault(address, document)
         self.gateways = {
-            f"{_at(each, 'metadata', 'namespace') or ''}/{_at(each, 'metadata', 'name')}"
+            f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
             for each in documents
-            if each.get("kind") == "Gateway"
+            if each.get("kind") == "Gateway" and likely_group(each) == NETWORKING
         }
 
 
-def _at(document: Document, *path: str) -> Any:
-    """The value at a path, or None where it leads nowhere."""
-    value: Any = document
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
 def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
-    own = _at(document, "metadata", "namespace")
-    components = _at(document, "spec", "components")
+    own = at(document, "metadata", "namespace")
+    components = at(document, "spec", "components")
     gateways = [
-        (f"spec.components.{kind}[{index}].namespace", _at(gateway, "namespace"))
+        (f"spec.components.{kind}[{index}].namespace", at(gateway, "namespace"))
         for kind in ("ingressGateways", "egressGateways")
-        for index, gateway in enumerate(_items(_at(components or {}, kind)))
+        for index, gateway in enumerate(items_of(at(components or {}, kind)))
     ]
-    system = ("spec.values.global.istioNamespace", _at(document, "spec", "values", "global", "istioNamespace"))
+    system = ("spec.values.global.istioNamespace", at(document, "spec", "values", "global", "istioNamespace"))
     for place, namespace in (system, *gateways):
         if own and namespace and namespace != own:
             yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
-    root = _at(document, "spec", "meshConfig", "rootNamespace")
+    root = at(document, "spec", "meshConfig", "rootNamespace")
     if own and root and root != own:
         yield warning("spec.meshConfig.rootNamespace", f"is {root!r}, but metadata.namespace is {own!r}: look twice")
 
@@ -74,7 +69,7 @@ _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.
 def _host_of_istiod(document: Document, place: str, host: Any) -> Iterator[Found]:
     """A Service's host has its namespace; ours stands beside the documents that name it."""
     named = _ISTIOD.fullmatch(host) if isinstance(host, str) else None
-    own = _at(document, "metadata", "namespace")
+    own = at(document, "metadata", "namespace")
     if named and own and named[2] != own:
         problem = f"is {host!r}, but istiod is in this document's namespace {own!r}: write {named[1]}.{own}.svc..."
         yield error(place, problem)
@@ -82,30 +77,32 @@ def _host_of_istiod(document: Document, place: str, host: Any) -> Iterator[Found
 
 def _routes(document: Document, _: _Set) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
-        for number, route in enumerate(_items(_at(document, "spec", kind))):
-            for index, entry in enumerate(_items(_at(route, "route"))):
+        for number, route in enumerate(items_of(at(document, "spec", kind))):
+            for index, entry in enumerate(items_of(at(route, "route"))):
                 place = f"spec.{kind}[{number}].route[{index}].destination.host"
-                yield from _host_of_istiod(document, place, _at(entry, "destination", "host"))
+                yield from _host_of_istiod(document, place, at(entry, "destination", "host"))
 
 
 def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
-    own = _at(document, "metadata", "namespace") or ""
-    for index, gateway in enumerate(_items(_at(document, "spec", "gateways"))):
-        name = gateway if "/" in str(gateway) else f"{own}/{gateway}"
+    own = at(document, "metadata", "namespace") or ""
+    for index, gateway in enumerate(items_of(at(document, "spec", "gateways"))):
+        if not isinstance(gateway, str):
+            continue  # told where the types are looked at
+        name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
             there = ", ".join(sorted(each.rpartition("/")[2] for each in every.gateways)[:5])
             yield error(f"spec.gateways[{index}]", f"is {gateway!r}, which no Gateway here is named; there is {there}")
 
 
 def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
-    yield from _host_of_istiod(document, "spec.host", _at(document, "spec", "host"))
+    yield from _host_of_istiod(document, "spec.host", at(document, "spec", "host"))
 
 
 def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
     """istiod mounts the config cluster's Secret by its name."""
-    is_ours = isinstance(_at(document, "metadata", "annotations", "networking.istio.io/cluster"), str)
-    has_config = any(_at(document, part, "config") is not None for part in ("data", "stringData"))
-    name = _at(document, "metadata", "name")
+    is_ours = isinstance(at(document, "metadata", "annotations", "networking.istio.io/cluster"), str)
+    has_config = any(at(document, part, "config") is not None for part in ("data", "stringData"))
+    name = at(document, "metadata", "name")
     if is_ours and has_config and name != "istio-kubeconfig":
         yield error("metadata.name", f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
 
@@ -118,16 +115,31 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
         yield error("metadata.name", f"stands twice, as {versions}, and the last one wins: leave one out")
 
 
+def _address(document: Document, every: _Set) -> Iterator[Found]:
+    """Two control planes behind one address; the first one would get the requests of both."""
+    address = at(document, "spec", "address")
+    first = every.addresses.get(address, document) if isinstance(address, str) else document
+    if first is not document and at(first, "metadata", "name") != at(document, "metadata", "name"):
+        problem = f"is {address!r}, where {document_name(first)} is already: give each control plane its own address"
+        yield error("spec.address", problem)
+
+
 def _identity(document: Document) -> str:
-    group = str(document.get("apiVersion")).rpartition("/")[0]
-    names = [_at(document, "metadata", key) for key in ("namespace", "name")]
+    group = likely_group(document)
+    names = [at(document, "metadata", key) for key in ("namespace", "name")]
     return repr((group, document.get("kind"), *names))
 
 
-_RULES: Mapping[str, tuple[Rule, ...]] = {
-    "IstioOperator": (_namespaces_of_an_operator,),
-    "Gateway": (_twice,),
-    "VirtualService": (_twice, _routes, _gateways_of_routes),
-    "DestinationRule": (_twice, _host_of_a_rule),
-    "Secret": (_name_of_a_secret,),
+_RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {
+    (INSTALL, "IstioOperator"): (("agreement/namespace", _namespaces_of_an_operator),),
+    (NETWORKING, "Gateway"): (("agreement/twice", _twice),),
+    (NETWORKING, "VirtualService"): (
+        ("agreement/twice", _twice),
+        ("agreement/host", _routes),
+        ("agreement/gateway", _gateways_of_routes),
+    ),
+    (NETWORKING, "DestinationRule"): (("agreement/twice", _twice), ("agreement/host", _host_of_a_rule)),
+    (OURS, "ExternalControlPlane"): (("agreement/shared-address", _address),),
+    (CORE, "Secret"): (("agreement/secret-name", _name_of_a_secret),),
 }
+"""The rules for each kind of a group, with their ids."""

@@ -5,10 +5,10 @@ pkg/config/labels/instance.go.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, Literal
 
 from extcp_manifests.errors import Problem
 from extcp_manifests.release import RELEASES, Release
@@ -21,33 +21,58 @@ class Found:
 
     problem: Problem
     is_warning: bool = False
+    rule: str = ""
+    """The id of the rule in `rule_ids.RULES`; whoever runs a rule sets it, so that the rule need not."""
+
+    @property
+    def level(self) -> "Level":
+        return "warning" if self.is_warning else "error"
 
 
-def error(path: str, message: str) -> Found:
+Level = Literal["error", "warning"]
+
+
+def error(path: str, message: str, rule: str = "") -> Found:
     """What Istio refuses."""
-    return Found(Problem(path, message))
+    return Found(Problem(path, message), rule=rule)
 
 
-def warning(path: str, message: str) -> Found:
+def warning(path: str, message: str, rule: str = "") -> Found:
     """What Istio takes, and tells or ignores."""
-    return Found(Problem(path, message), is_warning=True)
+    return Found(Problem(path, message), is_warning=True, rule=rule)
+
+
+def as_errors(problems: Iterable[Problem], rule: str) -> Iterator[Found]:
+    """Give problems that others found as errors of a rule."""
+    for problem in problems:
+        yield Found(problem, rule=rule)
+
+
+def as_warnings(problems: Iterable[Problem], rule: str) -> Iterator[Found]:
+    """Give problems that others found as warnings of a rule."""
+    for problem in problems:
+        yield Found(problem, is_warning=True, rule=rule)
+
+
+def by_rule(rule: str, found: Iterable[Found]) -> Iterator[Found]:
+    """Give the same findings with the id of their rule, where they have none of their own."""
+    for each in found:
+        yield each if each.rule else replace(each, rule=rule)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What is wrong, and what is only strange."""
 
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    found: tuple[Found, ...]
 
-    @classmethod
-    def of(cls, found: Iterable[Found]) -> "Findings":
-        """The findings of rules, apart."""
-        every = tuple(found)
-        return cls(
-            errors=tuple(each.problem for each in every if not each.is_warning),
-            warnings=tuple(each.problem for each in every if each.is_warning),
-        )
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(each.problem for each in self.found if not each.is_warning)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(each.problem for each in self.found if each.is_warning)
 
 
 Rule = Callable[[Mapping[str, Any]], Iterator[Found]]
@@ -63,9 +88,36 @@ def in_release(since: str, until: str, release: Release) -> bool:
 def below(place: str, found: Iterable[Found]) -> Iterator[Found]:
     """The same findings, their paths beginning with a place."""
     for each in found:
-        dot = "." if place and each.problem.path and not each.problem.path.startswith("[") else ""
-        path = f"{place}{dot}{each.problem.path}"
-        yield Found(Problem(path, each.problem.message), each.is_warning)
+        yield replace(each, problem=each.problem.under(place))
+
+
+# ----------------------------------------------------------------------------------------------------------- plain data
+
+
+def at(value: Any, *path: str | int) -> Any:
+    """Return the value at a path of keys and indices, or None where the data has another shape."""
+    for key in path:
+        if isinstance(key, str):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        else:
+            items = items_of(value)
+            value = items[key] if key < len(items) else None
+    return value
+
+
+def items_of(value: Any) -> Sequence[Any]:
+    """Return a list or tuple as it is, and nothing for any other value."""
+    return value if isinstance(value, list | tuple) else ()
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and an empty one for any other value."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def text_of(value: Any) -> str:
+    """Return a text as it is, and the empty one for any other value."""
+    return value if isinstance(value, str) else ""
 
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels

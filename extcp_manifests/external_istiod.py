@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.checks import Findings, Found, error, in_release, is_ip, warning
+from extcp_manifests.checks import Findings, Found, by_rule, error, in_release, is_ip, warning
 from extcp_manifests.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.merge import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.naming import Names
@@ -35,8 +35,8 @@ def check_external_istiod(document: IstioOperator | Mapping[str, Any], *, releas
     """
     istiod = _Istiod(_plain(document), find_release(release))
     if not istiod.is_external():
-        return Findings((), ())
-    return Findings.of(found for rule in _RULES for found in rule(istiod))
+        return Findings(())
+    return Findings(tuple(found for rule, check in _RULES for found in by_rule(rule, check(istiod))))
 
 
 def _plain(document: IstioOperator | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -436,18 +436,19 @@ def _own_webhooks(istiod: _Istiod) -> Iterator[Found]:
 
 
 _RULES = (
-    _null,
-    _external,
-    _cluster,
-    _webhooks,
-    _watcher,
-    _shared_mesh_config,
-    _mounts,
-    _overlay_targets,
-    _addresses,
-    _namespaces,
-    _own_webhooks,
+    ("external-istiod/variables", _null),
+    ("external-istiod/variables", _external),
+    ("external-istiod/cluster", _cluster),
+    ("external-istiod/webhooks", _webhooks),
+    ("external-istiod/variables", _watcher),
+    ("external-istiod/variables", _shared_mesh_config),
+    ("external-istiod/mounts", _mounts),
+    ("external-istiod/mounts", _overlay_targets),
+    ("external-istiod/addresses", _addresses),
+    ("external-istiod/namespaces", _namespaces),
+    ("external-istiod/webhooks", _own_webhooks),
 )
+"""What is checked of an external istiod, each with the id of its rule."""
 
 
 # ----------------------------------------------------------------------------------------------------------- plain data

@@ -38,8 +38,80 @@ def decode(path: str) -> dict[str, str]:
     variables: dict[str, str] = {}
     for key, value in _pairs(segments[2]):
         if key:
-            variables[{"cluster": CLUSTER_ID, "net": NETWORK}.get(key, key.upper())] = value
+            variables[_variable(key)] = value
     return variables
+
+
+_VARIABLES = {"cluster": CLUSTER_ID, "net": NETWORK}
+
+
+def _variable(key: str) -> str:
+    return _VARIABLES.get(key) or go_upper(key)
+
+
+def go_upper(text: str) -> str:
+    """Return the text in upper case as Go's strings.ToUpper has it: each character becomes one other at most.
+
+    Python also has characters that become several, as the German sharp s does. Source: go 1.26: src/unicode/tables.go,
+    run; it has Unicode 15.0, as Go has from 1.21.
+    """
+    return "".join(map(_go_upper_character, text))
+
+
+def _go_upper_character(character: str) -> str:
+    if character in _WITH_IOTA:
+        return chr(ord(character) + _WITH_IOTA[character])
+    upper = character.upper()
+    return character if len(upper) > 1 or character in _LATER else upper
+
+
+# Greek letters with an iota below: one capital letter in Go, two in Python. The number leads to the capital.
+_WITH_IOTA = {
+    **{chr(first + step): 8 for first in (0x1F80, 0x1F90, 0x1FA0) for step in range(8)},
+    **dict.fromkeys("\u1fb3\u1fc3\u1ff3", 9),
+}
+# Letters whose capitals came with Unicode 16 and 17, which newer Pythons know.
+_LATER = frozenset(
+    "\u019b\u0264\u1c8a\ua7cd\ua7cf\ua7d3\ua7d5\ua7db"
+    + "".join(map(chr, range(0x10D70, 0x10D86)))
+    + "".join(map(chr, range(0x16EBB, 0x16ED4)))
+)
+
+
+def doubts(path: str) -> list[Problem]:
+    """Return what is strange about an injection path, or about an injectionURL that begins with a scheme.
+
+    From a path without both cluster and network istiod derives too little: pods then get istiod's own defaults. Other
+    keys become variables of the proxy, which is rarely meant.
+    """
+    variables = decode(_path_of(path))
+    segments = _path_of(path).removesuffix("/").split("/", 2)
+    keys = [key for key, _ in _pairs(segments[2])] if len(segments) == 3 else []
+    problems: list[Problem] = []
+    told: set[str] = set(_VARIABLES)
+    for key, variable in _VARIABLES.items():
+        if variable not in variables:
+            wrong = next((each for each in keys if each.lower() in _MISSPELT[key]), None)
+            hint = f"write {key}/NAME instead of {wrong}/" if wrong else f"write it as in {_EXAMPLE}"
+            told.add(wrong or key)
+            problems.append(Problem("", f"tells no {_MEANINGS[key]}, which istiod then does not know: {hint}"))
+        elif not variables[variable]:
+            problems.append(Problem("", f"tells an empty {_MEANINGS[key]}: write it as in {_EXAMPLE}"))
+    for key in keys:
+        if key and key not in told:
+            problem = (
+                f"has the key {key!r}, which istiod makes the variable {go_upper(key)!r}: leave it out if not meant"
+            )
+            problems.append(Problem("", problem))
+    return problems
+
+
+_EXAMPLE = "/inject/cluster/NAME/net/NAME"
+_MEANINGS = {"cluster": "cluster", "net": "network"}
+_MISSPELT = {
+    "cluster": ("cluster", "clusters", "clustername", "cluster-name", "clusterid", "cluster_id"),
+    "net": ("net", "nets", "network", "networks", "networkname", "network-name"),
+}
 
 
 def url(authority: str, *, cluster: str, network: str) -> str:
@@ -70,8 +142,20 @@ def decode_url(text: str) -> dict[str, str]:
     Source: kubernetes apiserver: pkg/util/webhook/client.go; client-go: rest/url_utils.go.
     """
     require(text, str, "url", "text")
+    return decode(_path_of(text))
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL rather than the path of a request."""
+    return re.match("[a-z]+://", text) is not None
+
+
+def _path_of(text: str) -> str:
+    """Return the path of a request, which for a URL is what kube-apiserver makes of it."""
+    if not is_url(text):
+        return text
     path = re.sub(r"^[a-z]+://[^/?#]*", "", text)
-    return decode(normpath("/" + unquote(re.split("[?#]", path)[0]).lstrip("/")))
+    return normpath("/" + unquote(re.split("[?#]", path)[0]).lstrip("/"))
 
 
 def why_not_encodable(name: str) -> str | None:

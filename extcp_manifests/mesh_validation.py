@@ -36,7 +36,7 @@ _HOUR = 3600 * _SECOND
 
 def validate_mesh_config(config: Mapping[str, Any], release: Release) -> Findings:
     """What is to say of an effective mesh config, defaults included."""
-    return Findings.of(_found(config, release))
+    return Findings(tuple(_found(config, release)))
 
 
 def _found(config: Mapping[str, Any], release: Release) -> Iterator[Found]:

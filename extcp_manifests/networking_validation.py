@@ -1,24 +1,29 @@
 """What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
-pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read and not run. What the API server
-makes of a document comes first: a wrong type ends it there, and keys that the CRD does not know never reach istiod.
-Conflicts between documents are `istioctl analyze`'s.
+pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read; of VirtualServices 1.30.3 and the
+branch release-1.31 were run too. What the API server makes of a document comes first: keys that the CRD does not know
+never reach istiod, and a wrong type ends it there; here the rules then look at what could be read. Conflicts between
+documents are `istioctl analyze`'s.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import Any
 
-from extcp_manifests import regex, yaml
+from extcp_manifests import http_routes, yaml
 from extcp_manifests.checks import (
     LABEL,
     Findings,
     Found,
     Rule,
+    as_errors,
+    as_warnings,
     below,
+    by_rule,
     check_duration,
     check_labels,
     check_port,
@@ -31,11 +36,26 @@ from extcp_manifests.checks import (
     warning,
 )
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.http_routes import (
+    ANY_NAME,
+    AUTHORITY,
+    HOST,
+    PSEUDO_HEADERS,
+    TOKEN,
+    WORD,
+    check_regex,
+    envoy_format,
+    of_each_route,
+    paired_percents,
+)
 from extcp_manifests.kubernetes import Model
 from extcp_manifests.mesh import path_text
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import Finding, decode, read_schema
 from extcp_manifests.traffic_policy import check_part
+from extcp_manifests.unreachable_routes import UNREACHABLE, unreachable_routes
+
+GROUP = "networking.istio.io"
 
 
 def validate_networking(document: Model | Mapping[str, Any], *, release: Release | str) -> Findings:
@@ -48,36 +68,81 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
         raise InvalidInput([Problem("", "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
     yaml.require_plain(given)
     record = find_release(release)
-    rules = _rules(str(given.get("kind")), record)
-    if not rules:
+    version = given.get("apiVersion")
+    is_other = isinstance(version, str) and version.rpartition("/")[0] != GROUP
+    if is_other or not _rows(str(given.get("kind")), record):
         problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
         raise InvalidInput([Problem("kind", problem)])
-    plain, unknown, wrong = _as_admitted(given, record)
-    if wrong:
-        return Findings(errors=wrong, warnings=unknown)
-    found = Findings.of(each for rule in rules for each in rule(plain))
-    return Findings(found.errors, (*unknown, *found.warnings))
+    return Findings(tuple(check_networking(given, record)))
 
 
-def _as_admitted(
-    document: Mapping[str, Any], release: Release
-) -> tuple[dict[str, Any], tuple[Problem, ...], tuple[Problem, ...]]:
+def check_networking(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Do the same for a mapping of one of the kinds that is known to be plain data, as all that YAML gives."""
+    admitted = _as_admitted(document, release)
+    yield from as_errors(admitted.wrong, "networking/wrong-value")
+    yield from as_warnings(admitted.unknown, "networking/unknown-key")
+    for row in _rows(document["kind"], release):
+        yield from _kept(row, by_rule(row.id, row.rule(admitted.plain)), admitted.wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
     """What the API server hands to the webhook, the keys that it drops, and the values that it refuses."""
+
+    plain: Mapping[str, Any]
+    unknown: Sequence[Problem]
+    wrong: Sequence[Problem]
+
+
+def _as_admitted(document: Mapping[str, Any], release: Release) -> _Admitted:
     schema = read_schema("networking")
-    whole = decode(schema, "Networking", document, release)
-    spec = decode(schema, f"{document['kind']}Spec", whole.value.get("spec", {}), release)
-    unknown = (*_problems(whole.unknown), *_problems(spec.unknown, "spec"))
-    wrong = (*_problems(whole.errors), *_problems(spec.errors, "spec"))
-    return {**whole.value, "spec": spec.value}, unknown, wrong
+    given = document.get("spec")
+    is_readable = isinstance(given, Mapping)
+    whole = decode(schema, "Networking", {**document, "spec": {}} if is_readable else document, release)
+    spec = decode(schema, f"{document['kind']}Spec", given if is_readable else {}, release)
+    plain = {**whole.value, "spec": spec.value}
+    return _Admitted(
+        plain=_without_gaps(plain) if whole.errors or spec.errors else plain,
+        unknown=[*_problems(whole.unknown), *_problems(spec.unknown, "spec")],
+        wrong=[*_problems(whole.errors), *(_problems(spec.errors, "spec") if is_readable or given is None else ())],
+    )
+
+
+def _without_gaps(value: Any) -> Any:
+    """Leave out the values of mappings that could not be decoded; items of lists stay, so that the others are found."""
+    if isinstance(value, Mapping):
+        return {key: _without_gaps(item) for key, item in value.items() if item is not None}
+    return [_without_gaps(item) for item in value] if isinstance(value, list) else value
 
 
 def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
     return (Problem(path_text((*place, *each.path)), each.message) for each in findings)
 
 
+def _kept(row: "_Row", found: Iterable[Found], wrong: Sequence[Problem]) -> Iterable[Found]:
+    """Leave out what a rule says of a value that is told already, or because such a value was left out."""
+    if not wrong:
+        return found
+    places = [each.path for each in wrong]
+    for place in (each.path for each in wrong):
+        needed = _NEEDS[row.id].match(place) if row.id in _NEEDS else None
+        if needed:
+            places.append(needed[1])
+    return [each for each in found if not any(_is_within(each.problem.path, place) for place in places)]
+
+
+def _is_within(path: str, place: str) -> bool:
+    return not place or (path.startswith(place) and path[len(place) : len(place) + 1] in ("", ".", "["))
+
+
 def _list(value: Any, key: str) -> Sequence[Any]:
     """The items of a list of a mapping; a list that is missing or null has none."""
     return (value or {}).get(key) or () if isinstance(value, Mapping) else ()
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    """The texts of a list of a mapping, without what is not text, which is told elsewhere."""
+    return [item for item in _list(value, key) if isinstance(item, str)]
 
 
 def _spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -94,7 +159,7 @@ def _name(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _export_to(document: Mapping[str, Any]) -> Iterator[Found]:
-    entries = [str(entry) for entry in _list(_spec(document), "exportTo")]
+    entries = _texts(_spec(document), "exportTo")
     own = (document.get("metadata") or {}).get("namespace", "")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
@@ -327,6 +392,9 @@ def _delegate(document: Mapping[str, Any]) -> Iterator[Found]:
         for key in ("gateways", "tls", "tcp"):
             if _list(spec, key):
                 yield error(f"spec.{key}", "must be empty where there are no hosts (a delegate): add hosts")
+        for index, route in enumerate(_list(spec, "http")):
+            if route.get("delegate") is not None:
+                yield error(f"spec.http[{index}].delegate", "must not stand in a delegate: leave it out")
 
 
 def _gateway_names(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -351,23 +419,29 @@ def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[Found]:
 def _hosts(*, sni_names: bool) -> Rule:
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         spec = _spec(document)
-        hosts = [str(host) for host in _list(spec, "hosts")]
+        hosts = _list(spec, "hosts")
         outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
         by_name = outside and any(_list(match, "sniHosts") for _, match in _matches_of(document))
         wrong = False
-        for index, host in enumerate(hosts):
+        for index, host in enumerate(map(str, hosts)):
             known = is_wildcard_domain(host) or is_ip(host)
             known = known or (sni_names and by_name and bool(_SNI_NAME.fullmatch(host)))
             if not known:
                 wrong = True
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
-            if host == "*" and _bound_to_mesh(spec):
-                yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
-        for one, other in () if wrong else combinations(hosts, 2):
+            wrong = wrong or (host == "*" and _bound_to_mesh(spec))
+        texts = [host for host in hosts if isinstance(host, str)]
+        for one, other in () if wrong else combinations(texts, 2):
             if _matches(one, other):
                 yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
+
+
+def _wildcard_of_the_mesh(document: Mapping[str, Any]) -> Iterator[Found]:
+    for index, host in enumerate(_list(_spec(document), "hosts")):
+        if host == "*" and _bound_to_mesh(_spec(document)):
+            yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
 
 
 _SNI_NAME = re.compile(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
@@ -383,13 +457,9 @@ def _any_route(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
-    spec = _spec(document)
-    is_delegate = not _list(spec, "hosts")
-    for index, route in enumerate(_list(spec, "http")):
+    for index, route in enumerate(_list(_spec(document), "http")):
         place = f"spec.http[{index}]"
         if route.get("delegate") is not None:
-            if is_delegate:
-                yield error(f"{place}.delegate", "must not stand in a delegate: leave it out")
             for key in ("redirect", "route"):
                 if route.get(key) not in (None, []):
                     yield error(f"{place}.{key}", "must not stand beside delegate: leave one out")
@@ -479,8 +549,8 @@ def _match_requests(document: Mapping[str, Any]) -> Iterator[Found]:
                     yield error(f"{path}.{kind}", "has a header without a name: name it")
                 anything = kind == "withoutHeaders" and (each or {}).get("regex") == "*"
                 yield from _string_match(f"{path}.{kind}.{name}", {} if anything else each)
-        for subnet in _list(match, "destinationSubnets"):
-            if not is_subnet(str(subnet)):
+        for subnet in _texts(match, "destinationSubnets"):
+            if not is_subnet(subnet):
                 yield error(
                     f"{path}.destinationSubnets", f"has {subnet!r}, which is no IP address or range: correct it"
                 )
@@ -497,13 +567,7 @@ def _string_match(path: str, match: Any, *, empty_prefix: bool = False) -> Itera
     if match.get("prefix") == "" and not empty_prefix:
         yield error(f"{path}.prefix", "is empty: leave it out, or say what it must begin with")
     if "regex" in match:
-        pattern = str(match["regex"])
-        if not 0 < len(pattern) <= 1024:
-            yield error(f"{path}.regex", f"has {len(pattern)} characters: use 1 to 1024")
-        try:
-            regex.check(pattern)
-        except regex.RegexError as refusal:
-            yield error(f"{path}.regex", f"is {pattern[:80]!r}, but {refusal}")
+        yield from check_regex(f"{path}.regex", str(match["regex"]))
 
 
 def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -513,15 +577,21 @@ def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
             place = f"spec.{kind}[{index}].route"
             for number, entry in enumerate(entries):
                 yield from _destination(f"{place}[{number}]", entry)
-            weights = [entry.get("weight", 0) for entry in entries if isinstance(entry, Mapping)]
-            if len(weights) > 1 and sum(weights) == 0:
-                yield error(place, "has several destinations and no weight: give each a weight")
             if route.get("mirror") is not None:
                 yield from _host_and_port(f"spec.{kind}[{index}].mirror", route["mirror"])
             for number, mirror in enumerate(_list(route, "mirrors")):
                 yield from _host_and_port(
                     f"spec.{kind}[{index}].mirrors[{number}].destination", mirror.get("destination") or {}
                 )
+
+
+def _weights(document: Mapping[str, Any]) -> Iterator[Found]:
+    for kind in ("http", "tls", "tcp"):
+        for index, route in enumerate(_list(_spec(document), kind)):
+            weights = [entry.get("weight", 0) for entry in _list(route, "route") if isinstance(entry, Mapping)]
+            if len(weights) > 1 and sum(weights) == 0:
+                problem = "has several destinations and no weight: give each a weight"
+                yield error(f"spec.{kind}[{index}].route", problem)
 
 
 def _destination(place: str, entry: Any) -> Iterator[Found]:
@@ -555,8 +625,8 @@ def _tls_routes(*, sni_names: bool) -> Rule:
             if not _list(route, "route"):
                 yield error(f"{place}.route", "is empty: add a destination")
             for number, match in enumerate(_list(route, "match")):
-                names = [str(name) for name in _list(match, "sniHosts")]
-                if not names:
+                names = _texts(match, "sniHosts")
+                if not _list(match, "sniHosts"):
                     yield error(f"{place}.match[{number}].sniHosts", "is empty: add a host of this VirtualService")
                 for name in names:
                     yield from _sni_host(f"{place}.match[{number}].sniHosts", name, hosts, sni_names and outside)
@@ -699,63 +769,204 @@ def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:
             path = "spec.workloadSelector.matchLabels"
             yield error(path, f"has {key!r}: {value!r}: give each label a key, and leave '*' out")
     own = (".", (document.get("metadata") or {}).get("namespace", ""))
-    if selector is not None and any(entry not in own for entry in _list(_spec(document), "exportTo")):
+    if selector is not None and any(entry not in own for entry in _texts(_spec(document), "exportTo")):
         yield error("spec.exportTo", "must be '.' beside workloadSelector: leave the others out")
 
 
 # ------------------------------------------------------------------------------------------------------------ the rules
+_LATER_RETRIES = ("reset-before-request", "http3-post-connect-failure")
 
-_RULES: tuple[tuple[str, str, str, Rule], ...] = (
-    ("Gateway", "1.15", "1.31", _name),
-    ("Gateway", "1.15", "1.31", _any_server),
-    ("Gateway", "1.15", "1.31", _port_names),
-    ("Gateway", "1.15", "1.31", _server_hosts),
-    ("Gateway", "1.17", "1.31", _wildcards),  # istio 1.17.8
-    ("Gateway", "1.15", "1.19", _server_ports(unless_zero=True)),  # istio 1.19.10
-    ("Gateway", "1.20", "1.31", _server_ports(unless_zero=False)),  # istio 1.20.8
-    ("Gateway", "1.20", "1.31", _target_ports),  # istio 1.20.8
-    ("Gateway", "1.15", "1.31", _binds),
-    ("Gateway", "1.15", "1.31", _protocol_and_tls),
-    ("Gateway", "1.15", "1.26", _tls_modes()),
-    ("Gateway", "1.27", "1.31", _tls_modes(names=("credentialNames", "tlsCertificates"))),  # istio 1.27.9
-    ("Gateway", "1.15", "1.31", _ciphers),
-    ("Gateway", "1.27", "1.31", _one_certificate_source),  # istio 1.27.9
-    ("Gateway", "1.22", "1.31", _revocation),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _delegate),
-    ("VirtualService", "1.15", "1.31", _gateway_names),
-    ("VirtualService", "1.15", "1.21", _hosts(sni_names=False)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _hosts(sni_names=True)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _any_route),
-    ("VirtualService", "1.15", "1.31", _http_routes),
-    ("VirtualService", "1.20", "1.31", _mirrors),  # istio 1.20.8
-    ("VirtualService", "1.15", "1.31", _mirror_percentages),
-    ("VirtualService", "1.15", "1.31", _one_authority),
-    ("VirtualService", "1.15", "1.21", _claims(beside_mesh=True)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _claims(beside_mesh=False)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _match_requests),
-    ("VirtualService", "1.15", "1.31", _destinations),
-    ("VirtualService", "1.15", "1.21", _tls_routes(sni_names=False)),  # istio 1.21.6
-    ("VirtualService", "1.22", "1.31", _tls_routes(sni_names=True)),  # istio 1.22.8
-    ("VirtualService", "1.15", "1.31", _tcp_routes),
-    ("VirtualService", "1.15", "1.31", _export_to),
-    ("DestinationRule", "1.15", "1.31", _rule_host),
-    ("DestinationRule", "1.15", "1.20", _not_empty(*_POLICY)),
-    ("DestinationRule", "1.21", "1.26", _not_empty(*_POLICY, "proxyProtocol")),  # istio 1.21.6
-    ("DestinationRule", "1.27", "1.31", _not_empty(*_POLICY, "proxyProtocol", "retryBudget")),  # istio 1.27.9
-    ("DestinationRule", "1.21", "1.31", _exclusive_tunnel),  # istio 1.21.6
-    ("DestinationRule", "1.15", "1.31", _port_settings),
-    ("DestinationRule", "1.15", "1.31", _failover_without_detection),
-    ("DestinationRule", "1.15", "1.31", _tunnels),
-    ("DestinationRule", "1.26", "1.31", _secrets_of_others),  # istio 1.26.8
-    ("DestinationRule", "1.15", "1.31", _subsets),
-    ("DestinationRule", "1.22", "1.31", _subset_names),  # istio 1.22.8
-    ("DestinationRule", "1.15", "1.31", _workload_selector),
-    ("DestinationRule", "1.15", "1.31", _export_to),
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A rule of a kind, with its id and the first and the last release that has it."""
+
+    kind: str
+    id: str
+    rule: Rule
+    since: str = "1.15"
+    until: str = "1.31"
+
+
+_RULES = (
+    _Row("Gateway", "networking/name", _name),
+    _Row("Gateway", "networking/servers", _any_server),
+    _Row("Gateway", "networking/port", _port_names),
+    _Row("Gateway", "networking/hosts", _server_hosts),
+    _Row("Gateway", "networking/hosts", _wildcards, since="1.17"),  # istio 1.17.8
+    _Row("Gateway", "networking/port", _server_ports(unless_zero=True), until="1.19"),  # istio 1.19.10
+    _Row("Gateway", "networking/port", _server_ports(unless_zero=False), since="1.20"),  # istio 1.20.8
+    _Row("Gateway", "networking/port", _target_ports, since="1.20"),  # istio 1.20.8
+    _Row("Gateway", "networking/bind", _binds),
+    _Row("Gateway", "networking/tls", _protocol_and_tls),
+    _Row("Gateway", "networking/tls", _tls_modes(), until="1.26"),
+    _Row(
+        "Gateway", "networking/tls", _tls_modes(names=("credentialNames", "tlsCertificates")), since="1.27"
+    ),  # istio 1.27.9
+    _Row("Gateway", "networking/ciphers", _ciphers),
+    _Row("Gateway", "networking/tls", _one_certificate_source, since="1.27"),  # istio 1.27.9
+    _Row("Gateway", "networking/tls", _revocation, since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/delegate", _delegate),
+    _Row("VirtualService", "networking/gateways", _gateway_names),
+    _Row("VirtualService", "networking/hosts", _hosts(sni_names=False), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/hosts", _hosts(sni_names=True), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/wildcard-host", _wildcard_of_the_mesh),
+    _Row("VirtualService", "networking/no-route", _any_route),
+    _Row("VirtualService", "networking/routes", _http_routes),
+    _Row("VirtualService", "networking/fault", of_each_route(http_routes.fault, "fault")),
+    _Row("VirtualService", "networking/retries", of_each_route(http_routes.retries(), "retries"), until="1.22"),
+    _Row(
+        "VirtualService",
+        "networking/retries",
+        of_each_route(http_routes.retries(*_LATER_RETRIES), "retries"),
+        since="1.23",  # istio 1.23.6
+        until="1.25",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/retries",
+        of_each_route(http_routes.retries(*_LATER_RETRIES, with_backoff=True), "retries"),
+        since="1.26",  # istio 1.26.8
+    ),
+    _Row("VirtualService", "networking/redirect", of_each_route(http_routes.redirect(prefixes=False)), until="1.30"),
+    _Row(
+        "VirtualService",
+        "networking/redirect",
+        of_each_route(http_routes.redirect(prefixes=True)),
+        since="1.31",  # branch release-1.31
+    ),
+    _Row("VirtualService", "networking/rewrite", of_each_route(http_routes.rewrite_of_a_text, "rewrite"), until="1.18"),
+    _Row(
+        "VirtualService",
+        "networking/rewrite",
+        of_each_route(http_routes.rewrite, "rewrite"),
+        since="1.19",  # istio 1.19.10
+    ),
+    _Row("VirtualService", "networking/direct-response", of_each_route(http_routes.direct_response, "directResponse")),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=ANY_NAME), "corsPolicy"),
+        until="1.22",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=WORD), "corsPolicy"),
+        since="1.23",  # istio 1.23.6
+        until="1.23",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors(header=TOKEN), "corsPolicy"),
+        since="1.24",  # istio 1.24.6
+        until="1.25",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/cors",
+        of_each_route(http_routes.cors("*", header=TOKEN), "corsPolicy"),
+        since="1.26",  # istio 1.26.8
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.header_matches(header=WORD)),
+        since="1.23",  # istio 1.23.6
+        until="1.23",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.header_matches(*PSEUDO_HEADERS, header=TOKEN)),
+        since="1.24",  # istio 1.24.6
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(paired_percents, of_a_destination=HOST)),
+        until="1.15",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=HOST)),
+        since="1.16",  # istio 1.16.7
+        until="1.20",
+    ),
+    _Row(
+        "VirtualService",
+        "networking/headers",
+        of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=AUTHORITY)),
+        since="1.21",  # istio 1.21.6
+    ),
+    _Row("VirtualService", "networking/mirrors", _mirrors, since="1.20"),  # istio 1.20.8
+    _Row("VirtualService", "networking/mirrors", _mirror_percentages),
+    _Row("VirtualService", "networking/mirrors", of_each_route(http_routes.mirror_percent)),
+    _Row("VirtualService", "networking/headers", _one_authority),
+    _Row("VirtualService", "networking/claims", _claims(beside_mesh=True), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/claims", _claims(beside_mesh=False), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/match", _match_requests),
+    _Row("VirtualService", "networking/destinations", _destinations),
+    _Row("VirtualService", "networking/weights", _weights),
+    _Row("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=False), until="1.21"),  # istio 1.21.6
+    _Row("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=True), since="1.22"),  # istio 1.22.8
+    _Row("VirtualService", "networking/routes", _tcp_routes),
+    _Row("VirtualService", "networking/export-to", _export_to),
+    _Row("VirtualService", UNREACHABLE, unreachable_routes(with_matches=False), until="1.26"),
+    _Row("VirtualService", UNREACHABLE, unreachable_routes(with_matches=True), since="1.27"),  # istio 1.27.9
+    _Row("DestinationRule", "networking/hosts", _rule_host),
+    _Row("DestinationRule", "networking/empty-policy", _not_empty(*_POLICY), until="1.20"),
+    _Row(
+        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol"), since="1.21", until="1.26"
+    ),  # istio 1.21.6
+    _Row(
+        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol", "retryBudget"), since="1.27"
+    ),  # istio 1.27.9
+    _Row("DestinationRule", "networking/traffic-policy", _exclusive_tunnel, since="1.21"),  # istio 1.21.6
+    _Row("DestinationRule", "networking/empty-policy", _port_settings),
+    _Row("DestinationRule", "networking/failover", _failover_without_detection),
+    _Row("DestinationRule", "networking/traffic-policy", _tunnels),
+    _Row("DestinationRule", "networking/secret-of-others", _secrets_of_others, since="1.26"),  # istio 1.26.8
+    _Row("DestinationRule", "networking/subsets", _subsets),
+    _Row("DestinationRule", "networking/subsets", _subset_names, since="1.22"),  # istio 1.22.8
+    _Row("DestinationRule", "networking/workload-selector", _workload_selector),
+    _Row("DestinationRule", "networking/export-to", _export_to),
 )
-"""Each rule with the kind it is for, and the first and the last release that has it."""
+
+
+_NEEDS: Mapping[str, re.Pattern[str]] = {
+    rule: re.compile(pattern)
+    for rule, pattern in {
+        "networking/servers": r"(spec)\.servers\b",
+        "networking/tls": r"(spec\.servers\[\d+\])\.(?:port\.protocol|tls\.(?:mode|credentialNames?|tlsCertifi\w+))\b",
+        "networking/ciphers": r"(spec\.servers\[\d+\]\.tls)\.(?:minProtocolVersion|cipherSuites)\b",
+        "networking/delegate": r"(spec)\.hosts\b",
+        "networking/wildcard-host": r"(spec)\.gateways\b",
+        "networking/no-route": r"(spec)\.(?:http|tls|tcp)\b",
+        "networking/routes": r"(spec\.http\[\d+\])\.(?:route|redirect|directResponse|delegate)$",
+        "networking/redirect": r"(spec\.http\[\d+\]\.redirect)\.\w+$",
+        "networking/rewrite": r"(spec\.http\[\d+\]\.rewrite)\.\w+",
+        "networking/cors": r"(spec\.http\[\d+\]\.corsPolicy\.allowOrigins\[\d+\])\.\w+$",
+        "networking/claims": r"(spec)\.gateways\b",
+        "networking/weights": r"(spec\.\w+\[\d+\]\.route)\[\d+\](?:\.weight)?$",
+        "networking/sni-hosts": r"(spec)\.(?:hosts|gateways)\b",
+        UNREACHABLE: r"(spec)\.(?:(?:http|tls|tcp)(?:\[\d+\])?$|.*\.match\b)",
+        "networking/empty-policy": r"(spec\..*(?:trafficPolicy|portLevelSettings\[\d+\]))\.\w+$",
+        "networking/traffic-policy": r"(spec\..*(?:\.tls|\.(?:distribute|failover)\[\d+\]))\.(?:mode|from|to)\b",
+        "networking/failover": r"(spec\..*(?:trafficPolicy|portLevelSettings\[\d+\]))\.outlierDetection$",
+        "networking/secret-of-others": r"()metadata\.namespace$",
+        "networking/workload-selector": r"()metadata\.namespace$",
+    }.items()
+}
+"""The values that a rule cannot do without. Where the place of a wrong value matches, what the rule says of the first
+group, or of anything if that is empty, is not told, since the rule saw a document without that value."""
 
 
 @cache
-def _rules(kind: str, release: Release) -> tuple[Rule, ...]:
-    rules = [rule for of, since, until, rule in _RULES if of == kind and in_release(since, until, release)]
-    return (*rules, *([_parts(release)] if kind == "DestinationRule" else []))
+def _rows(kind: str, release: Release) -> tuple[_Row, ...]:
+    rows = [row for row in _RULES if row.kind == kind and in_release(row.since, row.until, release)]
+    if kind == "DestinationRule":
+        rows.append(_Row(kind, "networking/traffic-policy", _parts(release)))
+    return tuple(rows)

@@ -10,18 +10,34 @@ told as unknown, although istioctl takes it from 1.24.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.checks import LABEL, Findings, is_subnet
+from extcp_manifests.checks import (
+    LABEL,
+    Findings,
+    Found,
+    as_errors,
+    as_warnings,
+    at,
+    by_rule,
+    error,
+    in_release,
+    is_subnet,
+    items_of,
+    mapping_of,
+    text_of,
+    warning,
+)
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.external_istiod import check_external_istiod
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
-from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.schema import Finding, decode, read_schema
+from extcp_manifests.patch import is_skipped, why_unreadable
+from extcp_manifests.release import Release, find_release
+from extcp_manifests.schema import Decoded, Finding, decode, read_schema
 from extcp_manifests.service_ports import check_service_ports
 
 
@@ -38,76 +54,84 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
     if plain.get("kind") != "IstioOperator":
         raise InvalidInput([Problem("kind", f"is {plain.get('kind')!r}: give an IstioOperator")])
-    given = plain.get("spec")
-    spec: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    errors = [*_structure(plain, record), *_values(spec, record)]
-    warnings: list[Problem] = []
+    spec = mapping_of(plain.get("spec"))
+    found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
-        refused, logged, dropped = _mesh_config(place, mesh_config, record)
-        errors += refused
-        warnings += logged
-        (warnings if record.untyped_operator else errors).extend(dropped)
-    errors += check_service_ports(spec)
-    external = check_external_istiod(plain, release=record)
-    errors, warnings = [*errors, *external.errors], [*warnings, *external.warnings]
-    if not errors:
-        errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec, record), *_profile(spec, record)]
-        errors += _outdated(spec, record, refused=True)
-        warnings += _outdated(spec, record, refused=False)
-        warnings += [*_ignored_volumes(spec), *_istiod_remote(spec, record), *_replicas(spec)]
-    return Findings(tuple(errors), tuple(warnings))
+        # istioctl only tells of keys that it drops up to 1.23
+        found += mesh_config_at(place, mesh_config, record, as_warnings if record.untyped_operator else as_errors)
+    told = {each.problem.path for each in found}
+    for rule, check in _CHECKS:
+        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
+    found += check_external_istiod(plain, release=record).found
+    return Findings(tuple(found))
+
+
+def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    decoded = decode(read_schema("istio_operator"), "IstioOperator", plain, release)
+    yield from _of_the_schema("", decoded)
+
+
+def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    values = spec.get("values")
+    if isinstance(values, Mapping):
+        yield from _of_the_schema("spec.values", decode(read_schema("values"), "Values", values, release))
+
+
+def _of_the_schema(start: str, decoded: Decoded) -> Iterator[Found]:
+    yield from as_errors((_problem(start, each) for each in decoded.errors), "operator/wrong-value")
+    yield from as_errors((_problem(start, each) for each in decoded.unknown), "operator/unknown-key")
 
 
 def _problem(start: str, found: Finding) -> Problem:
-    path = path_text(found.path)
-    return Problem(f"{start}.{path}" if start and path else start or path, found.message)
-
-
-def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Problem]:
-    decoded = decode(read_schema("istio_operator"), "IstioOperator", plain, release)
-    yield from (_problem("", found) for found in (*decoded.errors, *decoded.unknown))
-
-
-def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
-    values = spec.get("values")
-    if isinstance(values, Mapping):
-        decoded = decode(read_schema("values"), "Values", values, release)
-        yield from (_problem("spec.values", found) for found in (*decoded.errors, *decoded.unknown))
+    return Problem(path_text(found.path), found.message).under(start)
 
 
 def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    values = spec.get("values")
-    inner = values.get("meshConfig") if isinstance(values, Mapping) else None
-    for place, found in (("spec.meshConfig", spec.get("meshConfig")), ("spec.values.meshConfig", inner)):
+    for place, found in (
+        ("spec.meshConfig", at(spec, "meshConfig")),
+        ("spec.values.meshConfig", at(spec, "values", "meshConfig")),
+    ):
         if isinstance(found, Mapping):
             yield place, found
 
 
-def _mesh_config(place: str, mesh_config: Mapping[str, Any], release: Release) -> tuple[list[Problem], ...]:
-    """What istiod refuses in a mesh config, what it logs, and what it drops, which istioctl only tells up to 1.23."""
+def mesh_config_at(
+    place: str, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
+) -> Iterator[Found]:
+    """Find what istiod refuses in a mesh config, what it logs, and what it drops, which is an error or a warning."""
     try:
-        merged = merge_mesh_config(shared=None, local=mesh_config, release=release)
-    except InvalidInput as error:
-        return [Problem(each.path, each.message).under(place) for each in error.problems], [], []
-    return tuple(
-        [Problem(f"{place}.{each.path}", each.message) for each in found]
-        for found in (merged.problems, merged.warnings, merged.ignored)
+        merged = merge_mesh_config(shared=None, local=source, release=release)
+    except InvalidInput as refusal:
+        yield from as_errors(moved(refusal.problems, place), "mesh-config/wrong-value")
+        return
+    yield from as_errors(moved(merged.problems, place), "mesh-config/refused")
+    yield from as_warnings(moved(merged.warnings, place), "mesh-config/logged")
+    yield from ignored(
+        [Problem(each.path, each.message).under(place) for each in merged.ignored], "mesh-config/ignored"
     )
+
+
+def moved(problems: Iterable[Problem], place: str) -> Iterator[Problem]:
+    """Give problems of one part of a document as problems of the document, without the name that the part was given."""
+    for each in problems:
+        yield replace(each, file="").under(place)
+
+
+# --------------------------------------------------------------------------------------------------------------- parts
 
 
 _GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
 
 
-def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Each gateway with its place, and where its values are."""
-    components = spec.get("components") or {}
+def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield each gateway with its place, and where its values are."""
     for key, name in _GATEWAY_CHARTS.items():
-        for index, gateway in enumerate(components.get(key) or ()):
-            yield f"spec.components.{key}[{index}]", name, gateway or {}
+        for index, gateway in enumerate(items_of(at(spec, "components", key))):
+            yield f"spec.components.{key}[{index}]", name, gateway
 
 
-def _components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, component in (spec.get("components") or {}).items():
+def _components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, component in mapping_of(at(spec, "components")).items():
         if isinstance(component, Mapping):
             yield f"spec.components.{name}", component
     yield from ((place, gateway) for place, _, gateway in _gateways(spec))
@@ -119,70 +143,82 @@ _TAG = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
 
 
-def _scalars(spec: Mapping[str, Any]) -> Iterator[Problem]:
-    revision = spec.get("revision")
+def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    revision = text_of(spec.get("revision"))
     if revision and not LABEL.fullmatch(revision):
-        yield Problem("spec.revision", f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'")
+        problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
+        yield error("spec.revision", problem)
+
+
+def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, part in (("spec", spec), *_components(spec)):
-        hub, tag = part.get("hub"), part.get("tag")
-        if hub and not _HUB.fullmatch(f"{hub}/pilot"):
-            yield Problem(f"{place}.hub", f"is {hub!r}, which is no image repository: write it as in docker.io/istio")
-        if tag is not None and not _TAG.fullmatch(str(tag)):
-            yield Problem(f"{place}.tag", f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'")
-    for place, _, gateway in _gateways(spec):
-        if gateway.get("name") and not _GATEWAY_NAME.fullmatch(gateway["name"]):
-            yield Problem(f"{place}.name", f"is {gateway['name']!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+        hub, tag = at(part, "hub"), at(part, "tag")
+        if isinstance(hub, str) and hub and not _HUB.fullmatch(f"{hub}/pilot"):
+            problem = f"is {hub!r}, which is no image repository: write it as in docker.io/istio"
+            yield error(f"{place}.hub", problem)
+        if isinstance(tag, str | int | float) and not _TAG.fullmatch(str(tag)):
+            problem = f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'"
+            yield error(f"{place}.tag", problem)
 
 
-def _service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    for place, _chart, gateway in _gateways(spec):
+        name = text_of(at(gateway, "name"))
+        if name and not _GATEWAY_NAME.fullmatch(name):
+            yield error(f"{place}.name", f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+
+
+def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     """Without root a gateway cannot listen below 1024."""
-    values = (spec.get("values") or {}).get("gateways") or {}
     ingress = _GATEWAY_CHARTS["ingressGateways"]
     places = [
-        (f"{place}.k8s.service.ports", name, ((gateway.get("k8s") or {}).get("service") or {}).get("ports"))
+        (f"{place}.k8s.service.ports", name, at(gateway, "k8s", "service", "ports"))
         for place, name, gateway in _gateways(spec)
     ]
-    places.append(
-        (f"spec.values.gateways.{ingress}.ingressPorts", ingress, (values.get(ingress) or {}).get("ingressPorts"))
-    )
+    in_values = at(spec, "values", "gateways", ingress, "ingressPorts")
+    places.append((f"spec.values.gateways.{ingress}.ingressPorts", ingress, in_values))
     for place, name, ports in places:
-        if not (values.get(name) or {}).get("runAsRoot"):
-            for index, port in enumerate(ports if isinstance(ports, list | tuple) else ()):
+        if not at(spec, "values", "gateways", name, "runAsRoot"):
+            for index, port in enumerate(items_of(ports)):
                 yield from _target_port(f"{place}[{index}]", port)
 
 
-def _target_port(place: str, port: Any) -> Iterator[Problem]:
+def _target_port(place: str, port: Any) -> Iterator[Found]:
     if not isinstance(port, Mapping):
-        yield Problem(place, "must be a mapping with the key port")
+        yield error(place, "must be a mapping with the key port")
         return
     target, own = (port.get(key) or 0 for key in ("targetPort", "port"))
     above = isinstance(own, int) and own > 1024
     if isinstance(target, int) and target < 1024 and not (target == 0 and above):
         shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
-        yield Problem(place, f"{shown}, where a gateway without root cannot listen: use 1024 or more")
+        yield error(place, f"{shown}, where a gateway without root cannot listen: use 1024 or more")
 
 
-def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
-    proxy = ((spec.get("values") or {}).get("global") or {}).get("proxy") or {}
+def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    proxy = mapping_of(at(spec, "values", "global", "proxy"))
     blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
     for key in ("includeIPRanges", "excludeIPRanges"):
-        parts = str(proxy.get(key) or "").split(",") if proxy.get(key) not in (None, "", "*") else ()
+        parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
         for part in (each.strip(blanks) if blanks else each for each in parts):
             if "/" not in part or not is_subnet(part):
                 problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
-                yield Problem(f"spec.values.global.proxy.{key}", problem)
+                yield error(f"spec.values.global.proxy.{key}", problem)
     for key in ("includeInboundPorts", "excludeInboundPorts"):
-        for part in str(proxy.get(key) or "").split(","):
+        for part in _scalar_text(proxy.get(key)).split(","):
             if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
                 problem = f"has {part!r}, which is no port: write them as in 80,443"
-                yield Problem(f"spec.values.global.proxy.{key}", problem)
+                yield error(f"spec.values.global.proxy.{key}", problem)
 
 
-def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+def _scalar_text(value: Any) -> str:
+    return "" if value is None or isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     profile = spec.get("profile")
     if profile in ("external", "remote") and profile not in release.profiles_of_remotes:
         other = release.remote_profile
-        yield Problem("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
+        yield error("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,39 +246,87 @@ _OUTDATED = (
 )
 
 
-def _outdated(spec: Mapping[str, Any], release: Release, *, refused: bool) -> Iterator[Problem]:
-    order = list(RELEASES)
+def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     for row in _OUTDATED:
-        value: Any = spec
-        for key in row.path.split("."):
-            value = (value or {}).get(key)
-        known = order.index(row.since) <= order.index(release.name) <= order.index(row.until)
-        if known and row.refused == refused and value is not None and value not in row.fine:
-            yield Problem(f"spec.{row.path}", row.message)
+        value = at(spec, *row.path.split("."))
+        if in_release(row.since, row.until, release) and value is not None and value not in row.fine:
+            report = error if row.refused else warning
+            yield report(f"spec.{row.path}", row.message)
 
 
-def _ignored_volumes(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, component in _components(spec):
         for key in ("volumes", "volumeMounts"):
-            if (component.get("k8s") or {}).get(key):
-                yield Problem(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
+            if at(component, "k8s", key):
+                yield warning(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
 
 
-def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Problem]:
-    remote = (spec.get("components") or {}).get("istiodRemote") or {}
-    if remote.get("enabled") and release.untyped_operator:
+def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
-        yield Problem("spec.components.istiodRemote", problem)
+        yield warning("spec.components.istiodRemote", problem)
 
 
-def _replicas(spec: Mapping[str, Any]) -> Iterator[Problem]:
+def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
-    values = spec.get("values") or {}
-    pilot = (spec.get("components") or {}).get("pilot") or {}
-    parts = [("spec.components.pilot", pilot, values.get("pilot") or {}, 1)]
-    parts += [
-        (place, gateway, (values.get("gateways") or {}).get(name) or {}, 0) for place, name, gateway in _gateways(spec)
-    ]
+    parts = [("spec.components.pilot", at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)]
+    parts += [(place, gateway, at(spec, "values", "gateways", name), 0) for place, name, gateway in _gateways(spec)]
     for place, component, chart, most in parts:
-        if chart.get("autoscaleEnabled") and (component.get("k8s") or {}).get("replicaCount", 0) > most:
-            yield Problem(f"{place}.k8s.replicaCount", "is overruled by autoscaling: leave it out, or autoscaleEnabled")
+        replicas = at(component, "k8s", "replicaCount")
+        if at(chart, "autoscaleEnabled") and isinstance(replicas, int) and replicas > most:
+            problem = "is overruled by autoscaling: leave it out, or autoscaleEnabled"
+            yield warning(f"{place}.k8s.replicaCount", problem)
+
+
+def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Entries of `k8s.overlays` that do not do what people mean."""
+    for place, component in _components(spec):
+        for number, overlay in enumerate(items_of(at(component, "k8s", "overlays"))):
+            start = f"{place}.k8s.overlays[{number}]"
+            patches = at(overlay, "patches")
+            if isinstance(overlay, Mapping) and patches in (None, [], ()):
+                yield warning(f"{start}.patches", "is empty, so the overlay changes nothing: add a patch")
+            for key in ("kind", "name"):
+                if isinstance(overlay, Mapping) and not overlay.get(key):
+                    yield error(f"{start}.{key}", "is missing, so the overlay finds no object: add it")
+            for index, patch in enumerate(items_of(patches)):
+                if isinstance(patch, Mapping):
+                    yield from _patch(f"{start}.patches[{index}]", patch, release)
+
+
+def _patch(place: str, patch: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    path = patch.get("path")
+    if path is None:
+        yield error(f"{place}.path", "is missing, so istioctl skips the patch: add it")
+    elif isinstance(path, str) and is_skipped(path, release):
+        yield error(f"{place}.path", f"is {path!r}, so istioctl skips the patch: name a path")
+    elif isinstance(path, str) and (problem := why_unreadable(path, patch.get("value"))):
+        yield error(place, problem)
+    elif isinstance(path, str) and patch.get("value") is None:
+        yield warning(
+            f"{place}.value", f"is missing, so the patch deletes what is at {path!r}: add a value if not meant"
+        )
+
+
+_Check = Callable[[Mapping[str, Any], Release], Iterator[Found]]
+
+
+def _ports_of_services(spec: Mapping[str, Any], _release: Release) -> Iterator[Found]:
+    return as_errors(check_service_ports(spec), "operator/service-port")
+
+
+_CHECKS: tuple[tuple[str, _Check], ...] = (
+    ("operator/revision", _revision),
+    ("operator/image", _images),
+    ("operator/gateway-name", _gateway_names),
+    ("operator/port", _service_ports),
+    ("operator/range", _ranges),
+    ("operator/profile", _profile),
+    ("operator/outdated", _outdated),
+    ("operator/ignored", _ignored_volumes),
+    ("operator/ignored", _istiod_remote),
+    ("operator/replicas", _replicas),
+    ("operator/overlay", _overlays),
+    ("operator/service-port", _ports_of_services),
+)
+"""What is checked of a spec beside its types, each with the id of its rule."""

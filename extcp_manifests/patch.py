@@ -166,10 +166,6 @@ class _Rules:
         """Whether a second overlay for an object goes on from the first one's result; else only the last one counts."""
         return self.release.untyped_operator
 
-    def skips(self, path: str) -> bool:
-        """Whether a path is as good as none."""
-        return not (path if self.release.untyped_operator else path.strip())
-
     def matches(self, overlay: Overlay, each: Object) -> bool:
         metadata = _metadata(each)
         if (each.get("kind"), metadata.get("name")) != (overlay.kind, overlay.name):
@@ -205,14 +201,45 @@ class PatchError(Exception):
 def _apply(run: _Run, overlay: Overlay, place: str, rules: _Rules) -> Iterator[Problem]:
     writer = _Writer(run)
     for index, patch in enumerate(overlay.patches):
-        if rules.skips(patch.path):
+        if is_skipped(patch.path, rules.release):
             yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} is blank, and istioctl skips it: name a path")
             continue
         yaml.require_plain(patch.value, f"{place}.patches[{index}].value")
+        if problem := why_unreadable(patch.path, patch.value):
+            yield Problem(f"{place}.patches[{index}]", problem)
+            continue
         try:
             writer.write(patch.path, deepcopy(patch.value))
         except PatchError as error:
             yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} {error}")
+
+
+def is_skipped(path: str, release: Release) -> bool:
+    """Return whether the path of a patch is as good as none for istioctl."""
+    return not (path if release.untyped_operator else path.strip())
+
+
+def why_unreadable(path: str, value: Any) -> str | None:
+    """Return why a patch makes an object unreadable for Kubernetes' decoder, at which istioctl stops, or None.
+
+    Source: istio 1.30.3: operator/pkg/render/postprocess.go, run; k8s.io/apimachinery: pkg/apis/meta/v1/unstructured.
+    """
+    pieces = split_path(path)
+    if not pieces or pieces[0] not in _NEEDED_TEXTS:
+        return None
+    if len(pieces) == 1 and isinstance(value, str) and value and not _reads_as_map(value):
+        return None
+    return f"{path!r} leaves the object without a readable {pieces[0]}, at which istioctl stops: leave it alone"
+
+
+_NEEDED_TEXTS = ("kind", "apiVersion")
+
+
+def _reads_as_map(text: str) -> bool:
+    try:
+        return isinstance(interpret(text), dict)
+    except PatchError:
+        return True
 
 
 def write_into(tree: dict[str, Any], path: str, value: Any) -> None:

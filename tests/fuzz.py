@@ -41,8 +41,9 @@ from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.patch import apply_overlays, to_json6902
 from extcp_manifests.preview import preview
 from extcp_manifests.release import RELEASES
+from extcp_manifests.reports import REPORTS
 from extcp_manifests.text import why_no_text
-from extcp_manifests.validation import REPORTS, validate_documents, validate_text
+from extcp_manifests.validation import validate_documents, validate_text
 
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0

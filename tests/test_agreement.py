@@ -1,6 +1,7 @@
 """Whether documents still fit each other after kustomize's transformers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from extcp_manifests.validation import validate_text
 
 
 def told(documents: Sequence[Any], release: str = "1.31") -> list[str]:
-    return [str(result).removeprefix("- ") for result in validate_text("-", yaml.dump_all(documents), release=release)]
+    results = validate_text("", yaml.dump_all(documents), release=release)
+    return [str(replace(result, line=None)) for result in results]
 
 
 def transformed(kubectl: str, folder: Path, change: dict[str, Any]) -> list[Any]:

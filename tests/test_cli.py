@@ -256,12 +256,43 @@ def test_schema() -> None:
     assert json.loads(run("schema").stdout) == schema()
 
 
+@pytest.mark.parametrize(
+    ("path", "output", "told"),
+    [
+        (
+            "/inject",
+            "",
+            "tells no cluster, which istiod then does not know: write it as in /inject/cluster/NAME/net/NAME\n"
+            "tells no network, which istiod then does not know: write it as in /inject/cluster/NAME/net/NAME\n",
+        ),
+        (
+            "/inject/cluster/a/network/b",
+            "ISTIO_META_CLUSTER_ID=a\nNETWORK=b\n",
+            "tells no network, which istiod then does not know: write net/NAME instead of network/\n",
+        ),
+    ],
+)
+def test_inject_decode_of_too_little(path: str, output: str, told: str) -> None:
+    """A path that does not tell both cluster and network is told of, and makes the exit code 1."""
+    done = run("inject", "decode", path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, output, told)
+
+
 MESH = ROOT / "examples/mesh_config"
 
 
 def test_merge_mesh_explains() -> None:
     """Each value of both mesh configs, who set it, and what it beats."""
-    done = run("merge-mesh", "--shared", MESH / "admin.yaml", "--local", MESH / "operator.yaml", "--explain")
+    done = run(
+        "merge-mesh",
+        "--shared",
+        MESH / "admin.yaml",
+        "--local",
+        MESH / "operator.yaml",
+        "--release",
+        "1.31",
+        "--explain",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split("  ") for line in done.stdout.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
@@ -285,7 +316,7 @@ def test_merge_mesh_prints_the_effective_config() -> None:
 
 def test_merge_mesh_refuses_and_emulates() -> None:
     """A broken source is refused; with --emulate its remains are shown, and still the exit code is 1."""
-    words = ("merge-mesh", "--shared", MESH / "admin.yaml", "--local", "-")
+    words = ("merge-mesh", "--release", "1.31", "--shared", MESH / "admin.yaml", "--local", "-")
     problem = "<stdin>:1: rootNamespace: must be text, not the number 5: put it in quotes\n"
     done = run(*words, stdin="rootNamespace: 5\n")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
@@ -310,7 +341,7 @@ def test_patch(tmp_path: Path) -> None:
     """Rendered manifests come back with the overlays of our own IstioOperator, or the change as kustomize patches."""
     plan(load(GUIDE, release="1.18")).write(tmp_path)
     istiod = tmp_path / "external/external-istiod.yaml"
-    words = ("patch", "--overlays", istiod)
+    words = ("patch", "--release", "1.31", "--overlays", istiod)
     done = run(*words, "-", stdin=DEPLOYMENT)
     assert (done.returncode, done.stderr) == (0, "")
     pod = yaml.load(done.stdout)["spec"]["template"]["spec"]
@@ -403,7 +434,8 @@ def test_compose_explains(tmp_path: Path) -> None:
 def test_problems_of_compose_name_their_files(tmp_path: Path) -> None:
     """All files and flags that are wrong are told at once, with their names and lines."""
     (tmp_path / "a.yaml").write_text("a: [")
-    done = run("compose", "-f", "a.yaml", "-f", "-", "--set", "x", stdin="[]", cwd=tmp_path)
+    words = ("compose", "--release", "1.31", "-f", "a.yaml", "-f", "-", "--set", "x")
+    done = run(*words, stdin="[]", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "a.yaml:2: not YAML: did not find expected node content",
@@ -454,10 +486,15 @@ def test_compose_preview() -> None:
 
 
 def test_validate_our_own_files(tmp_path: Path) -> None:
-    """All that generate writes passes, other kinds and Helm values included."""
+    """All that generate writes passes, the whole folder at once; the last line says what was looked at."""
     plan(load(GUIDE)).write(tmp_path)
-    done = run("validate", "--release", "1.24", *sorted(tmp_path.rglob("*.yaml")))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run("validate", "--release", "1.24", tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == (
+        "Checked 14 documents by the rules of Istio 1.24: 0 errors, 0 warnings; "
+        "skipped 15 (5 Namespace, 2 ServiceAccount, 4 Service, 4 Deployment); the release is the one asked for\n"
+    )
+    assert run("validate", "--release", "1.24", "--strict", tmp_path).returncode == 1
 
 
 WRONG = """\
@@ -473,6 +510,7 @@ kind: IstioOperator
 metadata: {name: op}
 spec: {meshConfig: {fooBar: 1}}
 ---
+apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio}
 data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{address: x_y, port: 1}]}}"}
@@ -483,14 +521,19 @@ data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{add
 def test_validate_wrong_files(form: str) -> None:
     """Every finding of every document is told, as lines, JSON or SARIF; errors make the exit code 1."""
     done = run("validate", "--release", "1.24", "--format", form, "-", stdin=WRONG)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Checked 3 documents by the rules of Istio 1.24: 3 errors, 1 warning; skipped 1 (1 Secret); "
+        "the release is the one asked for\n",
+    )
     host = "is 'short', which no client can name: use a host name with a dot, an IPv4 address or '*'"
     if form == "text":
         assert done.stdout.splitlines() == [
-            f"- Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
-            "- IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
-            "- ConfigMap istio error: data.mesh.connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
-            "- ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
+            f"<stdin>:4 Gateway ns/gw error: spec.servers[0].hosts[0]: {host}",
+            "<stdin>:11 IstioOperator op warning: spec.meshConfig.fooBar: is unknown to Istio: leave it out",
+            "<stdin>:16 ConfigMap istio error: data.mesh.connectTimeout: is '0s': "
+            "use whole milliseconds from 1ms to 1h",
+            "<stdin>:16 ConfigMap istio error: data.meshNetworks.networks.a.gateways[0].address: is 'x_y', "
             "which is neither an IP address nor a host name: correct it",
         ]
         return
@@ -507,7 +550,69 @@ def test_validate_a_topology() -> None:
     done = run("validate", "-", stdin=text.replace("network: network2", "network: a/b"))
     assert done.returncode == 1
     assert done.stdout.startswith(
-        "- ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+    )
+
+
+GATEWAY = "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {servers: []}}\n"
+
+
+def test_validate_folders(tmp_path: Path) -> None:
+    """Of a folder all YAML and JSON files are read, in order, but what is hidden and our own listing; links end."""
+    for name in ("b/z.yml", "b/a.json", "a.yaml", ".git/x.yaml", ".extcp-manifests.json", "b/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(GATEWAY)
+    (tmp_path / "b/loop").symlink_to(tmp_path)
+    done = run("validate", "--release", "1.30", ".", "a.yaml", cwd=tmp_path)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a.yaml", "b/a.json", "b/z.yml"]
+    assert done.stderr == (
+        "Checked 3 documents by the rules of Istio 1.30: 3 errors, 0 warnings; the release is the one asked for\n"
+    )
+
+
+def test_validate_an_empty_folder(tmp_path: Path) -> None:
+    """A folder without anything to check is an error."""
+    done = run("validate", ".", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ".: has no file .yaml or .yml or .json: name another folder\n"
+
+
+def test_validate_nothing() -> None:
+    """Empty standard input is an error, since what should have written it may have failed."""
+    done = run("validate", "-")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "<stdin> error: holds no document: give the documents to check, and look whether what wrote it failed\n"
+    )
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
+def test_validate_strictly(words: tuple[str, ...], code: int) -> None:
+    """What was skipped is told, and only with --strict it makes the exit code 1."""
+    done = run("validate", "--release", "1.30", *words, "-", stdin="{apiVersion: apps/v1, kind: Deployment}\n")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == (
+        "Checked 0 documents by the rules of Istio 1.30: 0 errors, 0 warnings; skipped 1 (1 Deployment); "
+        "the release is the one asked for\n"
+    )
+
+
+OPERATOR = "{{apiVersion: install.istio.io/v1alpha1, kind: IstioOperator, spec: {{tag: {}, profile: empty}}}}\n"
+
+
+def test_the_release_that_documents_tell(tmp_path: Path) -> None:
+    """Commands say on standard error which release's rules they use without --release, and why."""
+    (tmp_path / "a.yaml").write_text(OPERATOR.format("1.24.6"))
+    (tmp_path / "b.yaml").write_text(OPERATOR.format("1.27.9"))
+    words = ("compose", "-f", tmp_path / "a.yaml")
+    assert run(*words).stderr == "By the rules of Istio 1.24, told by spec.tag\n"
+    assert run(*words, "--release", "1.26").stderr == ""
+    done = run(*words, "-f", tmp_path / "b.yaml")
+    problem = "the documents tell different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
+    done = run("compose", "-f", "-", stdin="{kind: IstioOperator, spec: {}}")
+    assert done.stderr == (
+        "By the rules of Istio 1.31, the newest, since no document tells one: use --release for another\n"
     )
 
 
@@ -515,7 +620,7 @@ def test_validate_broken_files() -> None:
     """A text that is no YAML is an error of the file."""
     done = run("validate", "-", stdin="a: [\n")
     assert done.returncode == 1
-    assert done.stdout == "-:2 error: not YAML: did not find expected node content\n"
+    assert done.stdout == "<stdin>:2 error: not YAML: did not find expected node content\n"
 
 
 def test_releases() -> None:

@@ -187,7 +187,15 @@ def test_patches_as_a_difference(tmp_path: Path) -> None:
     rendered = {"kind": "Deployment", "metadata": {"name": "istiod", "namespace": "i"}, "spec": {"replicas": 1}}
     (tmp_path / "op.yaml").write_text(yaml.dump(operator))
     (tmp_path / "all.yaml").write_text(yaml.dump_all([rendered, SECRET]))
-    command = ["patch", "--diff", "--overlays", str(tmp_path / "op.yaml"), str(tmp_path / "all.yaml")]
+    command = [
+        "patch",
+        "--release",
+        "1.31",
+        "--diff",
+        "--overlays",
+        str(tmp_path / "op.yaml"),
+        str(tmp_path / "all.yaml"),
+    ]
     done = CliRunner().invoke(cli, command)
     assert done.output == "  Deployment i/istiod\n  ~ spec.replicas: 1 -> 2\n"
 

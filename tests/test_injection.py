@@ -1,6 +1,8 @@
 """The injection path: what is written, and what istiod reads."""
 
 import posixpath
+import sys
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -155,3 +157,84 @@ def test_decode_never_fails(path: str) -> None:
 def test_urls_that_lose_names(url: str, variables: dict[str, str]) -> None:
     """What kube-apiserver makes of paths that encode would never write."""
     assert injection.decode_url(url) == variables
+
+
+def capitals_of_go() -> dict[str, str]:
+    """The characters that Go's strings.ToUpper changes, with what it makes of them."""
+    lines = (Path(__file__).parent / "cases/go_upper.txt").read_text("utf-8").splitlines()
+    capitals = {}
+    for line in lines:
+        if not line.startswith("#"):
+            first, last, step, distance = line.split()
+            for code in range(int(first, 16), int(last, 16) + 1, int(step)):
+                capitals[chr(code)] = chr(code + int(distance))
+    return capitals
+
+
+def test_upper_case_is_that_of_go() -> None:
+    """Every character of Unicode gets the capital that Go gives it, and no other."""
+    capitals = capitals_of_go()
+    assert len(capitals) == 1450
+    characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    wrong = [each for each in characters if injection.go_upper(each) != capitals.get(each, each)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("path", "variables"),
+    [
+        ("/x/ß//", {"ß": ""}),
+        ("/inject/straße/1", {"STRAßE": "1"}),
+        ("/inject/ᾳ/1", {"ᾼ": "1"}),
+        ("/inject/ǆ/1/ǅ/2", {"Ǆ": "2"}),
+    ],
+)
+def test_custom_keys(path: str, variables: dict[str, str]) -> None:
+    """A custom key becomes a variable in Go's upper case, in which no letter becomes two."""
+    assert injection.decode(path) == variables
+
+
+NO_CLUSTER = "tells no cluster, which istiod then does not know: "
+NO_NETWORK = "tells no network, which istiod then does not know: "
+EXAMPLE = "write it as in /inject/cluster/NAME/net/NAME"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/inject/cluster/a/net/b", []),
+        ("https://h:15017/inject/cluster/a--slash--b/net/n", []),
+        (
+            "https://h:15017/inject/cluster/a%2Fb/net/n",
+            [
+                NO_NETWORK + EXAMPLE,
+                "has the key 'b', which istiod makes the variable 'B': leave it out if not meant",
+            ],
+        ),
+        ("/inject", [NO_CLUSTER + EXAMPLE, NO_NETWORK + EXAMPLE]),
+        ("", [NO_CLUSTER + EXAMPLE, NO_NETWORK + EXAMPLE]),
+        ("/inject/cluster/a", [NO_NETWORK + EXAMPLE]),
+        ("/inject/cluster/a/network/b", [NO_NETWORK + "write net/NAME instead of network/"]),
+        ("/inject/Clusters/a/net/b", [NO_CLUSTER + "write cluster/NAME instead of Clusters/"]),
+        ("/inject/cluster//net/b", [f"tells an empty cluster: {EXAMPLE}"]),
+        (
+            "/inject/cluster/a/net/b/network/c/x/y",
+            [
+                "has the key 'network', which istiod makes the variable 'NETWORK': leave it out if not meant",
+                "has the key 'x', which istiod makes the variable 'X': leave it out if not meant",
+            ],
+        ),
+        ("/inject/:ENV:cluster=a:ENV:net=b", []),
+    ],
+)
+def test_doubts(path: str, told: list[str]) -> None:
+    """A path that tells too little, or more than cluster and network, is told of with the way out."""
+    assert [str(problem) for problem in injection.doubts(path)] == told
+
+
+@given(st.text())
+def test_doubts_never_fail(path: str) -> None:
+    """There is a doubt about every path that does not tell both cluster and network."""
+    told = injection.doubts(path)
+    variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
+    assert told or (variables.get(injection.CLUSTER_ID) and variables.get(injection.NETWORK))

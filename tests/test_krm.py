@@ -223,7 +223,7 @@ def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A function that validation needs is taken away, so that it fails in the middle.
     """
-    monkeypatch.setattr(networking_validation, "_rules", None)
+    monkeypatch.setattr(networking_validation, "_rows", None)
     items = [{"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "hush"}}, *ITEMS]
     given = resource_list({"items": items, "emit": {"documents": []}})
     answer = run(yaml.dump(given))

@@ -207,7 +207,7 @@ def test_defaults_are_what_the_schema_knows(release: str) -> None:
     decoded = decode(read_schema("mesh_config"), "MeshConfig", defaults, record)
     assert (decoded.errors, decoded.unknown) == ([], [])
     assert decoded.value == defaults
-    assert validate_mesh_config(defaults, record) == Findings((), ())
+    assert validate_mesh_config(defaults, record) == Findings(())
     assert merge_mesh_config(shared=None, local=None, release=release, defaults=True).config == defaults
 
 

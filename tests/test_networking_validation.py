@@ -295,3 +295,24 @@ def test_validation_ends_for_strange_specs(kind: str, spec: Any, release: str) -
     """Empty and missing parts, wherever they are, are told or let pass, and never crash."""
     spec.pop("trafficPolicy", None)
     validate_networking({"kind": kind, "metadata": None, "spec": spec}, release=release)
+
+
+@given(st.lists(st.text("/ab", min_size=1, max_size=4), min_size=1, max_size=9))
+def test_overlapping_prefixes(prefixes: list[str]) -> None:
+    """A match is told exactly if an earlier one has its prefix, or a part of it from the beginning."""
+    route = {"match": [{"uri": {"prefix": prefix}} for prefix in prefixes], "route": [{"destination": {"host": "a"}}]}
+    document = {"kind": "VirtualService", "metadata": {"name": "x"}, "spec": {"hosts": ["a"], "http": [route]}}
+    told = {problem.path for problem in validate_networking(document, release="1.30").warnings}
+    expected = {
+        f"spec.http[0].match[{number}]"
+        for number, prefix in enumerate(prefixes)
+        if any(prefix.startswith(before) for before in prefixes[:number])
+    }
+    assert told == expected
+
+
+@pytest.mark.parametrize("name", KINDS.values())
+def test_other_groups(name: str) -> None:
+    """A document of another API group is refused, whatever its kind."""
+    with pytest.raises(InvalidInput, match=r"give a Gateway, VirtualService or DestinationRule$"):
+        validate_networking({"apiVersion": "gateway.networking.k8s.io/v1", "kind": name}, release="1.24")

@@ -233,3 +233,23 @@ def test_no_pattern_takes_long() -> None:
     applied = apply_one({"l": ["a" * 40]}, "1.24", {"path": "l.[(a*)*b]", "value": "x"})
     assert applied.objects[0]["l"] == ["a" * 40]
     assert len(applied.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("kind", 1), ("kind", ""), ("kind", None), ("kind", "a: b"), ("kind.a", "b"), ("apiVersion", 1.5)],
+)
+def test_patches_that_make_an_object_unreadable(path: str, value: Any) -> None:
+    """A patch after which an object has no kind or apiVersion is a problem, and the object stays as it is."""
+    target = {"apiVersion": "v1", "kind": "K", "metadata": {"name": "x"}}
+    applied = apply_overlays([target], [overlay({"path": path, "value": value})], release="1.30")
+    assert [str(problem) for problem in applied.problems] == [
+        f"overlays[0].patches[0]: {path!r} leaves the object without a readable {path.split('.')[0]}, "
+        "at which istioctl stops: leave it alone"
+    ]
+    assert applied.objects == (target,)
+
+
+def test_patches_of_the_kind() -> None:
+    """Another kind is as good as any other text."""
+    assert apply_one({}, "1.30", {"path": "kind", "value": "Other"}).objects[0]["kind"] == "Other"

@@ -14,7 +14,8 @@ from extcp_manifests import ClusterCredentials, builders, load, load_credentials
 from extcp_manifests.difference import compare_documents, compare_files, report
 from extcp_manifests.errors import ExtcpError
 from extcp_manifests.krm import run as answer
-from extcp_manifests.validation import REPORTS, validate_text
+from extcp_manifests.reports import REPORTS
+from extcp_manifests.validation import validate_text
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "examples/guide.yaml"

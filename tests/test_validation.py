@@ -1,10 +1,20 @@
 """Validation of whole texts."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from extcp_manifests.validation import validate_text
+import extcp_manifests
+from extcp_manifests import yaml
+from extcp_manifests.rule_ids import RULES
+from extcp_manifests.told_release import told_release
+from extcp_manifests.validation import validate_text, validate_texts
+
+PACKAGE = Path(extcp_manifests.__file__).parent
 
 GUIDE = (Path(__file__).parents[1] / "examples/guide.yaml").read_text("utf-8")
 MESH_CONFIG = "{accessLogFile: /dev/stdout}"
@@ -30,3 +40,75 @@ def test_the_mesh_config_of_a_topology(release: str, mesh_config: str, told: lis
     found = [f"{each.level}: {each.path}: {each.message}" for each in validate_text("f", text, release="1.30")]
     assert len(found) == len(told)
     assert all(one.startswith(start) for one, start in zip(found, told, strict=True))
+
+
+CASES = yaml.load((Path(__file__).parent / "cases/validation/documents.yaml").read_bytes())["cases"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["what"])
+def test_whole_texts(case: Any) -> None:
+    """Each text has exactly these results, with their lines, and one summary of what was checked and what was not."""
+    report = validate_texts({"f": case["text"]}, release=case.get("release"))
+    assert [str(result) for result in report.results] == case.get("results", [])
+    assert report.summary == case["summary"]
+    assert all(result.rule in RULES for result in report.results)
+
+
+@pytest.mark.parametrize(
+    ("document", "release", "path"),
+    [
+        ("{kind: IstioOperator, spec: {values: {global: {tag: 1.24.6-distroless}}}}", "1.24", "spec.values.global.tag"),
+        ("{kind: IstioOperator, spec: {values: {pilot: {tag: v1.22.1}}}}", "1.22", "spec.values.pilot.tag"),
+        (
+            "{kind: IstioOperator, spec: {components: {ingressGateways: [{name: a}, {tag: 1.23.0}]}}}",
+            "1.23",
+            "spec.components.ingressGateways[1].tag",
+        ),
+        ("{kind: IstioOperator, spec: {tag: 1.99.1}}", None, ""),
+        ("{kind: IstioOperator, spec: {tag: latest}}", None, ""),
+        ("{kind: IstioOperator, spec: {tag: 1.24}}", None, ""),
+        ('{kind: IstioOperator, spec: {tag: "1.24"}}', "1.24", "spec.tag"),
+        ("{apiVersion: sailoperator.io/v1, kind: Istio, spec: {version: v1.26.0}}", "1.26", "spec.version"),
+        (
+            "{apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {containers: "
+            '[{image: "h:5000/istio/pilot:1.25.5"}]}}}}',
+            "1.25",
+            "spec.template.spec.containers[0].image",
+        ),
+        (
+            "{kind: Service, metadata: {labels: {operator.istio.io/version: 1.20.8}}}",
+            "1.20",
+            "operator.istio.io/version",
+        ),
+        ("{kind: Service, metadata: {labels: {helm.sh/chart: istiod-1.27.9}}}", "1.27", "helm.sh/chart"),
+        ("{kind: Service, metadata: {labels: {app.kubernetes.io/version: 1.27.9}}}", None, ""),
+        (
+            "{metadata: {labels: {app.kubernetes.io/version: 1.27.9, app.kubernetes.io/part-of: istio}}}",
+            "1.27",
+            "app.kubernetes.io/version",
+        ),
+        ('{kind: ExternalControlPlane, spec: {release: "1.30"}}', "1.30", "spec.release"),
+        ("{kind: IstioOperator, spec: {tag: [1.24.6], components: [5]}}", None, ""),
+    ],
+)
+def test_what_tells_the_release(document: str, release: str | None, path: str) -> None:
+    """Tags, versions of images and labels tell the release, as far as it is one that is known."""
+    told = told_release(yaml.load(document))
+    assert (told.release if told else None) == release
+    assert told is None or told.path.endswith(path)
+
+
+def test_every_rule_has_an_id_in_the_table() -> None:
+    """The ids that the modules use are those of the table, and none is left over."""
+    source = "".join(path.read_text("utf-8") for path in sorted(PACKAGE.glob("*.py")) if path.stem != "rule_ids")
+    used = set(re.findall(r'"([a-z-]+/[a-z-]+)"', source))
+    groups = {rule.partition("/")[0] for rule in RULES}
+    assert {rule for rule in used if rule.partition("/")[0] in groups} == RULES.keys()
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=4)))
+def test_nested_lists_end(items: Any) -> None:
+    """Lists in lists, of whatever, are looked into without a crash, and every document is checked or skipped."""
+    text = yaml.dump({"apiVersion": "v1", "kind": "List", "items": [{"kind": "List", "items": items}, items]})
+    report = validate_texts({"f": text}, release="1.30")
+    assert report.checked + sum(report.skipped.values()) >= 1

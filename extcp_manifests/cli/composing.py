@@ -1,7 +1,7 @@
 """Commands about what Istio makes of configuration: merging, composing, patching, validating."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,8 @@ import click
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import NEWEST, json_text, name_of, print_changes, print_table, tell, text
+from extcp_manifests.cli.folders import read_all
+from extcp_manifests.cli.shared import json_text, name_of, print_changes, print_table, tell, text
 from extcp_manifests.compose import Composition, compose_files
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.inputs import problems_of
@@ -18,7 +19,14 @@ from extcp_manifests.mesh import MeshConfigMerge, merge_mesh_config
 from extcp_manifests.mesh_sources import Source
 from extcp_manifests.patch import apply_overlays, to_json6902
 from extcp_manifests.preview import Preview, preview
-from extcp_manifests.validation import REPORTS, validate_text
+from extcp_manifests.release import RELEASES
+from extcp_manifests.reports import REPORTS
+from extcp_manifests.told_release import told_of
+from extcp_manifests.validation import validate_texts
+
+TOLD_OR_NEWEST = click.option(
+    "--release", metavar="R", help="Istio minor; without it what the documents tell, or else the newest."
+)
 
 
 @click.group()
@@ -29,18 +37,24 @@ def commands() -> None:
 @commands.command("merge-mesh")
 @click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config.")
 @click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file.")
-@NEWEST
+@TOLD_OR_NEWEST
 @click.option("--defaults", is_flag=True, help="Show Istio's defaults too.")
 @click.option("--emulate", is_flag=True, help="Do as a running istiod does with a source that it cannot decode.")
 @click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it beats.")
-def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: bool, explain: bool) -> None:
+def merge_mesh(shared: str, local: str, release: str | None, defaults: bool, emulate: bool, explain: bool) -> None:
     """Print the mesh config that istiod runs with, of two sources of which the local one takes precedence.
 
     A FILE is a mesh config, or what holds one: a ConfigMap, an IstioOperator, or an Istio of the Sail operator.
     """
     names: dict[Source, str] = {"shared": name_of(shared), "local": name_of(local)}
+    sources = text(shared), text(local)
     merged = merge_mesh_config(
-        shared=text(shared), local=text(local), release=release, defaults=defaults, emulate=emulate, names=names
+        shared=sources[0],
+        local=sources[1],
+        release=_release(release, sources),
+        defaults=defaults,
+        emulate=emulate,
+        names=names,
     )
     if explain:
         print_table(("PATH", "VALUE", "SET BY", "BEATS"), _explained(merged))
@@ -61,7 +75,7 @@ def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: b
 @click.option("--overlays", metavar="FILE", required=True, help="The IstioOperator whose overlays to apply.")
 @click.option("--component", default="pilot", show_default=True, help="A key of components, or a gateway's name.")
 @click.option("--namespace", help="The component's namespace; up to 1.23 objects elsewhere are not found.")
-@NEWEST
+@TOLD_OR_NEWEST
 @click.option("--json6902", is_flag=True, help="Print the same change as patches of a kustomization.")
 @click.option("--diff", "show_diff", is_flag=True, help="Print what changes, by object and path.")
 @click.argument("objects", nargs=-1, required=True)
@@ -69,25 +83,27 @@ def patch_objects(
     overlays: str,
     component: str,
     namespace: str | None,
-    release: str,
+    release: str | None,
     json6902: bool,
     show_diff: bool,
     objects: tuple[str, ...],
 ) -> None:
     """Print rendered manifests with the overlays of an IstioOperator applied, as istioctl would."""
     content = text(overlays)
+    texts = {name_of(file): text(file) for file in objects}
     operator = _operator(content, name_of(overlays))
-    rendered = _objects(objects)
+    rendered = _objects(texts)
+    istio = _release(release, (content, *texts.values()))
     in_file = _OverlaysFile(name_of(overlays), content, operator, component)
     if json6902:
         try:
-            patches = to_json6902(operator, rendered, release=release, component=component, namespace=namespace)
+            patches = to_json6902(operator, rendered, release=istio, component=component, namespace=namespace)
         except InvalidInput as error:
             raise InvalidInput(map(in_file.located, error.problems)) from None
         click.echo(yaml.dump({"patches": patches}), nl=False)
         return
     try:
-        applied = apply_overlays(rendered, operator, release=release, component=component, namespace=namespace)
+        applied = apply_overlays(rendered, operator, release=istio, component=component, namespace=namespace)
     except InvalidInput as error:
         raise InvalidInput(map(in_file.located, error.problems)) from None
     if show_diff:
@@ -114,22 +130,22 @@ def _operator(content: bytes, name: str) -> IstioOperator:
         raise InvalidInput(replace(each, file=name, line=lines.line(each.path)) for each in problems) from None
 
 
-def _objects(files: tuple[str, ...]) -> list[Mapping[str, Any]]:
+def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
     """Every document of rendered manifests. Raises InvalidInput with the problems of all files."""
     rendered: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
-    for file in files:
+    for name, content in texts.items():
         try:
-            documents = yaml.load_all(text(file))
+            documents = yaml.load_all(content)
         except InvalidInput as error:
-            problems += [replace(each, file=name_of(file)) for each in error.problems]
+            problems += [replace(each, file=name) for each in error.problems]
             continue
         for number, document in enumerate(documents, start=1):
             if isinstance(document, Mapping):
                 rendered += [document] if document else []
             elif document is not None:
                 problem = f"document {number} is not a mapping, and no manifest: leave it out"
-                problems.append(Problem("", problem, name_of(file)))
+                problems.append(Problem("", problem, name))
     if problems:
         raise InvalidInput(problems)
     return rendered
@@ -172,9 +188,14 @@ class _OverlaysFile:
 @click.option("--preview", "show_preview", is_flag=True, help="Go on over the profile, to the values of the charts.")
 @click.option("--explain", is_flag=True, help="Show a table instead: each value, and who said it.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where files or flags drop what earlier ones said.")
-@NEWEST
+@TOLD_OR_NEWEST
 def compose_and_print(
-    files: tuple[str, ...], flags: tuple[str, ...], show_preview: bool, explain: bool, strict: bool, release: str
+    files: tuple[str, ...],
+    flags: tuple[str, ...],
+    show_preview: bool,
+    explain: bool,
+    strict: bool,
+    release: str | None,
 ) -> None:
     """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile.
 
@@ -184,19 +205,18 @@ def compose_and_print(
     if show_preview and explain:
         raise click.UsageError("--preview says who set each value by itself: leave --explain out.")
     texts = [text(file) for file in files]
+    istio = _release(release, texts)
     names = [name_of(file) for file in files]
     if show_preview:
-        shown = preview(*texts, names=names, set=flags, release=release)
+        shown = preview(*texts, names=names, set=flags, release=istio)
         _print_preview(shown, flags)
         dropped = shown.dropped
     else:
-        composition = compose_files(*texts, names=names, set=flags, release=release)
+        composition = compose_files(*texts, names=names, set=flags, release=istio)
         _print_composition(composition, flags, explain)
         dropped = composition.dropped
     for each in dropped:
-        click.echo(
-            replace(each, by=_said_by(each.by, flags), of=tuple(_said_by(name, flags) for name in each.of)), err=True
-        )
+        tell(replace(each, by=_said_by(each.by, flags), of=tuple(_said_by(name, flags) for name in each.of)), err=True)
     sys.exit(1 if strict and dropped else 0)
 
 
@@ -225,18 +245,37 @@ def _said_by(origin: str, flags: tuple[str, ...]) -> str:
 
 
 @commands.command("validate")
-@NEWEST
+@click.option("--release", metavar="R", help="Istio minor; without it what the documents tell, or else the newest.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def validate_files(release: str, form: str, files: tuple[str, ...]) -> None:
+@click.option("--strict", is_flag=True, help="Make the exit code 1 where a document was skipped.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...")
+def validate_files(release: str | None, form: str, strict: bool, files: tuple[str, ...]) -> None:
     """Validate IstioOperators, Gateways, VirtualServices, DestinationRules, mesh ConfigMaps and topologies.
 
-    Documents of other kinds are passed over. The exit code is 1 where there are errors.
+    Of folders all YAML and JSON files are read, of lists the items. Documents of other kinds are skipped; the last line
+    of standard error says how many, and by which release's rules the others were checked. The exit code is 1 where
+    there are errors.
     """
-    texts = {file: text(file) for file in files}
-    results = [result for file, text in texts.items() for result in validate_text(file, text, release=release)]
-    click.echo(REPORTS[form](results), nl=False)
-    sys.exit(1 if any(result.level == "error" for result in results) else 0)
+    report = validate_texts(read_all(files), release=release)
+    click.echo(REPORTS[form](report.results), nl=False)
+    tell(report.summary, err=True)
+    is_wrong = any(result.level == "error" for result in report.results)
+    sys.exit(1 if is_wrong or (strict and report.skipped) else 0)
+
+
+def _release(asked: str | None, texts: Iterable[bytes]) -> str:
+    """Return the release whose rules to use; without one that is asked for, standard error says which and why."""
+    if asked is not None:
+        return asked
+    told = told_of(texts)
+    if len(told) > 1:
+        parts = ", ".join(f"{each.release} ({each.path})" for each in told)
+        raise InvalidInput([Problem("", f"the documents tell different releases, {parts}: choose one with --release")])
+    newest = list(RELEASES)[-1]
+    reason = f"told by {told[0].path}" if told else "the newest, since no document tells one: use --release for another"
+    release = told[0].release if told else newest
+    tell(f"By the rules of Istio {release}, {reason}", err=True)
+    return release
 
 
 def _explained(merged: MeshConfigMerge) -> Iterator[tuple[str, str, str, str]]:

@@ -1,6 +1,7 @@
 """Commands about a topology: its manifests, its runbook, and what it is made of."""
 
 import json
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -93,10 +94,17 @@ def encode(cluster: str, network: str, address: str | None) -> None:
 @inject.command()
 @click.argument("path", metavar="PATH|URL")
 def decode(path: str) -> None:
-    """Print what istiod derives from an injection path, or from an injectionURL."""
-    variables = injection.decode_url(path) if path.startswith("https://") else injection.decode(path)
+    """Print what istiod derives from an injection path, or from an injectionURL.
+
+    What is strange about the path goes to standard error; the exit code is 1 unless it tells both cluster and network.
+    """
+    variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
     for name, value in variables.items():
         tell(f"{name}={value}")
+    for problem in injection.doubts(path):
+        tell(problem, err=True)
+    if not all(variables.get(name) for name in (injection.CLUSTER_ID, injection.NETWORK)):
+        sys.exit(1)
 
 
 @commands.command("schema")

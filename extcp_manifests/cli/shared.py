@@ -16,7 +16,6 @@ from extcp_manifests.credentials import load_credentials
 from extcp_manifests.errors import Problem
 from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
-from extcp_manifests.release import RELEASES
 from extcp_manifests.runbook import RUNBOOK
 from extcp_manifests.text import visible
 from extcp_manifests.topology import load
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 FILE = click.argument("file", metavar="FILE")
 RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
-NEWEST = click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
 CHECK = click.option(
     "--check", is_flag=True, help="Write nothing; list what would change, and exit 1 if anything would."
 )

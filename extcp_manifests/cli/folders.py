@@ -1,0 +1,53 @@
+"""Files and folders that commands take as arguments."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from extcp_manifests.cli.shared import STDIN, text
+from extcp_manifests.errors import InvalidInput, Problem
+
+
+def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
+    """Read files, folders and standard input, each file once, whatever leads to it; messages call them by the keys.
+
+    Raises InvalidInput for a folder without any YAML or JSON file.
+    """
+    texts: dict[str, bytes] = {}
+    seen: set[str] = set()
+    for argument in arguments:
+        if argument == "-":
+            texts[STDIN] = text(argument)
+            continue
+        for file in _files_of(argument) if Path(argument).is_dir() else [argument]:
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                texts[file] = text(file)
+    return texts
+
+
+def _files_of(folder: str) -> list[str]:
+    files = sorted(_walk(Path(folder), set()))
+    if not files:
+        raise InvalidInput([Problem("", f"has no file {' or '.join(_ENDINGS)}: name another folder", folder)])
+    return list(map(str, files))
+
+
+_ENDINGS = (".yaml", ".yml", ".json")
+_STATE = ".extcp-manifests"
+"""How the files begin in which generate keeps what it wrote."""
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it, but what is hidden; links lead into each folder once."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            if not entry.name.startswith("."):
+                yield from _walk(entry, seen)
+        elif entry.suffix in _ENDINGS and not entry.name.startswith(_STATE) and entry.is_file():
+            yield entry

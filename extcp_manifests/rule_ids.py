@@ -1,0 +1,167 @@
+"""The rules of validation by their ids: what each is about, and what helps.
+
+Reports name a rule by its id (`networking/unreachable-route`), so that people can search for it and leave it out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a rule is about."""
+
+    short: str
+    help: str
+
+
+RULES: Mapping[str, About] = {
+    # ------------------------------------------------------------------------------------------------- whole documents
+    "yaml/syntax": About(
+        "The text is not YAML that Go's parser and this library read alike.",
+        "Correct the text at the line that is named; tags, keys that are not text and keys given twice are refused.",
+    ),
+    "yaml/empty": About(
+        "There is no document to check.",
+        "Give a file with documents; the command that should have written it may have failed.",
+    ),
+    "document/api-version": About(
+        "The API group or version is missing, misspelt or not served by the release.",
+        "Write one of the versions that the release serves; the API server refuses any other.",
+    ),
+    "document/kind": About(
+        "The kind is missing or not one of its API group.",
+        "Correct the kind; a document of an unknown kind is refused or ignored, but never used.",
+    ),
+    "document/list": About(
+        "A list has items that are not documents.",
+        "Leave out what is not a document, with an apiVersion and a kind of its own.",
+    ),
+    "document/release": About(
+        "The documents tell different releases of Istio.",
+        "Name the release whose rules shall hold with --release.",
+    ),
+    # ------------------------------------------------------------------------------------- Gateways and VirtualServices
+    "networking/wrong-value": About(
+        "A value has a type or a form that the CRD refuses.",
+        "Correct the value; the API server refuses the document as it is.",
+    ),
+    "networking/unknown-key": About(
+        "A key that the CRD does not know.",
+        "Correct the spelling or leave the key out; the API server drops it.",
+    ),
+    "networking/name": About("The document's name is not one that istiod takes.", "Use letters, digits and inner '-'."),
+    "networking/export-to": About(
+        "exportTo names what is not a namespace, or names one twice.", "Use '.', '*' or names of namespaces."
+    ),
+    "networking/servers": About("A Gateway without a server.", "Add a server."),
+    "networking/port": About("A port of a Gateway is wrong.", "Give each server a port with a name of its own."),
+    "networking/bind": About("The address that a server binds to is wrong.", "Use an IP address or a unix socket."),
+    "networking/hosts": About("A host is not one, or overlaps another.", "Use host names, each once."),
+    "networking/wildcard-host": About(
+        "The host '*' would take all traffic of the mesh.", "Name gateways, and leave mesh out of them."
+    ),
+    "networking/tls": About(
+        "TLS settings do not fit the protocol, the mode or each other.",
+        "Give the mode what it needs, from one source, and leave out what it excludes.",
+    ),
+    "networking/ciphers": About("Cipher suites are unknown, given twice or missing.", "Use BoringSSL's names."),
+    "networking/delegate": About(
+        "A VirtualService without hosts is a delegate, which may only have HTTP routes without delegates.",
+        "Add hosts, or leave out what a delegate must not have.",
+    ),
+    "networking/gateways": About("A gateway is not named as istiod wants it.", "Write name or namespace/name."),
+    "networking/no-route": About("A VirtualService without a route.", "Add http, tls or tcp."),
+    "networking/routes": About("A route has no action, or several.", "Give each route exactly one action."),
+    "networking/fault": About("A fault does nothing, or has values that istiod refuses.", "Add an abort or a delay."),
+    "networking/retries": About(
+        "Retries are turned off beside their settings, or have values that istiod refuses.",
+        "Set attempts, and use Envoy's conditions in retryOn.",
+    ),
+    "networking/redirect": About("A redirect leads nowhere, or has a wrong value.", "Say what is to be different."),
+    "networking/rewrite": About("A rewrite changes nothing, or has a wrong value.", "Say what is to be different."),
+    "networking/direct-response": About("A direct response has a wrong status or is too big.", "Make it smaller."),
+    "networking/cors": About("A CORS policy has a wrong value.", "Use origins, methods and headers that istiod takes."),
+    "networking/mirrors": About("Mirroring has a wrong share or two forms.", "Use one form, with 0 to 100 per cent."),
+    "networking/headers": About("The name or value of a header is wrong.", "Use the names and values of HTTP."),
+    "networking/claims": About("Claims of a token only route at a gateway.", "Name gateways, without mesh."),
+    "networking/match": About("A match has a value that istiod refuses.", "Correct the value."),
+    "networking/destinations": About("A destination is missing or not a service.", "Name a service."),
+    "networking/weights": About("Several destinations and no weight.", "Give each a weight."),
+    "networking/sni-hosts": About("An SNI host is not one, or not a host of the document.", "Add it to spec.hosts."),
+    "networking/unreachable-route": About(
+        "A route that no request reaches.", "Move the route that takes everything to the end, or give it a match."
+    ),
+    "networking/duplicate-match": About("A match that stands before already.", "Leave it out."),
+    "networking/overlapping-match": About(
+        "A match whose requests an earlier one with a shorter prefix takes.", "Put the longer prefix first."
+    ),
+    # ---------------------------------------------------------------------------------------------------DestinationRule
+    "networking/traffic-policy": About("A traffic policy has a value that istiod refuses.", "Correct the value."),
+    "networking/empty-policy": About("A traffic policy that says nothing.", "Add a setting, or leave it out."),
+    "networking/failover": About("Failover has no effect without outlierDetection.", "Add outlierDetection."),
+    "networking/secret-of-others": About(
+        "A ConfigMap of another namespace is named.", "Use one in the document's own namespace."
+    ),
+    "networking/subsets": About("The name of a subset is missing, wrong or used twice.", "Name each subset."),
+    "networking/workload-selector": About("A workloadSelector has no labels that fit.", "Use plain labels."),
+    # ---------------------------------------------------------------------------------------------------- IstioOperator
+    "operator/wrong-value": About("A value has a type or form that istioctl refuses.", "Correct the value."),
+    "operator/unknown-key": About("A key that istioctl does not know.", "Correct the spelling or leave the key out."),
+    "operator/revision": About("A revision that is not a DNS label.", "Use letters, digits and inner '-'."),
+    "operator/image": About(
+        "A hub or tag that is not one of an image.", "Write them as in docker.io/istio and 1.24.6."
+    ),
+    "operator/gateway-name": About("A gateway's name that istioctl refuses.", "Use a-z, 0-9, '-' and '.'."),
+    "operator/port": About("A port where a gateway without root cannot listen.", "Use target ports from 1024."),
+    "operator/range": About(
+        "A range of addresses or ports that is not one.", "Write them as in 10.0.0.0/8 and 80,443."
+    ),
+    "operator/profile": About("A profile that the release does not have.", "Use the profile that is named."),
+    "operator/outdated": About("A setting that has gone or is going.", "Use what the message names."),
+    "operator/ignored": About("A setting that istioctl takes and ignores.", "Use what the message names."),
+    "operator/replicas": About("A number of replicas that autoscaling overrules.", "Keep one of both."),
+    "operator/overlay": About(
+        "An entry of k8s.overlays that does nothing, deletes or makes the object unreadable.",
+        "Give each patch a path and a value, and leave kind and apiVersion alone.",
+    ),
+    "operator/service-port": About(
+        "A port that the API server refuses in a Service.", "Give each port a name and a number of its own."
+    ),
+    # ------------------------------------------------------------------------------------------------- external istiod
+    "external-istiod/variables": About(
+        "Variables that make istiod an external one are missing or wrong.",
+        "Repeat them where a list of your own replaces ours, or set yours as values.pilot.env.",
+    ),
+    "external-istiod/cluster": About(
+        "istiod and its proxies know the config cluster by different names.", "Give both the same name."
+    ),
+    "external-istiod/webhooks": About(
+        "istiod would write to webhooks that are not its own, or would not write to its own.",
+        "Set the two names of webhooks: empty by host name, those of the remote clusters by IP address.",
+    ),
+    "external-istiod/mounts": About(
+        "The ConfigMaps that istiod reads as files are not mounted.",
+        "Repeat the mounts where a list of your own replaces ours.",
+    ),
+    "external-istiod/addresses": About("Proxies find istiod at two addresses.", "Give both the same host."),
+    "external-istiod/namespaces": About("istiod's namespace is told in two ways.", "Give all the same."),
+    # ------------------------------------------------------------------------------------- mesh config, networks, input
+    "mesh-config/wrong-value": About("A mesh config that istiod cannot read.", "Correct the value."),
+    "mesh-config/refused": About("A mesh config that istiod refuses.", "Correct the value."),
+    "mesh-config/logged": About("A mesh config of which istiod logs a warning.", "Look at the value."),
+    "mesh-config/ignored": About("A key of a mesh config that nothing reads.", "Correct the spelling or leave it out."),
+    "mesh-networks/refused": About("Mesh networks that istiod refuses.", "Correct the value."),
+    "mesh-networks/ignored": About("A key of mesh networks that nothing reads.", "Correct the spelling."),
+    "topology/invalid": About("A topology from which nothing can be generated.", "Do what the message says."),
+    # ------------------------------------------------------------------------------------------- documents side by side
+    "agreement/namespace": About("A namespace that another part of the document contradicts.", "Give both the same."),
+    "agreement/host": About("A host that names istiod in another namespace.", "Name it in its own namespace."),
+    "agreement/gateway": About("A gateway that no document here is named.", "Correct the name, or add the Gateway."),
+    "agreement/secret-name": About("A Secret under a name that istiod does not mount.", "Give it the name."),
+    "agreement/twice": About("A document that stands twice.", "Leave one out."),
+    "agreement/shared-address": About(
+        "Two control planes behind one address, which one gateway cannot tell apart.",
+        "Give each control plane its own address.",
+    ),
+}
