@@ -9,16 +9,18 @@ The modules in reading order, in which each imports only from those before it:
 
     values      text, errors, release, address, naming
     documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, yaml, merge, patch, compose, schema, checks, agreement, traffic_policy, mesh_defaults,
-                mesh_validation, mesh, preview, mesh_networks, networking_validation, operator_validation
+    functions   injection, regex, yaml, merge, patch, dropped, schema, checks, agreement, traffic_policy, mesh_defaults,
+                mesh_validation, mesh_sources, mesh, compose, preview, mesh_networks, networking_validation,
+                service_ports, external_istiod, operator_validation
     knowledge   exposure
     composition builders
     input       inputs, topology, credentials, validation, difference
-    outcome     step, commands, made, runbook, output, kustomize, plan, gitops, krm,
-                exec_plugin
+    outcome     step, commands, made, runbook, locking, listing, exchange, output, kustomize, plan, gitops,
+                krm, exec_plugin
     edge        schemas (tables), cli, testing (a pytest plugin)
 
-Nothing here calls a cluster, and only `load`, `load_credentials` and `Plan.write` touch files.
+Nothing here calls a cluster. Only `load`, `load_credentials`, the methods `write` and `changes`, and what they use of
+`output` touch files.
 """
 
 from extcp_manifests.credentials import ClusterCredentials, load_credentials

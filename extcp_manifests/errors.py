@@ -75,8 +75,9 @@ def require(value: object, kinds: type[object] | UnionType, path: str, wanted: s
 
 
 class OutputError(ExtcpError):
-    """A folder cannot be written as asked; nothing in it was changed."""
+    """A folder cannot be written as asked, and is as it was unless the text says more; a line for each problem."""
 
-    def __init__(self, path: str, message: str) -> None:
+    def __init__(self, path: str, message: str, *others: Problem) -> None:
+        self.problems = (Problem(path, message), *others)
         self.path = path
-        super().__init__(f"{path}: {message}")
+        super().__init__("\n".join(map(str, self.problems)))

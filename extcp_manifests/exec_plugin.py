@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from extcp_manifests.errors import OutputError
+from extcp_manifests.exchange import telling, write_file
 from extcp_manifests.topology import API_VERSION, KIND
 
 
@@ -23,13 +24,13 @@ def plugin_home() -> Path:
 def install(home: str | os.PathLike[str] | None = None) -> Path:
     """Write the program, for the Python that runs now, and return its path.
 
-    Raises OutputError where a link stands in its place, OSError from the file system.
+    Raises OutputError where a link stands in its place, or it cannot be written.
     """
     target = (Path(home) if home else plugin_home()) / API_VERSION / KIND.lower() / KIND
     if target.is_symlink():
         raise OutputError(str(target), "is a link: remove it, or choose another folder with --home")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with telling(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     program = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m extcp_manifests plugin run "$1"\n'
-    target.write_text(program, encoding="utf-8", newline="\n")
-    target.chmod(0o755)
+    write_file(target, program.encode(), mode=0o755)
     return target

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -84,22 +85,36 @@ class KustomizeTree:
         """Each file, path and content, one at a time."""
         return ((entry.path, b"".join(entry.pieces)) for entry in self.entries())
 
-    def write(self, folder: str | os.PathLike[str], *, on_file: Callable[[str], None] | None = None) -> list[str]:
-        """Write the tree into a folder, as `Plan.write` does; overlays are left alone."""
-        return output.write(folder, self.entries(), on_file)
+    def write(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        on_file: Callable[[str], None] | None = None,
+    ) -> list[str]:
+        """Write the tree and its overlays into a folder, as `Plan.write` does; overlays that are there stay."""
+        entries = chain(self.entries(), self.skeletons())
+        return output.write(folder, entries, owner=self._owner, force=force, on_file=on_file)
+
+    def changes(self, folder: str | os.PathLike[str]) -> Iterator[output.FileChange]:
+        """Yield what `write` would change in a folder; nothing is written. Raises OutputError."""
+        return output.changes(folder, chain(self.entries(), self.skeletons()), owner=self._owner)
+
+    @property
+    def _owner(self) -> output.Owner:
+        return output.owner_of(self.topology, "kustomize")
 
     def skeletons(self) -> Iterator[Entry]:
         """A kustomization over every base for each overlay, for people to add their patches to.
 
-        Beside charts' values it is a further file of values. `output.add_missing` writes them, and leaves alone what
-        is there already.
+        Beside charts' values it is a further file of values. `write` leaves alone those that are there already.
         """
         for name in self.overlays:
             for base in self._bases():
                 place = f"{OVERLAYS}/{name}/{base}"
-                yield _kustomization(place, f"{'../' * (base.count('/') + 3)}{base}")
+                yield _skeleton(name, base)
                 if base.split("/")[1:2] == ["values"]:
-                    yield Entry(f"{place}/{VALUES}", (_MORE_VALUES,))
+                    yield Entry(f"{place}/{VALUES}", (_MORE_VALUES,), keep=True)
 
     def _bases(self) -> Iterator[str]:
         return (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
@@ -207,6 +222,12 @@ def _kustomization(base: str, *resources: str, openapi: bool = False) -> Entry:
     return Entry(f"{base}/{KUSTOMIZATION}", (_kustomization_text(resources, openapi),))
 
 
+def _skeleton(overlay: str, base: str) -> Entry:
+    """A kustomization over a base, which is people's own once it is there."""
+    way = f"{'../' * (base.count('/') + 3)}{base}"
+    return replace(_kustomization(f"{OVERLAYS}/{overlay}/{base}", way), keep=True)
+
+
 @lru_cache(maxsize=64)
 def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
     schema = {"openapi": {"path": OPENAPI}} if openapi else {}
@@ -217,13 +238,16 @@ def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
 
 # The lists of an IstioOperator's component that merge, and the keys by which a person means their items. The patches of
 # an overlay are none of them: their paths may stand twice, as `volumes[100]` does for two volumes.
+# The ports of a Service merge by `name` too. An item of a patch that lacks the key is lost, and the whole list with it
+# where that is the only item (kubectl 1.37, run): `validate` refuses a Service without ports.
 _COMPONENT = {
     "env": ("name",),
     "overlays": ("kind", "name"),
     "volumes": ("name",),
     "volumeMounts": ("mountPath",),
 }
-
+# The lists of the values of istiod's chart that merge.
+_PILOT_VALUES = {"volumes": ("name",), "volumeMounts": ("mountPath",)}
 
 _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
 
@@ -231,19 +255,18 @@ _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v
 @lru_cache(maxsize=1)
 def _openapi() -> bytes:
     """The schema by which kustomize merges the lists of IstioOperators."""
-    ports = _object(ports=_list(("port",), _object()))
+    ports = _object(ports=_list(("name",), _object()))
     lists = {key: _list(keys, _object()) for key, keys in _COMPONENT.items()}
     definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
     component = {"$ref": "#/definitions/extcp.component"}
     single = dict.fromkeys(("base", "pilot", "cni", "ztunnel", "istiodRemote"), component)
     gateways = {name: _list(("name",), component) for name in ("ingressGateways", "egressGateways")}
     mesh_config = _object(extensionProviders=_list(("name",), _object()))
-    operator = {
-        **_object(spec=_object(components=_object(**single, **gateways), meshConfig=mesh_config)),
-        "x-kubernetes-group-version-kind": [
-            {"group": "install.istio.io", "kind": "IstioOperator", "version": "v1alpha1"}
-        ],
-    }
+    values = _object(pilot=_object(**{key: _list(keys, _object()) for key, keys in _PILOT_VALUES.items()}))
+    spec = _object(
+        components=_object(**single, **gateways), meshConfig=mesh_config, values=values, unvalidatedValues=values
+    )
+    operator = {**_object(spec=spec), "x-kubernetes-group-version-kind": [_OPERATOR]}
     schema = {"definitions": {"io.istio.install.v1alpha1.IstioOperator": operator, **definitions}}
     return f"{json.dumps(schema, separators=(',', ':'))}\n".encode()
 

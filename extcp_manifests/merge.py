@@ -20,6 +20,44 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as RFC 7386 does: null deletes, lists replace."""
+    result = deepcopy(dict(base))
+    for key, value in over.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = result.get(key)
+            result[key] = json_merge_patch(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[key] = deepcopy(value)
+    return result
+
+
+def operator_values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that an IstioOperator's spec gives to charts, with those that istioctl does not validate."""
+    return overlay(_mapping(spec.get("values")), _mapping(spec.get("unvalidatedValues")))
+
+
+def operator_mesh_config(spec: Mapping[str, Any], release: Release | str) -> dict[str, Any]:
+    """Return the mesh config of an IstioOperator's spec, which may stand in three places.
+
+    Up to 1.23 that of the values beats `spec.meshConfig`, and null deletes; from 1.24 it is beaten. What stands in
+    `unvalidatedValues` comes last.
+    Source: istio 1.30.3: operator/pkg/render/manifest.go, run; 1.15.7: operator/pkg/helm/helm.go, read.
+    """
+    own = _mapping(spec.get("meshConfig"))
+    of_values = _mapping(_mapping(spec.get("values")).get("meshConfig"))
+    last = _mapping(_mapping(spec.get("unvalidatedValues")).get("meshConfig"))
+    if find_release(release).untyped_operator:
+        return overlay(overlay(of_values, own), last)
+    return json_merge_patch(json_merge_patch(own, of_values), last)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class MergedEnv:
     """The environment variables of a container after `k8s.env` was merged in."""

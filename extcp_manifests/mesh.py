@@ -10,25 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from deepmerge import Merger
 
-from extcp_manifests import yaml
 from extcp_manifests.checks import Findings
+from extcp_manifests.dropped import Dropped, losses
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.mesh_config import MeshConfig
 from extcp_manifests.mesh_defaults import mesh_defaults, proxy_defaults
+from extcp_manifests.mesh_sources import Input, Source, SourceContent, read_source
 from extcp_manifests.mesh_validation import validate_mesh_config
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import Decoded, decode, read_schema
 
-Source = Literal["defaults", "shared", "local"]
-"""Who set a value: Istio, the mesh admin in the config cluster, or the mesh operator in istiod's own file."""
-
 Path = tuple[str | int, ...]
-Input = str | bytes | Mapping[str, Any] | MeshConfig | None
-"""A mesh config: YAML text, a mapping, a typed one, or a whole ConfigMap with the key `mesh`; None is no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,8 @@ class Ignored:
     source: Source
     path: str
     message: str
+    line: int | None = None
+    """The line in the source, where that is a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,19 @@ class MeshConfigMerge:
     """What istiod takes, and only logs."""
     broken: tuple[Problem, ...]
     """Where a source could not be decoded, and what istiod makes of that; only with `emulate`."""
+    dropped: tuple[Dropped, ...]
+    """Entries of the config cluster's lists and mappings that go because istiod's own file replaces them as a whole."""
     _sources: Any
+    _contents: Mapping[Source, SourceContent]
+
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem of the effective config with the file and the line of the source that set the value."""
+        try:
+            content = self._contents[self.origin(problem.path)]
+        except KeyError:
+            return problem
+        before_lists = problem.path.partition("[")[0]  # items have another place in the source
+        return replace(problem, file=content.name, line=content.line(before_lists))
 
     def origin(self, path: str) -> Source:
         """Who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
@@ -112,12 +121,21 @@ def _strongest(node: Any) -> Source:
 
 
 def merge_mesh_config(
-    *, shared: Input, local: Input, release: Release | str, defaults: bool = False, emulate: bool = False
+    *,
+    shared: Input,
+    local: Input,
+    release: Release | str,
+    defaults: bool = False,
+    emulate: bool = False,
+    names: Mapping[Source, str] | None = None,
 ) -> MeshConfigMerge:
     """Merge the config cluster's mesh config (SHARED_MESH_CONFIG) with istiod's own, which takes precedence.
 
-    Raises InvalidInput for a source that istiod could not decode, with every problem; a path begins with `shared` or
-    `local`, and names the line where the source is a text. With `emulate` such a source is applied in part, as by an
+    A source may be a whole document: a ConfigMap, an IstioOperator, or an Istio of the Sail operator. Messages call the
+    sources by `names`, and else `shared` and `local`.
+
+    Raises InvalidInput for a document of another kind and for a source that istiod could not decode, with every
+    problem, and with the line where the source is a text. With `emulate` such a source is applied in part, as by an
     istiod that is running already, or not at all where it is the only one; `.broken` tells of it. (istiod does not
     start with a broken file of its own.) Keys that stand twice or are no text are refused, though istiod takes the
     last one and makes text of them.
@@ -125,7 +143,14 @@ def merge_mesh_config(
     record = find_release(release)
     sources: dict[Source, Input] = {"shared": shared, "local": local}
     given: dict[Source, Input] = {name: source for name, source in sources.items() if source is not None}
-    decoded = [each for name, source in given.items() if (each := _decode(name, source, record)) is not None]
+    decoded: list[_Decoded] = []
+    without: list[Ignored] = []
+    for name, source in given.items():
+        read = _decode(name, (names or {}).get(name, name), source, record)
+        if read is None:
+            without.append(Ignored(name, "data", "has no key 'mesh', and istiod reads no other: it is as good as none"))
+        else:
+            decoded.append(read)
     broken = [problem for each in decoded for problem in each.problems]
     if broken and not emulate:
         raise InvalidInput(broken)
@@ -138,15 +163,27 @@ def merge_mesh_config(
             tree = merging.damage(tree, each, record)
     shown = tree if defaults else _without_defaults(tree)
     findings = validate_mesh_config(_values(tree), record)
+    contents: dict[Source, SourceContent] = {each.source: each.content for each in decoded if each.content is not None}
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
-        ignored=tuple(ignored for each in decoded for ignored in each.ignored),
+        ignored=(*without, *(ignored for each in decoded for ignored in each.ignored)),
         problems=(*findings.errors, *_at_start(decoded, findings, record)),
         warnings=findings.warnings,
         broken=tuple(broken),
+        dropped=tuple(_dropped(merging.overridden, contents)),
         _sources=_sources(shown),
+        _contents=contents,
     )
+
+
+def _dropped(overridden: Iterable[Overridden], contents: Mapping[Source, SourceContent]) -> Iterator[Dropped]:
+    """What is lost of lists and mappings that istiod's own file replaces."""
+    for each in overridden:
+        for loss in losses(each.shared, each.local):
+            path = Problem(path_text(loss.path), "").under(each.path).path
+            shared, local = contents["shared"], contents["local"]
+            yield Dropped(path, loss.kind, loss.items, local.name, (shared.name,), local.line(path))
 
 
 # Fields that a rule compares with each other: only there can a source be wrong by itself and right with the other one.
@@ -179,6 +216,7 @@ class _Decoded:
 
     source: Source
     value: dict[str, Any]
+    content: SourceContent | None
     problems: list[Problem]
     ignored: list[Ignored]
     failed: int
@@ -190,73 +228,40 @@ class _Decoded:
 _LOST_SPELLINGS = {"default_config": "defaultConfig", "default_providers": "defaultProviders"}
 
 
-def _decode(source: Source, given: Input, release: Release) -> _Decoded | None:
+def _decode(source: Source, name: str, given: Input, release: Release) -> _Decoded | None:
     """A source's content, or None for a ConfigMap that has no mesh config."""
     try:
-        read = read_source(source, given, "mesh")
+        read = read_source(name, given, "mesh", release)
     except InvalidInput as error:
-        return _Decoded(source, {}, list(error.problems), [], -1)
+        return _Decoded(source, {}, None, list(error.problems), [], -1)
     if read is None:
         return None
     schema = read_schema("mesh_config")
     decoded = decode(schema, "MeshConfig", read.data, release)
-    ignored = [Ignored(source, path_text(found.path), found.message) for found in (*decoded.unknown, *decoded.lost)]
+    ignored = ignored_keys(source, read, decoded)
     for spelling, name in _LOST_SPELLINGS.items():
         if spelling in read.data and name not in read.data:
-            ignored.append(Ignored(source, spelling, f"is read by istiod and thrown away: write {name}"))
+            ignored.append(
+                Ignored(source, spelling, f"is read by istiod and thrown away: write {name}", read.line(spelling))
+            )
             if not decoded.errors:
                 decoded.value.pop(name, None)
     if read.has_more:
         ignored.append(Ignored(source, "", "has a second document, which istiod does not read: leave it out"))
     fields = schema.fields("MeshConfig", release)
     failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
-    return _Decoded(source, decoded.value, list(decoding_problems(source, read.text, decoded)), ignored, failed)
+    return _Decoded(source, decoded.value, read, list(decoding_problems(read, decoded)), ignored, failed)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceContent:
-    """What is in a source, with its text where it is one."""
-
-    text: str | bytes | None
-    data: Mapping[str, Any]
-    has_more: bool
-    """Whether the text has further documents."""
-
-
-def read_source(source: Source, given: Input, key: str) -> SourceContent | None:
-    """The content of a source; of a ConfigMap that under a key, or None where it has no such key.
-
-    Raises InvalidInput for a text that is not YAML, or no mapping.
-    """
-    data: Any = given.plain() if isinstance(given, MeshConfig) else given
-    text = data if isinstance(data, str | bytes) else None
-    has_more = False
-    if text is not None:
-        try:
-            data, has_more = yaml.load_first(text)
-        except InvalidInput as error:
-            raise InvalidInput(replace(each, file=source) for each in error.problems) from None
-    if isinstance(data, Mapping) and data.get("kind") == "ConfigMap":
-        held = data.get("data") or {}
-        if not isinstance(held, Mapping):
-            raise InvalidInput([Problem("data", f"must be a mapping with the key {key!r}", file=source)])
-        return read_source(source, held[key] or "", key) if key in held else None
-    if not isinstance(data, Mapping | None):
-        raise InvalidInput([Problem("", "must be a mapping, as in `accessLogFile: /dev/stdout`", file=source)])
-    data = data or {}
-    wrong = [key for key in data if not isinstance(key, str)]
-    if wrong:
-        problem = "the key {!r} is no text: write it as a string"
-        raise InvalidInput(Problem("", problem.format(key), file=source) for key in wrong)
-    return SourceContent(text, data, has_more)
-
-
-def decoding_problems(source: Source, text: str | bytes | None, decoded: Decoded) -> Iterator[Problem]:
+def decoding_problems(content: SourceContent, decoded: Decoded) -> Iterator[Problem]:
     """What could not be decoded, with source, line and path."""
-    lines = yaml.Lines(text) if text is not None and decoded.errors else None
-    for found in decoded.errors:
-        path = path_text(found.path)
-        yield Problem(path, found.message, file=source, line=lines.line(path) if lines else None)
+    return (content.problem(path_text(found.path), found.message) for found in decoded.errors)
+
+
+def ignored_keys(source: Source, content: SourceContent, decoded: Decoded) -> list[Ignored]:
+    """What istiod drops of a source without a word."""
+    found = [(path_text(each.path), each.message) for each in (*decoded.unknown, *decoded.lost)]
+    return [Ignored(source, path, message, content.line(path)) for path, message in found]
 
 
 # -------------------------------------------------------------------------------------------------------------- merging

@@ -10,7 +10,8 @@ from typing import Any
 
 from extcp_manifests.checks import LABEL, is_fqdn, is_ip, is_subnet
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.mesh import Ignored, Input, Source, SourceContent, decoding_problems, path_text, read_source
+from extcp_manifests.mesh import Ignored, decoding_problems, ignored_keys, path_text
+from extcp_manifests.mesh_sources import Input, Source, SourceContent, read_source
 from extcp_manifests.release import Release, find_release
 from extcp_manifests.schema import decode, read_schema
 
@@ -26,7 +27,9 @@ class MeshNetworksChoice:
     problems: tuple[Problem, ...]
 
 
-def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str) -> MeshNetworksChoice:
+def choose_mesh_networks(
+    *, shared: Input, local: Input, release: Release | str, names: Mapping[Source, str] | None = None
+) -> MeshNetworksChoice:
     """The meshNetworks of an external istiod whose own file is `local`; `shared` is the config cluster's.
 
     Up to 1.24 istiod reads its own file alone. From 1.25 the config cluster's, where there are any, beat the file's,
@@ -36,33 +39,37 @@ def choose_mesh_networks(*, shared: Input, local: Input, release: Release | str)
     record = find_release(release)
     given: dict[Source, Input] = {"shared": shared, "local": local}
     order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
-    source, content = _first(order, given)
+    source, content = _first(order, given, names or {}, record)
     decoded = decode(read_schema("mesh_config"), "MeshNetworks", content.data, record)
     if decoded.errors:
-        raise InvalidInput(decoding_problems(source, content.text, decoded))
+        raise InvalidInput(decoding_problems(content, decoded))
     reason = f"is not read, since istiod {record} uses the {source} document alone"
-    ignored = [Ignored(name, "networks", reason) for name in given if name != source and _says_something(given[name])]
-    ignored += [Ignored(source, path_text(found.path), found.message) for found in (*decoded.unknown, *decoded.lost)]
+    ignored = [
+        Ignored(name, "networks", reason) for name in given if name != source and _says_something(given[name], record)
+    ]
+    ignored += ignored_keys(source, content, decoded)
     networks = decoded.value.get("networks", {})
     return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
 
 
-def _first(order: Iterable[Source], given: Mapping[Source, Input]) -> tuple[Source, SourceContent]:
+def _first(
+    order: Iterable[Source], given: Mapping[Source, Input], names: Mapping[Source, str], release: Release
+) -> tuple[Source, SourceContent]:
     """The first source that is there."""
-    for name in order:
-        content = _content(name, given[name])
+    for source in order:
+        content = _content(names.get(source, source), given[source], release)
         if content is not None:
-            return name, content
-    return "defaults", SourceContent(None, {}, has_more=False)
+            return source, content
+    return "defaults", SourceContent("defaults", {})
 
 
-def _content(source: Source, given: Input) -> SourceContent | None:
-    return None if given is None else read_source(source, given, "meshNetworks")
+def _content(name: str, given: Input, release: Release) -> SourceContent | None:
+    return None if given is None else read_source(name, given, "meshNetworks", release)
 
 
-def _says_something(given: Input) -> bool:
+def _says_something(given: Input, release: Release) -> bool:
     try:
-        return _content("shared", given) is not None
+        return _content("", given, release) is not None
     except InvalidInput:
         return True
 

@@ -17,10 +17,12 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.checks import LABEL, Findings, is_subnet
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.external_istiod import check_external_istiod
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
 from extcp_manifests.release import RELEASES, Release, find_release
 from extcp_manifests.schema import Finding, decode, read_schema
+from extcp_manifests.service_ports import check_service_ports
 
 
 def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
@@ -45,6 +47,9 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         errors += refused
         warnings += logged
         (warnings if record.untyped_operator else errors).extend(dropped)
+    errors += check_service_ports(spec)
+    external = check_external_istiod(plain, release=record)
+    errors, warnings = [*errors, *external.errors], [*warnings, *external.warnings]
     if not errors:
         errors += [*_scalars(spec), *_service_ports(spec), *_ranges(spec, record), *_profile(spec, record)]
         errors += _outdated(spec, record, refused=True)

@@ -83,14 +83,24 @@ class Plan:
         """The runbook, piece by piece."""
         return runbook(self.topology, self.steps)
 
-    def write(self, folder: str | os.PathLike[str], *, on_file: Callable[[str], None] | None = None) -> list[str]:
+    def write(
+        self, folder: str | os.PathLike[str], *, force: bool = False, on_file: Callable[[str], None] | None = None
+    ) -> list[str]:
         """Write all files and the runbook into a folder, and return their paths.
 
-        Files of an earlier run that no longer belong are removed; a file that was not written by this library is
-        never touched. Files with tokens get mode 0600. `on_file` is told each path. Raises OutputError, or OSError
-        from the file system, with the folder as it was before.
+        Files of an earlier run that no longer belong are removed; a file that was not written by this library is never
+        touched, and one that was edited by hand, or a folder of another control plane, only with `force`. Files with
+        tokens get mode 0600. `on_file` is told each path. Raises OutputError, with the folder as it was before.
         """
-        return output.write(folder, self._entries(), on_file)
+        return output.write(folder, self._entries(), owner=self._owner, force=force, on_file=on_file)
+
+    def changes(self, folder: str | os.PathLike[str]) -> Iterator[output.FileChange]:
+        """Yield what `write` would change in a folder; nothing is written. Raises OutputError."""
+        return output.changes(folder, self._entries(), owner=self._owner)
+
+    @property
+    def _owner(self) -> output.Owner:
+        return output.owner_of(self.topology, "generate")
 
     def _entries(self) -> Iterator[output.Entry]:
         for path, text, secret in self._texts():

@@ -6,7 +6,7 @@ run. Not shown: what istioctl finds out in a cluster, its own hub and tag, what 
 the values that istioctl makes of which components are on and where.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +14,18 @@ from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.compose import Input, checked_flags, compose_plain, split_flag, strategic_merge, typed_value
+from extcp_manifests.compose import (
+    Input,
+    checked_flags,
+    compose_files,
+    compose_plain,
+    split_flag,
+    strategic_merge,
+    typed_value,
+)
+from extcp_manifests.dropped import Dropped
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.merge import overlay
+from extcp_manifests.merge import json_merge_patch, overlay
 from extcp_manifests.mesh import path_text
 from extcp_manifests.patch import go_text, split_path
 from extcp_manifests.release import RELEASES, Release, find_release
@@ -43,10 +52,12 @@ class Preview:
     values: dict[str, Any]
     """The values that the charts get."""
     components: tuple[ComponentPreview, ...]
+    dropped: tuple[Dropped, ...]
+    """What files and flags took away from earlier ones by replacing a list or a mapping; profiles aside."""
     _origins: Mapping[str, str]
 
     def origin(self, path: str) -> str:
-        """Who set a value of `values`, by the path of a leaf: a profile, `files[0]`, `set[0]` or `istioctl`.
+        """Who set a value of `values`, by the path of a leaf: a profile, a file, `set[0]` or `istioctl`.
 
         A list is one leaf. Raises KeyError where there is no leaf.
         """
@@ -61,18 +72,24 @@ class Preview:
 
 def preview(
     *files: Input,
+    names: Sequence[str] = (),
     set: Iterable[str] = (),  # noqa: A002
     release: Release | str,
     profile: str | None = None,
 ) -> Preview:
     """What istioctl makes of files and flags; a profile given here beats theirs, as `--set profile=` does.
 
+    Files are called by `names`; one without a name is `files[0]`.
     Raises InvalidInput as `compose` does, and for a profile that the release does not have.
     """
     record = find_release(release)
     flags = [*checked_flags(set), *([f"profile={profile}"] if profile is not None else [])]
-    tree = compose_plain(*files, set=flags, release=record)
-    user = _well_typed(tree, record)
+    composition = compose_files(*files, names=names, set=flags, release=record)
+    tree = composition.plain
+    try:
+        user = _well_typed(tree, record)
+    except InvalidInput as error:
+        raise InvalidInput(map(composition.located, error.problems)) from None
     name = user.get("profile") or "default"
     layers = [("profile default", read_profile("default", record))]
     if name != "default":
@@ -83,9 +100,9 @@ def preview(
         base = merge(base, {"spec": spec}) if base else {"spec": deepcopy(dict(spec))}
     how = _new_values if record.untyped_operator else _old_values
     spec, values = how(base["spec"], user, record)
-    sources = [*layers, *_user_layers(files, flags, record)]
+    sources = [*layers, *_user_layers(files, names, flags, record)]
     components = tuple(_components(spec, values, tree.get("metadata") or {}, record))
-    return Preview(spec, values, components, _origins_of(values, sources))
+    return Preview(spec, values, components, composition.dropped, _origins_of(values, sources))
 
 
 def _well_typed(tree: Tree, release: Release) -> Tree:
@@ -259,7 +276,7 @@ def _old_values(base: dict[str, Any], user: Tree, _release: Release) -> tuple[di
         said["revision"] = spec["revision"]
     if isinstance(spec.get("meshConfig"), Mapping):
         said["meshConfig"] = deepcopy(spec["meshConfig"])
-    values = _rfc7386(_rfc7386(said, spec.get("values") or {}), spec.get("unvalidatedValues") or {})
+    values = json_merge_patch(json_merge_patch(said, spec.get("values") or {}), spec.get("unvalidatedValues") or {})
     return spec, _with_gateways(values, spec.get("components") or {})
 
 
@@ -278,20 +295,6 @@ def _moved(user: Tree) -> dict[str, Any]:
         added = [{"name": name, "value": go_text(value)} for name, value in sorted(k8s["env"].items())]
         k8s["env"] = [*(given.get("env") or ()), *added]
     return overlay(tree, {"components": {"pilot": {"k8s": k8s}}})
-
-
-def _rfc7386(base: Tree, over: Tree) -> dict[str, Any]:
-    """A JSON merge patch: null deletes, lists replace."""
-    result = dict(deepcopy(dict(base)))
-    for key, value in over.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            before = result.get(key)
-            result[key] = _rfc7386(before if isinstance(before, Mapping) else {}, value)
-        else:
-            result[key] = deepcopy(value)
-    return result
 
 
 # -------------------------------------------------------------------------------------------------- components, origins
@@ -326,10 +329,13 @@ def _enabled(component: Tree, release: Release) -> bool:
     return component.get("enabled", release.untyped_operator) is True
 
 
-def _user_layers(files: tuple[Input, ...], flags: list[str], release: Release) -> Iterator[tuple[str, Tree]]:
+def _user_layers(
+    files: Sequence[Input], names: Sequence[str], flags: Sequence[str], release: Release
+) -> Iterator[tuple[str, Tree]]:
     for index, file in enumerate(files):
         spec = compose_plain(file, release=release).get("spec")
-        yield f"files[{index}]", spec if isinstance(spec, Mapping) else {}
+        name = names[index] if index < len(names) else f"files[{index}]"
+        yield name, spec if isinstance(spec, Mapping) else {}
     for index, flag in enumerate(flags):
         path, value = split_flag(flag, release)
         tree: Any = value

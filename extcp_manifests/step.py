@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, overload
+from typing import ClassVar, Literal, Protocol, overload
 
 from extcp_manifests import yaml
 from extcp_manifests.kubernetes import Model
@@ -57,15 +57,16 @@ class Builder(Protocol):
 class Action(Protocol):
     """What is done in a cluster, most often with a file, and what takes it back."""
 
-    @property
-    def tool(self) -> Tool:
-        """What reads the file."""
+    tool: ClassVar[Tool]
+    """What reads the file."""
 
     def command(self, context: str, file: str) -> Command:
         """Return the command for a cluster, by its context, and a file."""
+        ...
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:
         """Return what takes exactly that back, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@
 """
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeAlias, cast
 
 import pytest
 
 from extcp_manifests import yaml
+from extcp_manifests.errors import OutputError
+from extcp_manifests.exchange import prepare, recover
 from extcp_manifests.kubernetes import Model, document_name
 from extcp_manifests.plan import Plan
 
@@ -36,8 +39,8 @@ class GoldenManifests:
     def __call__(self, manifests: Manifests, folder: str | os.PathLike[str]) -> None:
         """Fail unless the folder holds the very bytes of these manifests, and no other file.
 
-        A folder is relative to the test's own; files that begin with a dot are left alone. The report names documents
-        and paths, and shows nothing that Secrets hold.
+        A folder is relative to the test's own; what begins with a dot, or lies in a folder that does, is left alone.
+        The report names documents and paths, and shows nothing that Secrets hold.
         """
         root = self._base / folder
         if root.resolve() in (self._test, *self._test.resolve().parents):
@@ -45,16 +48,20 @@ class GoldenManifests:
         if isinstance(manifests, Plan) and manifests.credentials:
             _fail("a plan with credentials has tokens in its files: leave the credentials out")
         if root.exists() and not root.is_dir():
-            _fail(f"{folder} is no folder: choose another")
-        wanted, stored = files_of(manifests), _stored(root)
-        if hidden := [path for path in wanted if not _is_plain(path)]:
-            _fail(f"{hidden[0]!r} is no path for a golden file: use names without a dot before them, and '/'")
-        if wanted == stored:
-            return
-        if self._updated is not None:
+            _fail(f"{folder} is not a folder: choose another")
+        wanted = files_of(manifests)
+        if problem := why_not_everywhere(wanted):
+            _fail(problem)
+        try:
+            recover(root)
+            stored = _stored(root)
+            if wanted == stored:
+                return
+            if self._updated is None:
+                _fail("\n".join(_report(str(folder), stored, wanted)))
             self._updated += [str(root / path) for path in _update(root, stored, wanted)]
-        else:
-            _fail("\n".join(_report(str(folder), stored, wanted)))
+        except OutputError as error:
+            _fail(str(error))
 
 
 def _fail(reason: str) -> NoReturn:
@@ -78,7 +85,7 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
         plain = document.plain() if isinstance(document, Model) else document
         if not isinstance(plain, Mapping):
             _fail("a document must be a mapping: give a plan, files by their paths, or a list of documents")
-        name = document_name(plain).lower().replace("/", "-").replace(" ", "-") or "document"
+        name = document_name(plain).lower().translate(_SAFE) or "document"
         number = 1
         while (path := f"{name}.yaml" if number == 1 else f"{name}-{number}.yaml") in files:
             number += 1
@@ -86,32 +93,32 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
     return files
 
 
+_SAFE = str.maketrans(dict.fromkeys('/ <>:"|?*\\', "-"))
+
+
 def _stored(root: Path) -> dict[str, bytes]:
-    paths = (path for path in sorted(root.rglob("*")) if path.is_file())
-    named = ((path.relative_to(root), path) for path in paths)
-    return {short.as_posix(): path.read_bytes() for short, path in named if not short.name.startswith(".")}
+    stored = {}
+    for path in sorted(root.rglob("*")):
+        short = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in short.parts)
+        if not hidden and path.is_file():
+            stored[short.as_posix()] = path.read_bytes()
+    return stored
 
 
-def _is_plain(path: str) -> bool:
-    """Whether a path stays below its folder, on every system, and is not left alone."""
-    parts = path.split("/")
-    return all(0 < len(part) < 250 and part[0] != "." and not set(part) & set("\\\0") for part in parts)
-
-
-def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
+def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> list[str]:
+    """Make the folder what it should be, all of it or nothing, and return the paths that are different now."""
+    changed = sorted(path for path in stored.keys() | wanted.keys() if stored.get(path) != wanted.get(path))
     for path in wanted:
-        target = root / path
-        if not target.resolve().is_relative_to(root.resolve()) or target.is_dir():
-            _fail(f"{path} is a folder, or leads out of {root}: give it another name")
-    for path in sorted(stored.keys() | wanted.keys()):
-        target = root / path
-        if path not in wanted:
-            target.unlink()
-            yield path
-        elif stored.get(path) != wanted[path]:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(wanted[path])
-            yield path
+        for folder in (root / path).relative_to(root).parents[:-1]:
+            if (root / folder).is_symlink():
+                _fail(f"{folder.as_posix()} is a link: golden files stand below folders, so remove it")
+    with prepare(root) as stage:
+        for path in changed:
+            if path in wanted:
+                stage.add(path, wanted[path])
+        stage.commit(stored.keys(), wanted.keys())
+    return changed
 
 
 def _report(folder: str, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
@@ -121,6 +128,46 @@ def _report(folder: str, stored: Mapping[str, bytes], wanted: Mapping[str, bytes
     for _, line in report(compare_files(stored, wanted)):
         yield f"  {line}"
     yield f"Run pytest {OPTION}, and review the change."
+
+
+# ---------------------------------------------------------------------------------------------------------------- names
+
+
+def why_not_everywhere(paths: Iterable[str]) -> str | None:
+    """Return why some system could not hold files of these paths, or None."""
+    files = set(paths)
+    spellings: dict[str, str] = {}
+    for path in sorted(files):
+        for part in path.split("/"):
+            if problem := _why_no_name(part):
+                return f"{path!r} is not a path for a golden file: {problem}"
+        for place in (path, *(folder.as_posix() for folder in PurePosixPath(path).parents[:-1])):
+            if place != path and place in files:
+                return f"{place!r} is a golden file and the folder of {path!r}: give one of them another name"
+            other = spellings.setdefault(unicodedata.normalize("NFC", place.casefold()), place)
+            if other != place:
+                return f"{place!r} and {other!r} are one path on systems that ignore case: give one another name"
+    return None
+
+
+def _why_no_name(name: str) -> str | None:
+    if not name or name.startswith("."):
+        return "use names with '/' between them, and no dot before them"
+    if len(name.encode("utf-8", "surrogatepass")) > 200:
+        return "use names of at most 200 bytes"
+    if not name.isprintable() or set(name) & set('<>:"|?*\\'):
+        return 'leave out control characters and < > : " | ? * \\'
+    if name.endswith((".", " ")):
+        return "let no name end with a dot or a blank, which Windows drops"
+    if name.partition(".")[0].rstrip().upper() in _DEVICES:
+        return f"Windows takes {name!r} for a device, so choose another name"
+    return None
+
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789\u00b9\u00b2\u00b3"
+}
 
 
 # --------------------------------------------------------------------------------------------------------------- pytest

@@ -3,11 +3,13 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from folders import content
 
 from extcp_manifests import load, plan, yaml
 from extcp_manifests.cli import main
@@ -276,15 +278,15 @@ def test_merge_mesh_prints_the_effective_config() -> None:
     assert done.returncode == 1
     assert yaml.load(done.stdout)["rootNamespace"] == "external-istiod"
     assert done.stderr.splitlines() == [
-        "shared.fooBar: is unknown to Istio: leave it out",
-        "connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
+        "<stdin>:1: fooBar: is unknown to Istio: leave it out",
+        "<stdin>:2: connectTimeout: is '0s': use whole milliseconds from 1ms to 1h",
     ]
 
 
 def test_merge_mesh_refuses_and_emulates() -> None:
     """A broken source is refused; with --emulate its remains are shown, and still the exit code is 1."""
     words = ("merge-mesh", "--shared", MESH / "admin.yaml", "--local", "-")
-    problem = "local:1: rootNamespace: must be text, not the number 5: put it in quotes\n"
+    problem = "<stdin>:1: rootNamespace: must be text, not the number 5: put it in quotes\n"
     done = run(*words, stdin="rootNamespace: 5\n")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
     done = run(*words, "--emulate", stdin="rootNamespace: 5\n")
@@ -307,7 +309,8 @@ spec:
 def test_patch(tmp_path: Path) -> None:
     """Rendered manifests come back with the overlays of our own IstioOperator, or the change as kustomize patches."""
     plan(load(GUIDE, release="1.18")).write(tmp_path)
-    words = ("patch", "--overlays", tmp_path / "external/external-istiod.yaml")
+    istiod = tmp_path / "external/external-istiod.yaml"
+    words = ("patch", "--overlays", istiod)
     done = run(*words, "-", stdin=DEPLOYMENT)
     assert (done.returncode, done.stderr) == (0, "")
     pod = yaml.load(done.stdout)["spec"]["template"]["spec"]
@@ -321,15 +324,17 @@ def test_patch(tmp_path: Path) -> None:
         "name": "istiod",
         "namespace": "external-istiod",
     }
+    line = 1 + istiod.read_text().splitlines().index("        - kind: Deployment")
     done = run(*words, "-", stdin=DEPLOYMENT.replace("istiod,", "other,"))
     assert done.returncode == 1
     assert done.stderr == (
-        "overlays[0]: no object is Deployment 'istiod', and istioctl 1.31 ignores this overlay silently: "
+        f"{istiod}:{line}: spec.components.pilot.k8s.overlays[0]: no object is "
+        "Deployment 'istiod', and istioctl 1.31 ignores this overlay silently: "
         "correct kind or name\n"
     )
     done = run("patch", "--overlays", "-", tmp_path / "external/namespace.yaml", stdin="kind: IstioOperator\nspce: 1\n")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "spce: unknown key: did you mean 'spec'?" in done.stderr
+    assert done.stderr.splitlines()[-1] == "<stdin>:2: spce: unknown key: did you mean 'spec'?"
 
 
 def test_compose(tmp_path: Path) -> None:
@@ -344,6 +349,95 @@ def test_compose(tmp_path: Path) -> None:
     assert done.stderr == "set[1]: 'x' is no assignment: write path=value\n"
 
 
+OURS = """\
+kind: IstioOperator
+spec:
+  components: {pilot: {k8s: {env: [{name: A, value: "1"}, {name: "\\u202eB", value: "2"}]}}}
+"""
+MINE = """\
+kind: IstioOperator
+spec:
+  components:
+    pilot:
+      k8s:
+        env: [{name: C, value: "3"}]
+"""
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_compose_tells_what_is_dropped(tmp_path: Path, strict: bool) -> None:
+    """What a file drops is told with its name and line, and nothing invisible; the output is that of istioctl."""
+    (tmp_path / "ours.yaml").write_text(OURS)
+    words = ["compose", "-f", "ours.yaml", "-f", "-", "--release", "1.27", *(["--strict"] if strict else [])]
+    done = run(*words, "--set", "components.pilot.k8s=1", stdin=MINE, cwd=tmp_path)
+    assert done.returncode == int(strict)
+    assert yaml.load(done.stdout)["spec"] == {"components": {"pilot": {"k8s": 1}}}
+    assert done.stderr.splitlines() == [
+        "<stdin>:6: spec.components.pilot.k8s.env: replaces the list of ours.yaml and drops A, \\u202eB: "
+        "use spec.values.pilot.env, or repeat them",
+        "--set components.pilot.k8s=1: spec.components.pilot.k8s: replaces the mapping of ours.yaml and <stdin> "
+        "and drops env: repeat them where they are to stay",
+    ]
+    assert run("compose", "-f", "ours.yaml", "--strict", cwd=tmp_path).returncode == 0
+
+
+def test_compose_explains(tmp_path: Path) -> None:
+    """Each value has the file or the flag that said it; what is dropped is told beside."""
+    (tmp_path / "ours.yaml").write_text(OURS)
+    words = ("compose", "-f", "ours.yaml", "-f", "-", "--release", "1.27", "--explain", "--set", "hub=a b")
+    done = run(*words, stdin=MINE, cwd=tmp_path)
+    assert [line.split("  ") for line in (" ".join(line.split()) for line in done.stdout.splitlines())] == [
+        ["PATH VALUE SET BY"],
+        ['apiVersion "install.istio.io/v1alpha1" istioctl'],
+        ['kind "IstioOperator" <stdin>'],
+        ['spec.components.pilot.k8s.env[0].name "C" <stdin>'],
+        ['spec.components.pilot.k8s.env[0].value "3" <stdin>'],
+        ['spec.hub "a b" --set hub=a b'],
+    ]
+    assert done.stderr.startswith("<stdin>:6: spec.components.pilot.k8s.env: replaces the list of ours.yaml")
+    done = run(*words, "--preview", stdin=MINE, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--preview says who set each value by itself: leave --explain out." in done.stderr
+
+
+def test_problems_of_compose_name_their_files(tmp_path: Path) -> None:
+    """All files and flags that are wrong are told at once, with their names and lines."""
+    (tmp_path / "a.yaml").write_text("a: [")
+    done = run("compose", "-f", "a.yaml", "-f", "-", "--set", "x", stdin="[]", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "a.yaml:2: not YAML: did not find expected node content",
+        "<stdin>: must be a mapping with `kind: IstioOperator`",
+        "set[0]: 'x' is no assignment: write path=value",
+    ]
+
+
+def test_merge_mesh_takes_documents_for_what_they_are(tmp_path: Path) -> None:
+    """Istiod's own mesh config is read from its IstioOperator; what it drops of the shared one is told."""
+    plan(load(GUIDE)).write(tmp_path)
+    (tmp_path / "admin.yaml").write_text("extensionProviders:\n- {name: a, lightstep: {port: 1}}\nfooBar: 1\n")
+    own = "kind: IstioOperator\nspec:\n  meshConfig:\n    extensionProviders:\n    - {name: a, zipkin: {port: 1}}\n"
+    words = ("merge-mesh", "--shared", "admin.yaml", "--release", "1.24")
+    done = run(*words, "--local", "external/external-istiod.yaml", cwd=tmp_path)
+    assert yaml.load(done.stdout)["rootNamespace"] == "external-istiod"
+    done = run(*words, "--local", "-", stdin=own, cwd=tmp_path)
+    assert done.stderr.splitlines()[:2] == [
+        "admin.yaml:3: fooBar: is unknown to Istio: leave it out",
+        "<stdin>:4: extensionProviders.a: replaces the mapping of admin.yaml and drops lightstep: "
+        "repeat them where they are to stay",
+    ]
+    done = run(*words, "--local", "external/namespace.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "external/namespace.yaml:2: kind: 'Namespace' does not hold what istiod reads: "
+        "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail\n"
+    )
+    done = run(*words, "--local", "-", stdin="kind: ConfigMap\ndata: {mash: x}\n", cwd=tmp_path)
+    assert done.stderr.splitlines()[0] == (
+        "<stdin>: data: has no key 'mesh', and istiod reads no other: it is as good as none"
+    )
+
+
 def test_compose_preview() -> None:
     """Components and values over the profile, with who set them."""
     operator = "kind: IstioOperator\nspec: {profile: remote, values: {global: {istioNamespace: ns}}}\n"
@@ -354,8 +448,8 @@ def test_compose_preview() -> None:
     cells = [line.split() for line in done.stdout.splitlines()]
     assert ["pilot", "on", "ns"] in cells
     assert ["istio-ingressgateway", "off", "ns"] in cells
-    assert ["global.istioNamespace", '"ns"', "files[0]"] in cells
-    assert ["global.network", '"n"', "set[0]"] in cells
+    assert ["global.istioNamespace", '"ns"', "<stdin>"] in cells
+    assert ["global.network", '"n"', "--set", "values.global.network=n"] in cells
     assert ["profile", '"remote"', "profile", "remote"] in cells
 
 
@@ -449,9 +543,93 @@ def test_releases() -> None:
     assert lines[lines.index("1.30  Kubernetes 1.32-1.36") + 1] == "      - the address may be IPv6"
 
 
-def test_nobody_reads_on() -> None:
-    """A reader that goes away early ends the command without a traceback."""
-    command = f"{sys.executable} -m extcp_manifests generate {GUIDE} | head -n 1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert done.stdout == "# external/controlplane-gateway.yaml\n"
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("words", [("generate", GUIDE), ("plan", GUIDE), ("schema",), ("releases",)])
+def test_nobody_reads_on(words: tuple[str | Path, ...]) -> None:
+    """A reader that goes away early ends the command quietly, with the exit code of other tools."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "extcp_manifests", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_what_a_run_would_change(tmp_path: Path) -> None:
+    """--check and --diff write nothing, list what would change, and exit 1 if anything would."""
+    topology, out = tmp_path / "mesh.yaml", tmp_path / "out"
+    topology.write_text(GUIDE.read_text())
+    first = run("generate", topology, "-o", out, "--check")
+    assert first.returncode == 1
+    assert first.stdout.splitlines()[0] == f"{out / 'external/controlplane-gateway.yaml'}: new"
+    assert not out.exists()
+    run("generate", topology, "-o", out)
+    same = run("generate", topology, "-o", out, "--check", "--diff")
+    assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
+    topology.write_text(GUIDE.read_text().replace("/dev/stdout", "/dev/stderr"))
+    (out / "cluster1/namespace.yaml").unlink()
+    listed = f"{out / 'cluster1/namespace.yaml'}: missing\n{out / 'external/external-istiod.yaml'}: changed\n"
+    changed = run("generate", topology, "-o", out, "--check")
+    assert (changed.returncode, changed.stdout) == (1, listed)
+    shown = run("generate", topology, "-o", out, "--diff")
+    assert shown.returncode == 1
+    assert shown.stdout.startswith(f"{listed}\n+ cluster1/namespace.yaml\n")
+    assert shown.stdout.endswith('  ~ spec.meshConfig.accessLogFile: "/dev/stdout" -> "/dev/stderr"\n')
+    assert not (out / "cluster1/namespace.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--check",), "--check, --diff and --force need -o DIR."),
+        (("-o", "out", "--check", "--force"), "--force writes, while --check and --diff do not: choose one."),
+    ],
+)
+def test_options_that_do_not_go_together(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    """What cannot be meant is a wrong call."""
+    done = run("generate", GUIDE, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("words", [("generate",), ("kustomize",), ("argocd", "--repo", "https://x"), ("flux",)])
+def test_edits_stay_without_force(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Every command that writes a folder keeps what was edited by hand, tells of it, and goes on with --force."""
+    name, *options = words
+    command: list[str | Path] = [name, GUIDE, "-o", tmp_path, *options]
+    first = run(*command)
+    assert first.returncode == 0
+    edited = Path(first.stdout.splitlines()[0])
+    edited.write_text("mine")
+    checked = run(*command, "--check")
+    assert (checked.returncode, checked.stdout) == (1, f"{edited}: edited by hand\n")
+    refused = run(*command)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{edited}: was edited by hand: ")
+    assert edited.read_text() == "mine"
+    assert run(*command, "--force").returncode == 0
+    assert run(*command, "--check").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (("kustomize", str(GUIDE), "-o", "tree", "--overlay", "prod"), "tree/external/"),
+        (("flux", str(GUIDE), "-o", "tree/flux"), "tree/flux/"),
+        (("plugin", "install", "--home", "home"), "home/"),
+    ],
+)
+def test_files_that_do_not_fit(words: tuple[str, ...], file: str, tmp_path: Path) -> None:
+    """Where a file cannot be written, as on a full disk, everything stays as it was, and the message names the file."""
+    run("kustomize", GUIDE, "-o", "tree", "--release", "1.23", cwd=tmp_path)
+    run("plugin", "install", "--home", "home", cwd=tmp_path)
+    (program,) = (path for path in (tmp_path / "home").rglob("*") if path.is_file())
+    program.write_text("old")
+    before = content(tmp_path)
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+    command = [sys.executable, "-c", f"{limited}from extcp_manifests.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(file)
+    assert done.stderr.endswith(": File too large: correct this and run again; nothing was changed\n")
+    assert content(tmp_path) == before

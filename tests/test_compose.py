@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extcp_manifests import InvalidInput, builders, yaml
-from extcp_manifests.compose import compose, compose_plain
+from extcp_manifests.compose import compose, compose_files, compose_plain
+from extcp_manifests.dropped import Dropped
 from extcp_manifests.release import RELEASES
 
 CASES = Path(__file__).parent / "cases"
-FILES, SET = (yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("compose/files", "set/flags"))
+FILES, DROPPED, SET = (
+    yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("compose/files", "compose/dropped", "set/flags")
+)
 
 
 def operator(spec: Any) -> dict[str, Any]:
@@ -144,20 +147,151 @@ def test_items_without_a_name() -> None:
     named = operator({"components": {"ingressGateways": [{"name": "a"}]}})
     nameless = operator({"components": {"ingressGateways": [{"enabled": True}]}})
     strange = operator({"components": {"ingressGateways": [{"name": [1]}]}})
-    for files in ((named, nameless), (nameless, named)):
+    for index, files in enumerate(((nameless, named), (named, nameless))):
         with pytest.raises(InvalidInput) as caught:
             compose_plain(*files, release="1.23")
         assert str(caught.value) == (
-            "spec.components.ingressGateways[0].name: is required where two files have the list: add it"
+            f"files[{index}]: spec.components.ingressGateways[0].name: "
+            "is required where two files have the list: add it"
         )
     assert compose_plain(nameless, operator({}), release="1.23")["spec"] == nameless["spec"]
     with pytest.raises(InvalidInput) as caught:
         compose_plain(strange, named, release="1.23")
-    assert str(caught.value) == ("spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it")
+    assert str(caught.value) == (
+        "files[0]: spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it"
+    )
 
 
 def test_keys_that_are_no_text() -> None:
     """The place of a wrong key begins with its file."""
     with pytest.raises(InvalidInput) as caught:
         compose_plain(operator({}), operator({1: 2}), release="1.30")
-    assert str(caught.value) == "files[1].spec: the key 1 is no text: write it as a string"
+    assert str(caught.value) == "files[1]: spec: the key 1 is no text: write it as a string"
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(DROPPED))
+def test_dropped(case: Any, release: str) -> None:
+    """What a later file or flag takes away by replacing a list or a mapping is told, by the merging of the release."""
+    files = [operator(spec) for spec in case["files"]]
+    composition = compose_files(*files, set=case.get("set", ()), release=release)
+    told = [(each.path, each.kind, list(each.items), list(each.of)) for each in composition.dropped]
+    assert told == [(each["path"], each["kind"], each["items"], each["of"]) for each in case.get("dropped", ())]
+    places = [f"set[{index}]" for index, _ in enumerate(case.get("set", ()))] or [f"files[{len(files) - 1}]"]
+    assert {each.by for each in composition.dropped} <= {*places}
+
+
+FIRST = """\
+kind: IstioOperator
+spec:
+  components: {pilot: {k8s: {env: [{name: A, value: "1"}, {name: B, value: "2"}]}}}
+  values: {a: [1]}
+"""
+SECOND = """\
+kind: IstioOperator
+spec:
+  values:
+    a: [2]
+  components:
+    pilot:
+      k8s:
+        env: []
+"""
+
+
+def test_what_is_dropped_names_files_and_lines() -> None:
+    """The sentence names the file that drops, the line there, the file that loses, and the way out."""
+    named = compose_files(FIRST, SECOND, names=("ours.yaml", "mine.yaml"), release="1.27").dropped
+    assert [str(each) for each in named] == [
+        "mine.yaml:8: spec.components.pilot.k8s.env: replaces the list of ours.yaml and drops A, B: "
+        "use spec.values.pilot.env, or repeat them",
+        "mine.yaml:4: spec.values.a: replaces the list of ours.yaml and drops 1: repeat them where they are to stay",
+    ]
+    unnamed = compose_files(FIRST, SECOND, release="1.27").dropped
+    assert [each.problem.location for each in unnamed] == ["files[1]:8", "files[1]:4"]
+    assert {each.of for each in unnamed} == {("files[0]",)}
+
+
+def test_many_dropped_entries() -> None:
+    """Of a long list the first ten entries are shown; long entries without a name are cut."""
+    many = Dropped("a", "list", tuple(map(str, range(12))), "x", ("y", "z"))
+    assert str(many) == (
+        "x: a: replaces the list of y and z and drops 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more: "
+        "repeat them where they are to stay"
+    )
+    [long] = compose_files(
+        operator({"values": {"a": [["x" * 99]]}}), operator({"values": {"a": []}}), release="1.31"
+    ).dropped
+    assert long.items == (f'["{"x" * 38}...',)
+
+
+def test_origins() -> None:
+    """Each leaf, also of lists, has the file or the flag that said its value last."""
+    first = operator(
+        {"profile": "empty", "values": {"a": 1, "b": 2}, "components": {"ingressGateways": [{"name": "g"}]}}
+    )
+    second = operator(
+        {"values": {"b": 3, "a": 1}, "components": {"ingressGateways": [{"name": "h"}, {"name": "g", "enabled": True}]}}
+    )
+    flags = ["values.c=1", "values.b=3", "hub=h"]
+    found = compose_files(first, second, set=flags, release="1.23")
+    assert {path: (value, origin) for path, value, origin in found.origins()} == {
+        "apiVersion": ("install.istio.io/v1alpha1", "istioctl"),
+        "kind": ("IstioOperator", "files[1]"),
+        "spec.profile": ("empty", "files[0]"),
+        "spec.values.a": (1, "files[1]"),
+        "spec.values.b": (3, "set[1]"),
+        "spec.values.c": (1, "set[0]"),
+        "spec.hub": ("h", "set[2]"),
+        "spec.components.ingressGateways[0].name": ("h", "files[1]"),
+        "spec.components.ingressGateways[1].name": ("g", "files[1]"),
+        "spec.components.ingressGateways[1].enabled": (True, "files[1]"),
+    }
+    assert found.origin("spec.profile") == "files[0]"
+    with pytest.raises(KeyError):
+        found.origin("spec.nothing")
+
+
+def test_origins_of_items_that_flags_make() -> None:
+    """An item that a flag appends, or a key of one that it sets, is the flag's; the others stay the file's."""
+    file = operator({"components": {"ingressGateways": [{"name": "g"}]}})
+    flags = ["components.ingressGateways[name:g].enabled=true", "components.ingressGateways[5].name=h"]
+    found = compose_files(file, set=flags, release="1.30")
+    assert {path: origin for path, _, origin in found.origins() if "Gateways" in path} == {
+        "spec.components.ingressGateways[0].name": "files[0]",
+        "spec.components.ingressGateways[0].enabled": "set[0]",
+        "spec.components.ingressGateways[1].name": "set[1]",
+    }
+
+
+def test_files_and_flags_are_told_at_once() -> None:
+    """Two broken files and a wrong flag are three problems of one run."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_files("a: [", operator({}), "[]", names=("a.yaml", "b.yaml"), set=["x"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "a.yaml:2: not YAML: did not find expected node content",
+        "files[2]: must be a mapping with `kind: IstioOperator`",
+        "set[0]: 'x' is no assignment: write path=value",
+    ]
+
+
+def test_problems_of_the_whole_name_their_file() -> None:
+    """What makes no IstioOperator is told with the last file that says it, unless a flag does."""
+    wrong = "kind: IstioOperator\nspec:\n  profil: x\n"
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({}), wrong, names=("a.yaml", "b.yaml"), set=["nothing=1"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "b.yaml:3: spec.profil: is no part of an IstioOperator as it is: correct it",
+        "spec.nothing: is no part of an IstioOperator as it is: correct it",
+    ]
+
+
+@given(SPECS, SPECS, st.sampled_from(list(RELEASES)))
+def test_laws_of_what_is_dropped(one: Any, two: Any, release: str) -> None:
+    """Nothing is dropped by an empty file or by the same file again, and every leaf has an origin."""
+    base, over = operator(one), operator(two)
+    assert compose_files(base, operator({}), release=release).dropped == ()
+    once = compose_files(base, over, release=release)
+    again = compose_files(base, over, over, release=release)
+    assert [each for each in again.dropped if each.by == "files[2]"] == []
+    assert {origin for _, _, origin in once.origins()} <= {"files[0]", "files[1]", "istioctl"}
+    assert all(once.origin(path) == origin for path, _, origin in once.origins())

@@ -11,7 +11,7 @@ from test_kustomize import CASES, TOPOLOGIES, the_plan
 from extcp_manifests import InvalidInput, yaml
 from extcp_manifests.cli import cli
 from extcp_manifests.gitops import Repository, argocd, flux
-from extcp_manifests.output import Entry, write
+from extcp_manifests.output import Entry, Owner, write
 
 REPOSITORY = Repository(url="https://git.example.com/mesh.git", revision="v1", path="meshes/one")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -209,7 +209,8 @@ def test_the_commands(command: list[str], tmp_path: Path) -> None:
 
 def test_folders_of_both_are_written_like_others(tmp_path: Path) -> None:
     """A further run removes what no longer belongs."""
-    write(tmp_path, argocd(the_plan("guide", "1.24"), REPOSITORY))
+    owner = Owner("argocd", "mesh1")
+    write(tmp_path, argocd(the_plan("guide", "1.24"), REPOSITORY), owner=owner)
     before = set(tmp_path.rglob("*.yaml"))
-    write(tmp_path, argocd(the_plan("ip", "1.24"), REPOSITORY))
+    write(tmp_path, argocd(the_plan("ip", "1.24"), REPOSITORY), owner=owner)
     assert not before & set(tmp_path.rglob("*.yaml"))

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan, yaml
 from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
-from extcp_manifests.output import add_missing
 from extcp_manifests.release import RELEASES
+from extcp_manifests.validation import validate_text
 
 ROOT = Path(__file__).parents[1]
 TOPOLOGIES = {
@@ -121,7 +121,6 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
     tree = the_plan("guide", "1.31").kustomize(overlays=["prod"])
     tree.write(tmp_path)
-    add_missing(tmp_path, tree.skeletons())
     (before,) = stored(tmp_path / "external/install/external-istiod")
     after = patched(kubectl, tmp_path / "overlays/prod/external/install/external-istiod", PATCH)
     old, new = (document["spec"]["components"]["pilot"]["k8s"] for document in (before, after))
@@ -130,6 +129,103 @@ def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
     assert len(new["env"]) == len(old["env"]) + 1
     overlays = {each["kind"]: [patch["path"] for patch in each["patches"]] for each in new["overlays"]}
     assert overlays == {"Service": ["spec.x"], "Deployment": ["spec.y"]}
+
+
+def test_validate_tells_what_a_patch_took_away(kubectl: str, tmp_path: Path) -> None:
+    """Up to 1.18, where values cannot mount, a patch of istiod's overlay takes both mounts away."""
+    the_plan("guide", "1.18").kustomize().write(tmp_path)
+    after = patched(kubectl, tmp_path / "external/install/external-istiod", PATCH)
+    told = [(each.level, each.path) for each in validate_text("x", yaml.dump(after), release="1.18")]
+    assert told == [
+        ("error", "spec.components.pilot.k8s.env[0]"),  # CLUSTER_ID is another one than the values say
+        ("error", "spec.components.pilot.k8s.overlays"),
+        ("error", "spec.components.pilot.k8s.overlays"),
+    ]
+
+
+PORTS = [
+    {"name": "status-port", "port": 15021, "targetPort": 15021},
+    {"name": "tls-xds", "port": 15012, "targetPort": 15012},
+    {"name": "tls-webhook", "port": 15017, "targetPort": 15017},
+]
+
+
+@pytest.mark.parametrize(
+    ("ports", "merged"),
+    [
+        pytest.param(
+            [{"name": "tls-webhook", "port": 443, "targetPort": 15017}],
+            [{"name": "tls-webhook", "port": 443, "targetPort": 15017}, *PORTS[:2]],
+            id="the port of a name is replaced",
+        ),
+        pytest.param(
+            [{"name": "https", "port": 443, "targetPort": 8443}],
+            [{"name": "https", "port": 443, "targetPort": 8443}, *PORTS],
+            id="a port of another name is added",
+        ),
+        pytest.param([{"name": "tls-xds", "$patch": "delete"}], [PORTS[0], PORTS[2]], id="a port is deleted"),
+        pytest.param([{"port": 443, "targetPort": 15017}], [], id="a port without a name empties the list"),
+        pytest.param(
+            [{"name": "tls-webhook", "port": 443}, {"port": 444}],
+            [{"name": "tls-webhook", "port": 443, "targetPort": 15017}],
+            id="beside others it loses itself and all that are not named",
+        ),
+    ],
+)
+def test_ports_merge_by_name(kubectl: str, tmp_path: Path, ports: Any, merged: Any) -> None:
+    """A patch means a port of the gateway's Service by its name; `validate` tells of one that has lost its ports."""
+    the_plan("guide", "1.31").kustomize().write(tmp_path)
+    folder = tmp_path / "external/install/controlplane-gateway"
+    (before,) = stored(folder)
+    gateway = {"name": "istio-ingressgateway", "k8s": {"service": {"ports": ports}}}
+    spec = {"components": {"ingressGateways": [gateway]}}
+    after = patched(kubectl, folder, {**OPERATOR, "metadata": before["metadata"], "spec": spec})
+    assert before["spec"]["components"]["ingressGateways"][0]["k8s"]["service"]["ports"] == PORTS
+    assert after["spec"]["components"]["ingressGateways"][0]["k8s"]["service"]["ports"] == merged
+    told = [result.path for result in validate_text("x", yaml.dump(after), release="1.31")]
+    assert told == ([] if merged else ["spec.components.ingressGateways[0].k8s.service.ports"])
+
+
+def test_overlays_merge_by_kind_and_name(kubectl: str, tmp_path: Path) -> None:
+    """An overlay of another Deployment is added to that of istiod, which keeps its patches."""
+    folder = tmp_path / "base"
+    added = {"kind": "Deployment", "name": "other", "patches": [{"path": "spec.x", "value": 1}]}
+    ours = {"kind": "Deployment", "name": "istiod", "patches": [{"path": "spec.y", "value": 2}]}
+    after = patched_operator(kubectl, folder, with_pilot(overlays=[ours]), with_pilot(overlays=[added]))
+    assert after["spec"]["components"]["pilot"]["k8s"]["overlays"] == [added, ours]
+
+
+@pytest.mark.parametrize("key", ["values", "unvalidatedValues"])
+def test_mounts_in_values_merge(kubectl: str, tmp_path: Path, key: str) -> None:
+    """Volumes of the chart merge by name, mounts by the path at which they stand."""
+    base = {
+        "volumes": [{"name": "config-volume", "configMap": {"name": "istio"}}],
+        "volumeMounts": [{"name": "config-volume", "mountPath": "/etc/istio/config"}],
+    }
+    patch = {
+        "volumes": [{"name": "ca", "secret": {"secretName": "ca"}}],
+        "volumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}, {"mountPath": "/etc/istio/config", "readOnly": True}],
+    }
+    before, over = ({key: {"pilot": pilot}} for pilot in (base, patch))
+    after = patched_operator(kubectl, tmp_path / "base", before, over)["spec"][key]["pilot"]
+    assert sorted(each["name"] for each in after["volumes"]) == ["ca", "config-volume"]
+    assert {each["mountPath"]: each for each in after["volumeMounts"]} == {
+        "/etc/ca": {"name": "ca", "mountPath": "/etc/ca"},
+        "/etc/istio/config": {"name": "config-volume", "mountPath": "/etc/istio/config", "readOnly": True},
+    }
+
+
+def with_pilot(**k8s: Any) -> Any:
+    return {"components": {"pilot": {"k8s": k8s}}}
+
+
+def patched_operator(kubectl: str, folder: Path, before: Any, patch: Any) -> Any:
+    """What a patch makes of an IstioOperator by the schema that every base has."""
+    the_plan("guide", "1.31").kustomize().write(folder)
+    base = folder / "external/install/external-istiod"
+    metadata = {"name": "external-istiod", "namespace": "external-istiod"}
+    (base / "external-istiod.yaml").write_text(yaml.dump({**OPERATOR, "metadata": metadata, "spec": before}))
+    return patched(kubectl, base, {**OPERATOR, "metadata": metadata, "spec": patch})
 
 
 def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
@@ -161,7 +257,7 @@ def test_gateways_and_their_ports_merge(kubectl: str, tmp_path: Path) -> None:
     folder = tmp_path / "cluster1/install/eastwest-gateway"
     (before,) = stored(folder)
     (gateway,) = before["spec"]["components"]["ingressGateways"]
-    port = {"port": 15443, "nodePort": 31443}
+    port = {"name": "tls", "port": 15443, "nodePort": 31443}
     change = {"name": gateway["name"], "k8s": {"service": {"ports": [port]}}}
     patch = {**OPERATOR, "metadata": before["metadata"], "spec": {"components": {"ingressGateways": [change]}}}
     after = patched(kubectl, folder, patch)
@@ -185,6 +281,9 @@ def test_overlays_are_the_users(tmp_path: Path) -> None:
     assert run(cli, command).exit_code == 0
     assert kept.read_text() == "# mine\n"
     assert gone.exists()
+    assert run(cli, [*command, "--check"]).exit_code == 0
+    added = run(cli, [*command[:-1], "test", "--check"]).output.splitlines()
+    assert f"{tmp_path / 'overlays/test/cluster1/kustomization.yaml'}: new" in added
     assert run(cli, command[:-2]).exit_code == 0
     assert kept.exists()
 

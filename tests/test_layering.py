@@ -15,11 +15,12 @@ PACKAGE = Path(extcp_manifests.__file__).parent
 # In reading order; a module imports only from those before it. The builders are a room with an order of its own.
 ORDER: Sequence[str] = """
 text errors release address naming kubernetes mesh_config istio_operator networking injection regex yaml merge patch
-compose schema checks agreement traffic_policy mesh_defaults mesh_validation mesh preview mesh_networks
-networking_validation operator_validation exposure
+dropped schema checks agreement traffic_policy mesh_defaults mesh_validation mesh_sources mesh compose preview
+mesh_networks networking_validation service_ports external_istiod operator_validation exposure
 builders.base builders.namespaces builders.gateways builders.istiod builders.remotes builders.routing builders.sample
-builders.secrets builders inputs topology credentials validation difference step commands made runbook output kustomize
-plan gitops krm exec_plugin schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
+builders.secrets builders inputs topology credentials validation difference step commands made runbook
+locking listing exchange output kustomize plan gitops krm exec_plugin
+schemas __init__ cli.shared cli.generating cli.composing cli.pipelines cli __main__ testing
 """.split()
 
 

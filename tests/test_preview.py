@@ -115,23 +115,35 @@ def test_gateways_that_values_switch_on() -> None:
     }
 
 
+def test_files_have_names_and_what_they_drop() -> None:
+    """Files are called by their names, also where one drops what another said; profiles drop nothing."""
+    first = {"kind": "IstioOperator", "spec": {"profile": "remote", "values": {"global": {"imagePullSecrets": ["a"]}}}}
+    second = {"kind": "IstioOperator", "spec": {"values": {"global": {"imagePullSecrets": ["b"]}}}}
+    for release in ("1.20", "1.24"):
+        shown = preview(first, second, names=("a.yaml", "b.yaml"), release=release)
+        assert shown.origin("global.imagePullSecrets") == "b.yaml"
+        assert [(each.path, each.items, each.by) for each in shown.dropped] == [
+            ("spec.values.global.imagePullSecrets", ("a",), "b.yaml")
+        ]
+
+
 def test_what_is_not_previewed() -> None:
     """Values of wrong types and nulls that become text are refused, all at once."""
     wrong = {"meshConfig": 5, "components": {"pilot": {"enabled": "x"}}, "values": {"global": []}}
     with pytest.raises(InvalidInput) as caught:
         preview({"kind": "IstioOperator", "spec": wrong}, release="1.30")
     assert str(caught.value).splitlines() == [
-        "spec.meshConfig: must be a mapping, not the number 5",
-        "spec.components.pilot.enabled: must be true or false, not 'x'",
-        "spec.values.global: must be a mapping, not a list",
+        "files[0]: spec.meshConfig: must be a mapping, not the number 5",
+        "files[0]: spec.components.pilot.enabled: must be true or false, not 'x'",
+        "files[0]: spec.values.global: must be a mapping, not a list",
     ]
     nulls = {"meshConfig": None, "hub": None, "components": {"ingressGateways": [None]}}
     with pytest.raises(InvalidInput) as caught:
         preview({"kind": "IstioOperator", "spec": nulls}, release="1.30")
     assert str(caught.value).splitlines() == [
-        "spec.hub: is null, of which istioctl makes the text <nil>: leave the key out",
-        "spec.meshConfig: is null, of which istioctl makes the text <nil>: leave the key out",
-        "spec.components.ingressGateways[0]: is null: leave it out",
+        "files[0]: spec.hub: is null, of which istioctl makes the text <nil>: leave the key out",
+        "files[0]: spec.meshConfig: is null, of which istioctl makes the text <nil>: leave the key out",
+        "files[0]: spec.components.ingressGateways[0]: is null: leave it out",
     ]
 
 
@@ -141,7 +153,10 @@ def test_gateways_that_nobody_mentions() -> None:
     assert [(each.name, each.enabled) for each in shown.components][-1] == ("istio-ingressgateway", True)
     with pytest.raises(InvalidInput) as caught:
         preview({"kind": "IstioOperator", "spec": {"components": {"ingressGateways": None}}}, release="1.24")
-    assert str(caught.value) == "spec.components.ingressGateways: is null, at which istioctl crashes: leave the key out"
+    assert (
+        str(caught.value)
+        == "files[0]: spec.components.ingressGateways: is null, at which istioctl crashes: leave the key out"
+    )
 
 
 def test_metadata_names_the_namespace_where_values_do_not() -> None:

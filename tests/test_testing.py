@@ -13,7 +13,7 @@ import pytest
 
 from extcp_manifests import Plan, load, load_credentials, plan
 from extcp_manifests.kubernetes import Namespace, ObjectMeta
-from extcp_manifests.testing import GoldenManifests, files_of
+from extcp_manifests.testing import GoldenManifests, files_of, why_not_everywhere
 
 ROOT = Path(__file__).parents[1]
 TEST = """
@@ -131,19 +131,11 @@ def test_documents_and_files(tmp_path: Path) -> None:
     ("manifests", "folder", "problem"),
     [
         ({"a": "b"}, ".", r"^\. holds the test itself: keep golden manifests in a folder of their own$"),
-        (
-            {"../../out": "b"},
-            "g",
-            r"^'\.\./\.\./out' is no path for a golden file: use names without a dot before them",
-        ),
-        ({"a/.b": "b"}, "g", r"^'a/\.b' is no path for a golden file"),
-        ({"a\0b": "b"}, "g", r"is no path for a golden file"),
-        ({"n" * 300: "b"}, "g", r"is no path for a golden file"),
         ({"a": 5}, "g", r"^files must be bytes or text: give a plan, files by their paths, or a list of documents$"),
         (5, "g", r"^5 is nothing to compare: give a plan, files by their paths, or a list of documents$"),
-        ({"kept.yaml": "new", "sub": "b"}, "s", r"^sub is a folder, or leads out of .*s: give it another name$"),
+        ({"kept.yaml": "new", "sub": "b"}, "s", r"/s/sub: is a folder where a file belongs: move it away$"),
         (["abc"], "g", r"^a document must be a mapping: give a plan, files by their paths, or a list of documents$"),
-        ({"a": "b"}, "kept.yaml", r"^kept\.yaml is no folder: choose another$"),
+        ({"a": "b"}, "kept.yaml", r"^kept\.yaml is not a folder: choose another$"),
     ],
 )
 def test_what_is_refused(manifests: Any, folder: str, problem: str, tmp_path: Path) -> None:
@@ -155,6 +147,92 @@ def test_what_is_refused(manifests: Any, folder: str, problem: str, tmp_path: Pa
         GoldenManifests(tmp_path, tmp_path / "test_x.py", [])(manifests, folder)
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["sub"]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["kept.yaml"]
+
+
+NO_DOT = "use names with '/' between them, and no dot before them"
+NO_SIGNS = 'leave out control characters and < > : " | ? * \\'
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("../../out", NO_DOT),
+        ("/a", NO_DOT),
+        ("a/.b", NO_DOT),
+        ("a//b", NO_DOT),
+        ("a\0b", NO_SIGNS),
+        ("a\\b", NO_SIGNS),
+        ("a:b.yaml", NO_SIGNS),
+        ("\udcff", NO_SIGNS),
+        ("\u00e4" * 150, "use names of at most 200 bytes"),
+        ("a./b", "let no name end with a dot or a blank, which Windows drops"),
+        ("a ", "let no name end with a dot or a blank, which Windows drops"),
+        ("a/con.yaml", "Windows takes 'con.yaml' for a device, so choose another name"),
+        ("aux", "Windows takes 'aux' for a device, so choose another name"),
+        ("COM1 .tar.gz/a", "Windows takes 'COM1 .tar.gz' for a device, so choose another name"),
+    ],
+)
+def test_names_that_some_system_cannot_hold(path: str, problem: str) -> None:
+    """A golden folder can be checked out everywhere."""
+    assert why_not_everywhere(["a", path]) == f"{path!r} is not a path for a golden file: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [
+        (["a", "a/b"], "'a' is a golden file and the folder of 'a/b': give one of them another name"),
+        (
+            ["A.yaml", "a.yaml"],
+            "'a.yaml' and 'A.yaml' are one path on systems that ignore case: give one another name",
+        ),
+        (["X/a", "x/b"], "'x' and 'X' are one path on systems that ignore case: give one another name"),
+        (
+            ["\u00e4", "a\u0308"],
+            "'\u00e4' and 'a\u0308' are one path on systems that ignore case: give one another name",
+        ),
+        (["a.yaml", "b/a.yaml", "console.yaml", "com.yaml", "b/com10"], None),
+    ],
+)
+def test_names_that_exclude_each_other(paths: list[str], problem: str | None) -> None:
+    """Two paths that are one on some system, or a file that is a folder too, are told."""
+    assert why_not_everywhere(paths) == problem
+
+
+def test_an_update_leaves_hidden_folders_alone(tmp_path: Path) -> None:
+    """What lies in a folder that begins with a dot is neither compared nor removed."""
+    golden = GoldenManifests(tmp_path, tmp_path / "t/test_x.py", [])
+    golden({"a/x": "1"}, "g")
+    (tmp_path / "g/a/.git/objects").mkdir(parents=True)
+    (tmp_path / "g/a/.git/objects/1").write_text("mine")
+    golden({"b": "2"}, "g")
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert files == ["g/a/.git/objects/1", "g/b"]
+
+
+def test_an_update_never_follows_links(tmp_path: Path) -> None:
+    """A link in a golden folder is not a way out of it."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g/sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(pytest.fail.Exception, match=r"^sub is a link: golden files stand below folders, so remove it$"):
+        GoldenManifests(tmp_path, tmp_path / "t/test_x.py", [])({"sub/a": "1"}, "g")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_an_update_that_fails_changes_nothing(project: Path) -> None:
+    """Where a file cannot be written, as on a full disk, the folder stays as it is, and the test fails."""
+    pytest_in(project, "--extcp-update-golden")
+    before = {path: path.read_bytes() for path in (project / "golden").rglob("*") if path.is_file()}
+    topology = project / "mesh.yaml"
+    topology.write_text(topology.read_text().replace("myhost.example.com", "other.example.com"))
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+    (project / "conftest.py").write_text(limit)
+    failed = pytest_in(project, "--extcp-update-golden", PYTHONDONTWRITEBYTECODE="1")
+    assert failed.returncode == 1
+    assert "File too large: correct this and run again; nothing was changed" in failed.stdout
+    assert "golden manifests: 0 files changed" in failed.stdout
+    assert {path: path.read_bytes() for path in (project / "golden").rglob("*") if path.is_file()} == before
 
 
 def test_tokens_are_no_goldens(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from extcp_manifests import InvalidInput, yaml
 from extcp_manifests.compose import compose
+from extcp_manifests.external_istiod import check_external_istiod
 from extcp_manifests.istio_operator import Overlay, Patch
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.mesh_networks import choose_mesh_networks
@@ -107,6 +108,9 @@ def test_operators(one: Any, two: Any, release: str) -> None:
         lambda: compose(one, two, release=release),
         lambda: preview(one, two, set=["values.global.x=1"], release=release),
         lambda: validate_operator(one, release=release),
+        lambda: check_external_istiod(one, release=release),
+        lambda: merge_mesh_config(shared=one, local=two, release=release),
+        lambda: choose_mesh_networks(shared=one, local=two, release=release),
     ):
         try:
             run()
@@ -132,6 +136,7 @@ def test_keys_that_are_no_text(mapping: Any, release: str) -> None:
         lambda: merge_mesh_config(shared=None, local={"defaultConfig": {"proxyMetadata": mapping}}, release=release),
         lambda: choose_mesh_networks(shared=None, local={"networks": mapping}, release=release),
         lambda: choose_mesh_networks(shared=None, local=mapping, release=release),
+        lambda: merge_mesh_config(shared=None, local={**operator, "spec": {"meshConfig": mapping}}, release=release),
         lambda: compose(operator, release=release),
         lambda: validate_operator(operator, release=release),
         lambda: validate_networking({"kind": "Gateway", "spec": mapping}, release=release),

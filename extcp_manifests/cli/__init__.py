@@ -1,8 +1,9 @@
 """The command line: every command is one call of the library."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -46,10 +47,6 @@ class _Commands(click.Group):
         with _visible_errors():
             return super().make_context(info_name, args, parent, **extra)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        with _visible_errors():
-            return super().invoke(ctx)
-
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return [name for names in _MODULES.values() for name in names]
 
@@ -59,6 +56,21 @@ class _Commands(click.Group):
                 group: click.Group = import_module(f"extcp_manifests.cli.{module}").commands
                 return group.commands[cmd_name]
         return None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and end as other programs do if its reader goes away, for which click would exit 1."""
+        try:
+            with _visible_errors():
+                result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            with suppress(OSError):  # a stream of a test has no file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to write at exit
+            sys.exit(_BROKEN_PIPE)
+        return result
+
+
+_BROKEN_PIPE = 128 + 13  # what a shell makes of SIGPIPE
 
 
 @contextmanager

@@ -1,20 +1,23 @@
 """Commands about what Istio makes of configuration: merging, composing, patching, validating."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import click
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import NEWEST, json_text, print_changes, print_table, tell, text
-from extcp_manifests.compose import compose_plain
-from extcp_manifests.errors import InvalidInput
+from extcp_manifests.cli.shared import NEWEST, json_text, name_of, print_changes, print_table, tell, text
+from extcp_manifests.compose import Composition, compose_files
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.inputs import problems_of
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.mesh import MeshConfigMerge, merge_mesh_config
+from extcp_manifests.mesh_sources import Source
 from extcp_manifests.patch import apply_overlays, to_json6902
-from extcp_manifests.preview import preview
+from extcp_manifests.preview import Preview, preview
 from extcp_manifests.validation import REPORTS, validate_text
 
 
@@ -24,26 +27,32 @@ def commands() -> None:
 
 
 @commands.command("merge-mesh")
-@click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config, or its ConfigMap.")
-@click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file, or its ConfigMap.")
+@click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config.")
+@click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file.")
 @NEWEST
 @click.option("--defaults", is_flag=True, help="Show Istio's defaults too.")
 @click.option("--emulate", is_flag=True, help="Do as a running istiod does with a source that it cannot decode.")
 @click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it beats.")
 def merge_mesh(shared: str, local: str, release: str, defaults: bool, emulate: bool, explain: bool) -> None:
-    """Print the mesh config that istiod runs with, of two sources of which the local one takes precedence."""
+    """Print the mesh config that istiod runs with, of two sources of which the local one takes precedence.
+
+    A FILE is a mesh config, or what holds one: a ConfigMap, an IstioOperator, or an Istio of the Sail operator.
+    """
+    names: dict[Source, str] = {"shared": name_of(shared), "local": name_of(local)}
     merged = merge_mesh_config(
-        shared=text(shared), local=text(local), release=release, defaults=defaults, emulate=emulate
+        shared=text(shared), local=text(local), release=release, defaults=defaults, emulate=emulate, names=names
     )
     if explain:
         print_table(("PATH", "VALUE", "SET BY", "BEATS"), _explained(merged))
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
-        tell(f"{ignored.source}.{ignored.path}: {ignored.message}", err=True)
+        tell(Problem(ignored.path, ignored.message, names[ignored.source], ignored.line), err=True)
+    for dropped in merged.dropped:
+        tell(dropped, err=True)
     for warning in merged.warnings:
-        tell(f"warning: {warning}", err=True)
-    for problem in (*merged.broken, *merged.problems):
+        tell(f"warning: {merged.located(warning)}", err=True)
+    for problem in (*merged.broken, *map(merged.located, merged.problems)):
         tell(problem, err=True)
     sys.exit(1 if merged.broken or merged.problems else 0)
 
@@ -66,13 +75,21 @@ def patch_objects(
     objects: tuple[str, ...],
 ) -> None:
     """Print rendered manifests with the overlays of an IstioOperator applied, as istioctl would."""
-    operator = _operator(overlays)
-    rendered = [each for file in objects for each in yaml.load_all(text(file)) if each]
+    content = text(overlays)
+    operator = _operator(content, name_of(overlays))
+    rendered = _objects(objects)
+    in_file = _OverlaysFile(name_of(overlays), content, operator, component)
     if json6902:
-        patches = to_json6902(operator, rendered, release=release, component=component, namespace=namespace)
+        try:
+            patches = to_json6902(operator, rendered, release=release, component=component, namespace=namespace)
+        except InvalidInput as error:
+            raise InvalidInput(map(in_file.located, error.problems)) from None
         click.echo(yaml.dump({"patches": patches}), nl=False)
         return
-    applied = apply_overlays(rendered, operator, release=release, component=component, namespace=namespace)
+    try:
+        applied = apply_overlays(rendered, operator, release=release, component=component, namespace=namespace)
+    except InvalidInput as error:
+        raise InvalidInput(map(in_file.located, error.problems)) from None
     if show_diff:
         from extcp_manifests.difference import compare_documents
 
@@ -80,31 +97,129 @@ def patch_objects(
     else:
         click.echo(yaml.dump_all(applied.objects), nl=False)
     for problem in applied.problems:
-        tell(problem, err=True)
+        tell(in_file.located(problem), err=True)
     sys.exit(1 if applied.problems else 0)
+
+
+def _operator(content: bytes, name: str) -> IstioOperator:
+    try:
+        data = yaml.load(content)
+    except InvalidInput as error:
+        raise InvalidInput(replace(each, file=name) for each in error.problems) from None
+    try:
+        return IstioOperator.model_validate(data)
+    except ValidationError as error:
+        lines = yaml.Lines(content)
+        problems = problems_of(error, IstioOperator, from_file=True)
+        raise InvalidInput(replace(each, file=name, line=lines.line(each.path)) for each in problems) from None
+
+
+def _objects(files: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """Every document of rendered manifests. Raises InvalidInput with the problems of all files."""
+    rendered: list[Mapping[str, Any]] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            documents = yaml.load_all(text(file))
+        except InvalidInput as error:
+            problems += [replace(each, file=name_of(file)) for each in error.problems]
+            continue
+        for number, document in enumerate(documents, start=1):
+            if isinstance(document, Mapping):
+                rendered += [document] if document else []
+            elif document is not None:
+                problem = f"document {number} is not a mapping, and no manifest: leave it out"
+                problems.append(Problem("", problem, name_of(file)))
+    if problems:
+        raise InvalidInput(problems)
+    return rendered
+
+
+@dataclass(frozen=True)
+class _OverlaysFile:
+    """The file whose overlays are applied."""
+
+    name: str
+    content: bytes
+    operator: IstioOperator
+    component: str
+
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem of a patch with the file, the line and the whole path."""
+        if not problem.path.startswith("overlays"):
+            return replace(problem, file=self.name)
+        placed = problem.under(f"spec.components.{self._key}.k8s")
+        return replace(placed, file=self.name, line=yaml.Lines(self.content).line(placed.path))
+
+    @property
+    def _key(self) -> str:
+        """The component below `components`, of which gateways go by their names."""
+        components = self.operator.spec.components
+        lists = {
+            "egressGateways": (components and components.egressGateways) or (),
+            "ingressGateways": (components and components.ingressGateways) or (),
+        }
+        for key, gateways in lists.items():
+            for index, gateway in enumerate(gateways):
+                if gateway.name == self.component:
+                    return f"{key}[{index}]"
+        return self.component
 
 
 @commands.command("compose")
 @click.option("-f", "files", metavar="FILE", multiple=True, required=True, help="An IstioOperator; later ones win.")
 @click.option("--set", "flags", metavar="PATH=VALUE", multiple=True, help="A value as for istioctl; flags beat files.")
 @click.option("--preview", "show_preview", is_flag=True, help="Go on over the profile, to the values of the charts.")
+@click.option("--explain", is_flag=True, help="Show a table instead: each value, and who said it.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where files or flags drop what earlier ones said.")
 @NEWEST
-def compose_files(files: tuple[str, ...], flags: tuple[str, ...], show_preview: bool, release: str) -> None:
+def compose_and_print(
+    files: tuple[str, ...], flags: tuple[str, ...], show_preview: bool, explain: bool, strict: bool, release: str
+) -> None:
     """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile.
 
-    With --preview the components and the values that the charts get, and who set each.
+    What a later file drops by replacing a list or a mapping is told on standard error. With --preview the components
+    and the values that the charts get, and who set each.
     """
+    if show_preview and explain:
+        raise click.UsageError("--preview says who set each value by itself: leave --explain out.")
     texts = [text(file) for file in files]
-    if not show_preview:
-        click.echo(yaml.dump(compose_plain(*texts, set=flags, release=release)), nl=False)
+    names = [name_of(file) for file in files]
+    if show_preview:
+        shown = preview(*texts, names=names, set=flags, release=release)
+        _print_preview(shown, flags)
+        dropped = shown.dropped
+    else:
+        composition = compose_files(*texts, names=names, set=flags, release=release)
+        _print_composition(composition, flags, explain)
+        dropped = composition.dropped
+    for each in dropped:
+        tell(replace(each, by=_said_by(each.by, flags), of=tuple(_said_by(name, flags) for name in each.of)), err=True)
+    sys.exit(1 if strict and dropped else 0)
+
+
+def _print_composition(composition: Composition, flags: tuple[str, ...], explain: bool) -> None:
+    if not explain:
+        click.echo(yaml.dump(composition.plain), nl=False)
         return
-    shown = preview(*texts, set=flags, release=release)
+    rows = ((path, json_text(value), _said_by(origin, flags)) for path, value, origin in composition.origins())
+    print_table(("PATH", "VALUE", "SET BY"), rows)
+
+
+def _print_preview(shown: Preview, flags: tuple[str, ...]) -> None:
     rows = ((each.name, "on" if each.enabled else "off", each.namespace) for each in shown.components)
     print_table(("COMPONENT", "IS", "IN"), rows)
     click.echo()
-    print_table(
-        ("VALUE", "IS", "SET BY"), ((path, json_text(value), origin) for path, value, origin in shown.origins())
-    )
+    values = ((path, json_text(value), _said_by(origin, flags)) for path, value, origin in shown.origins())
+    print_table(("VALUE", "IS", "SET BY"), values)
+
+
+def _said_by(origin: str, flags: tuple[str, ...]) -> str:
+    """Return a file, a profile or a flag as people know it from the command line."""
+    for index, flag in enumerate(flags):
+        if origin == f"set[{index}]":
+            return f"--set {flag}"
+    return origin
 
 
 @commands.command("validate")
@@ -120,13 +235,6 @@ def validate_files(release: str, form: str, files: tuple[str, ...]) -> None:
     results = [result for file, text in texts.items() for result in validate_text(file, text, release=release)]
     click.echo(REPORTS[form](results), nl=False)
     sys.exit(1 if any(result.level == "error" for result in results) else 0)
-
-
-def _operator(file: str) -> IstioOperator:
-    try:
-        return IstioOperator.model_validate(yaml.load(text(file)))
-    except ValidationError as error:
-        raise InvalidInput(problems_of(error, IstioOperator, from_file=True, start=file)) from None
 
 
 def _explained(merged: MeshConfigMerge) -> Iterator[tuple[str, str, str, str]]:

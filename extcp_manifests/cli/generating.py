@@ -9,13 +9,18 @@ import click
 from extcp_manifests import injection
 from extcp_manifests.address import parse_address
 from extcp_manifests.cli.shared import (
+    CHECK,
     CREDENTIALS,
+    DIFF,
     FILE,
+    FORCE,
     RELEASE,
+    Mode,
     plan_of,
     print_pieces,
     report_files,
     tell,
+    tell_changes,
     write_files,
 )
 from extcp_manifests.exposure import exposure_of
@@ -34,17 +39,27 @@ def commands() -> None:
 @click.option("-o", "--output", metavar="DIR", help="Folder for the files; without it all go to standard output.")
 @RELEASE
 @CREDENTIALS
-def generate(file: str, output: str | None, release: str | None, credentials: str | None) -> None:
+@CHECK
+@DIFF
+@FORCE
+def generate(
+    file: str, output: str | None, release: str | None, credentials: str | None, check: bool, diff: bool, force: bool
+) -> None:
     """Write every manifest of the topology in FILE (- is standard input)."""
+    mode = Mode(check=check, diff=diff, force=force)
     if output == "":
         raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
     if credentials is not None and output is None:
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
+    if output is None and (mode.only_tells or mode.force):
+        raise click.UsageError("--check, --diff and --force need -o DIR.")
     the_plan = plan_of(file, release, credentials)
     if output is None:
         print_pieces(_stream(the_plan))
+    elif mode.only_tells:
+        tell_changes(output, the_plan.changes(output), mode)
     else:
-        report_files(output, write_files(the_plan.write, the_plan, output))
+        report_files(output, write_files(the_plan.write, the_plan, output, mode))
 
 
 @commands.command("plan")

@@ -1,27 +1,35 @@
 """Commands for pipelines: kustomize, GitOps, and comparing what they keep."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from extcp_manifests import exec_plugin, gitops, krm, yaml
 from extcp_manifests.cli.shared import (
+    CHECK,
     CREDENTIALS,
+    DIFF,
     FILE,
+    FORCE,
     RELEASE,
+    Mode,
     not_empty,
     plan_of,
     print_changes,
     print_problem,
     report_files,
     tell,
+    tell_changes,
     text,
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
-from extcp_manifests.output import LISTING, add_missing, refuse_detours, write
+from extcp_manifests.listing import LISTING
+from extcp_manifests.output import Entry, Kind, changes, owner_of, recover, write
+from extcp_manifests.plan import Plan
 from extcp_manifests.step import piped
 
 
@@ -38,18 +46,29 @@ def commands() -> None:
 )
 @RELEASE
 @CREDENTIALS
+@CHECK
+@DIFF
+@FORCE
 def write_bases(
-    file: str, output: str, overlays: tuple[str, ...], release: str | None, credentials: str | None
+    file: str,
+    output: str,
+    overlays: tuple[str, ...],
+    release: str | None,
+    credentials: str | None,
+    check: bool,
+    diff: bool,
+    force: bool,
 ) -> None:
     """Write the manifests of the topology in FILE (- is standard input) as bases for kustomize.
 
     With --overlay the runbook's commands read the overlay; overlays that are there already stay as they are.
     """
+    mode = Mode(check=check, diff=diff, force=force)
     the_plan = plan_of(file, release, credentials)
     tree = the_plan.kustomize(overlays=overlays)
-    skeletons = list(tree.skeletons())
-    refuse_detours(output, skeletons)
-    paths = write_files(tree.write, the_plan, output) + add_missing(output, skeletons)
+    if mode.only_tells:
+        tell_changes(output, tree.changes(output), mode)
+    paths = write_files(tree.write, the_plan, output, mode)
     _warn_of_overlays(tree, output)
     report_files(output, paths, next(tree.runbooks())[0])
 
@@ -74,6 +93,9 @@ def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
 @click.option("--namespace", default="argocd", show_default=True, help="Namespace of Argo CD.")
 @click.option("--project", default="default", show_default=True, help="Project of the Applications.")
 @RELEASE
+@CHECK
+@DIFF
+@FORCE
 def write_applications(
     file: str,
     output: str,
@@ -84,12 +106,16 @@ def write_applications(
     namespace: str,
     project: str,
     release: str | None,
+    check: bool,
+    diff: bool,
+    force: bool,
 ) -> None:
     """Write Argo CD Applications for the kustomize tree of the topology in FILE (- is standard input)."""
+    mode = Mode(check=check, diff=diff, force=force)
     repository = gitops.Repository(url=repo, revision=revision, path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = gitops.argocd(the_plan, repository, namespace=namespace, project=project)
-    report_files(output, write(output, entries), gitops.NOTES)
+    _write_entries(output, entries, the_plan, "argocd", mode)
 
 
 @commands.command("flux")
@@ -101,6 +127,9 @@ def write_applications(
 @click.option("--namespace", default="flux-system", show_default=True, help="Namespace of Flux.")
 @click.option("--here", metavar="CLUSTER", help="The cluster that Flux runs in.")
 @RELEASE
+@CHECK
+@DIFF
+@FORCE
 def write_kustomizations(
     file: str,
     output: str,
@@ -110,12 +139,23 @@ def write_kustomizations(
     namespace: str,
     here: str | None,
     release: str | None,
+    check: bool,
+    diff: bool,
+    force: bool,
 ) -> None:
     """Write Flux Kustomizations for the kustomize tree of the topology in FILE (- is standard input)."""
+    mode = Mode(check=check, diff=diff, force=force)
     repository = gitops.Repository(path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = gitops.flux(the_plan, repository, source=source, namespace=namespace, here=here)
-    report_files(output, write(output, entries), gitops.NOTES)
+    _write_entries(output, entries, the_plan, "flux", mode)
+
+
+def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan, kind: Kind, mode: Mode) -> None:
+    owner = owner_of(the_plan.topology, kind)
+    if mode.only_tells:
+        tell_changes(folder, changes(folder, entries, owner=owner), mode)
+    report_files(folder, write(folder, entries, owner=owner, force=mode.force), gitops.NOTES)
 
 
 @commands.command("krm")
@@ -168,6 +208,7 @@ def show_difference(old: str, new: str) -> None:
 def _contents(place: str, other: str) -> dict[str, bytes]:
     """The files below a folder by their paths, but for Git's and for our own list of them; two files have one name."""
     path = Path(place)
+    recover(path)
     if path.is_dir() != Path(other).is_dir():
         raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
     if not path.is_dir():

@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import basename
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -23,10 +23,18 @@ from extcp_manifests.topology import load
 
 if TYPE_CHECKING:
     from extcp_manifests.difference import Change
+    from extcp_manifests.output import FileChange
 
 FILE = click.argument("file", metavar="FILE")
 RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
 NEWEST = click.option("--release", metavar="R", default=list(RELEASES)[-1], show_default=True, help="Istio minor.")
+CHECK = click.option(
+    "--check", is_flag=True, help="Write nothing; list what would change, and exit 1 if anything would."
+)
+DIFF = click.option("--diff", is_flag=True, help="The same as --check, with the differences by document and path.")
+FORCE = click.option(
+    "--force", is_flag=True, help="Take over another control plane's folder, and give up what was edited by hand."
+)
 CREDENTIALS = click.option(
     "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
 )
@@ -58,6 +66,11 @@ def source(file: str) -> Path | bytes:
     return text(file) if file == "-" else Path(file)
 
 
+def name_of(file: str) -> str:
+    """What messages call a file."""
+    return STDIN if file == "-" else file
+
+
 def text(file: str) -> bytes:
     """The content of a file, or of standard input."""
     if file == "-":
@@ -76,7 +89,7 @@ def tell(what: object, *, err: bool = False) -> None:
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [tuple(map(visible, line)) for line in (head, *rows)]
+    lines = [tuple(map(visible, row)) for row in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -97,12 +110,49 @@ def print_changes(changes: "Iterable[Change]") -> bool:
 _MOST_PATHS = 40
 
 
-def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str) -> list[str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """What a command does to its folder: it writes it, by force or not, or only tells what it would write."""
+
+    check: bool
+    diff: bool
+    force: bool
+
+    def __post_init__(self) -> None:
+        if self.force and self.only_tells:
+            raise click.UsageError("--force writes, while --check and --diff do not: choose one.")
+
+    @property
+    def only_tells(self) -> bool:
+        return self.check or self.diff
+
+
+def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str, mode: Mode) -> list[str]:
     """Write a plan's files in one of its forms, with a progress bar where a person waits; their paths come back."""
     files = sum(1 for step in the_plan.steps if step.path)
     hidden = not sys.stderr.isatty() or files <= _MOST_PATHS
     with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
-        return write(folder, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+        return write(folder, force=mode.force, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+
+
+def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
+    """Print what a run would change, and exit 1 if that is anything."""
+    old: dict[str, bytes] = {}
+    new: dict[str, bytes] = {}
+    found = False
+    for change in changes:
+        found = True
+        tell(f"{Path(folder, change.path)}: {change.state}")
+        if mode.diff and change.old is not None:
+            old[change.path] = change.old
+        if mode.diff and change.new is not None:
+            new[change.path] = change.new
+    if old or new:
+        from extcp_manifests.difference import compare_files
+
+        click.echo()
+        print_changes(compare_files(old, new))
+    sys.exit(1 if found else 0)
 
 
 # Files that do not count as a step's.

@@ -19,6 +19,8 @@ from extcp_manifests import (
     plan,
     yaml,
 )
+from extcp_manifests.compose import compose_files
+from extcp_manifests.dropped import Dropped
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.kubernetes import Model, Secret
 from extcp_manifests.step import Step
@@ -60,6 +62,9 @@ assert_type(builders.ServiceAccountToken().build(), Secret)
 assert_type(injection.encode(cluster="c", network="n"), str)
 assert_type(injection.decode("/inject/cluster/c"), dict[str, str])
 assert_type(yaml.dump({"a": 1}), str)
+composition = compose_files("kind: IstioOperator", {"kind": "IstioOperator"}, names=["a.yaml"], release="1.24")
+assert_type(composition.operator, IstioOperator)
+assert_type(composition.dropped, tuple[Dropped, ...])
 
 # Wrong uses, which a checker must refuse; an ignore without need would be an error itself.
 Topology(release="1.24", mesh_id="m", address="a.b")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,481 @@
+"""What makes an istiod an external one, and whether an IstioOperator still has all of it.
+
+People lay files of their own over ours, and a list of theirs replaces ours: istiod is then installed without a word,
+but without variables or mounts. What a document comes to is looked at here, after `compose` and after kustomize alike:
+istiod's Deployment as the chart and istioctl of the release make it, as far as variables and mounts go.
+
+Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/pkg/features/pilot.go,
+pilot/pkg/bootstrap/mesh.go and sidecarinjector.go, pilot/pkg/serviceregistry/kube/controller/multicluster.go; read, and
+not run.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.checks import Findings, Found, error, in_release, is_ip, warning
+from extcp_manifests.istio_operator import IstioOperator, Overlay, Patch
+from extcp_manifests.merge import merge_env, operator_mesh_config, operator_values
+from extcp_manifests.naming import Names
+from extcp_manifests.patch import apply_overlays, go_text
+from extcp_manifests.release import RELEASES, Release, find_release
+
+
+def is_external_istiod(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> bool:
+    """Return whether an IstioOperator installs an external istiod, or looks as if it was meant to."""
+    return _Istiod(_plain(document), find_release(release)).is_external()
+
+
+def check_external_istiod(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
+    """Check that an external istiod has what makes it one; any other document passes.
+
+    Errors are what will not work; warnings what works in some installations.
+    """
+    istiod = _Istiod(_plain(document), find_release(release))
+    if not istiod.is_external():
+        return Findings((), ())
+    return Findings.of(found for rule in _RULES for found in rule(istiod))
+
+
+def _plain(document: IstioOperator | Mapping[str, Any]) -> Mapping[str, Any]:
+    plain: Any = document.plain() if isinstance(document, IstioOperator) else document
+    yaml.require_plain(plain)
+    return _mapping(plain)
+
+
+_K8S = "spec.components.pilot.k8s"
+_GLOBAL = "spec.values.global"
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+"""What Go's ParseBool takes for true."""
+
+
+class _Istiod:
+    """The istiod that a document installs, with what rules ask of it; whatever has a wrong type is as good as none."""
+
+    def __init__(self, document: Mapping[str, Any], release: Release) -> None:
+        self.release = release
+        self.metadata = _mapping(document.get("metadata"))
+        self.spec = _mapping(document.get("spec"))
+        self.values = operator_values(self.spec)
+        self.mesh_config = operator_mesh_config(self.spec, release)
+        revision = _at(self.values, "revision") or self.spec.get("revision") or ""
+        self.names = Names(namespace="", revision=go_text(revision))
+        pod = _at(self._deployment(), "spec", "template", "spec")
+        container: Any = next(iter(_items(_at(pod, "containers"))), None)
+        self.env = {each["name"]: each for each in _named(_at(container, "env"))}
+        self.volumes = {each["name"]: each for each in _named(_at(pod, "volumes"))}
+        self.mounts = [each for each in _items(_at(container, "volumeMounts")) if isinstance(each, Mapping)]
+
+    def global_value(self, *path: str) -> Any:
+        return _at(self.values, "global", *path)
+
+    @property
+    def discovery_address(self) -> str:
+        return _text(_at(self.mesh_config, "defaultConfig", "discoveryAddress"))
+
+    @property
+    def ca_address(self) -> str:
+        return _text(self.global_value("caAddress"))
+
+    @property
+    def variables_of_values(self) -> Mapping[str, Any]:
+        return _mapping(_at(self.values, "pilot", "env"))
+
+    @property
+    def shares_mesh_config(self) -> bool:
+        """Whether istiod reads the config cluster's mesh config beside its own file."""
+        return "SHARED_MESH_CONFIG" in self.env and self.value("SHARED_MESH_CONFIG") != ""
+
+    def is_true(self, name: str) -> bool:
+        """Whether a variable is true, or is read from somewhere else and may be."""
+        return name in self.env and (self.value(name) is None or self.value(name) in _TRUE)
+
+    def value(self, name: str) -> str | None:
+        """The text of a variable that the container has; None where it comes from somewhere else."""
+        variable = self.env[name]
+        if variable.get("value") is None:
+            return None if variable.get("valueFrom") is not None else ""
+        return go_text(variable["value"])
+
+    def place(self, name: str) -> str:
+        """Where a document says a variable, or should."""
+        entries = _items(_at(self.spec, "components", "pilot", "k8s", "env"))
+        for index, entry in enumerate(entries):
+            if _at(entry, "name") == name:
+                return f"{_K8S}.env[{index}]"
+        if name in self.variables_of_values:
+            return f"spec.values.pilot.env.{name}"
+        return f"{_K8S}.env"
+
+    def is_external(self) -> bool:
+        """One plain sign is enough; of those that other installations have too, two that go together."""
+        if not self._installs_istiod():
+            return False
+        plain = (
+            _text(_at(self.metadata, "name")) == "external-istiod",
+            self.is_true("EXTERNAL_ISTIOD"),
+            self.is_true("LOCAL_CLUSTER_SECRET_WATCHER"),
+            self.global_value("externalIstiod") is True,
+        )
+        outside = bool(self.discovery_address) and not _is_in_cluster(self.discovery_address)
+        ca_outside = bool(self.ca_address) and not _is_in_cluster(self.ca_address)
+        no_webhooks = (
+            self.global_value("operatorManageWebhooks") is True and self.global_value("configValidation") is False
+        )
+        alone = self.spec.get("profile") == "empty"
+        return any(plain) or (outside and (ca_outside or no_webhooks or alone)) or (ca_outside and no_webhooks)
+
+    def _installs_istiod(self) -> bool:
+        profile = self.spec.get("profile")
+        if profile in ("remote", "external"):  # of a remote cluster, which has no istiod
+            return False
+        enabled = _at(self.spec, "components", "pilot", "enabled")
+        return enabled is True or (enabled is None and profile != "empty")
+
+    def _deployment(self) -> Mapping[str, Any]:
+        """The Deployment as far as it is known without the chart, with the patches that can be applied to that."""
+        mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
+        volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
+        if self.release.mounting_values is not None:
+            mounts += _items(_at(self.values, "pilot", "volumeMounts"))
+            volumes += _items(_at(self.values, "pilot", "volumes"))
+        container = {"name": "discovery", "env": self._merged_env(), "volumeMounts": mounts}
+        deployment = {
+            "kind": "Deployment",
+            "metadata": {"name": self.names.istiod},
+            "spec": {"template": {"spec": {"containers": [container], "volumes": volumes}}},
+        }
+        overlays = _overlays(_at(self.spec, "components", "pilot", "k8s", "overlays"))
+        return apply_overlays([deployment], overlays, release=self.release).objects[0]
+
+    def _merged_env(self) -> Sequence[Mapping[str, Any]]:
+        """The chart's variables that matter, with those of `k8s.env`."""
+        k8s = _mapping(_at(self.spec, "components", "pilot", "k8s"))
+        patch = [each for each in _items(k8s.get("env")) if _has_name(each) or _at(each, "$patch") == "replace"]
+        if not self.release.untyped_operator:
+            # istioctl reads the list by its types, which know no null, and moves the variables of values there.
+            known = [{key: value for key, value in each.items() if value is not None} for each in patch]
+            patch = [*known, *self._variables_of_values()]
+        return merge_env(self._chart_env(), patch, release=self.release).env
+
+    def _chart_env(self) -> Sequence[Mapping[str, Any]]:
+        """The chart writes the variables of values before its own, of which the last one of a name counts."""
+        chart: list[Mapping[str, Any]] = []
+        if self.release.untyped_operator:
+            chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
+        named = {each["name"] for each in chart}
+        tells = in_release(_CHART_TELLS_EXTERNAL_SINCE, _NEWEST, self.release)
+        if tells and self.global_value("externalIstiod") is True and "EXTERNAL_ISTIOD" not in named:
+            chart.append({"name": "EXTERNAL_ISTIOD", "value": "true"})
+        return [*chart, {"name": "CLUSTER_ID", "value": self.cluster_name or _CHART_CLUSTER}]
+
+    def _variables_of_values(self) -> Sequence[Mapping[str, Any]]:
+        given = self.variables_of_values
+        return [{"name": name, "value": go_text(value)} for name, value in given.items() if value is not None]
+
+    @property
+    def cluster_name(self) -> str:
+        return _text(self.global_value("multiCluster", "clusterName"))
+
+
+_NEWEST = list(RELEASES)[-1]
+_CHART_TELLS_EXTERNAL_SINCE = "1.23"  # istio 1.23.6: istio-discovery/templates/deployment.yaml; not in 1.22.8
+_CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
+
+# Volumes of the chart, and where they stand (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml).
+_CHART_MOUNTS = (
+    ("local-certs", "/var/run/secrets/istio-dns"),
+    ("istio-token", "/var/run/secrets/tokens"),
+    ("cacerts", "/etc/cacerts"),
+    ("istio-kubeconfig", "/var/run/secrets/remote"),
+    ("istio-csr-dns-cert", "/var/run/secrets/istiod/tls"),
+    ("istio-csr-ca-configmap", "/var/run/secrets/istiod/ca"),
+)
+
+
+def _overlays(given: Any) -> Iterator[Overlay]:
+    """The overlays that have the form of one; what is wrong with others is told elsewhere."""
+    for each in _items(given):
+        kind, name = _at(each, "kind"), _at(each, "name")
+        if isinstance(kind, str) and isinstance(name, str):
+            patches = [patch for patch in _items(_at(each, "patches")) if isinstance(_at(patch, "path"), str)]
+            yield Overlay(
+                kind=kind,
+                name=name,
+                patches=tuple(Patch(path=patch["path"], value=patch.get("value")) for patch in patches),
+            )
+
+
+# -------------------------------------------------------------------------------------------------------- the variables
+
+
+def _null(istiod: _Istiod) -> Iterator[Found]:
+    """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
+    k8s = _mapping(_at(istiod.spec, "components", "pilot", "k8s"))
+    if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
+        yield error(f"{_K8S}.env", "is null, and istioctl takes all variables of istiod away: leave the key out")
+
+
+def _external(istiod: _Istiod) -> Iterator[Found]:
+    name = "EXTERNAL_ISTIOD"
+    if name not in istiod.env:
+        yield _missing(istiod, name, "istiod does not serve the remote clusters", 'add it with the value "true"')
+    elif not istiod.is_true(name):
+        problem = f"{name} is {istiod.value(name)!r}, and istiod does not serve the remote clusters: set it to 'true'"
+        yield error(istiod.place(name), problem)
+
+
+def _missing(istiod: _Istiod, name: str, effect: str, way_out: str) -> Found:
+    there = f"{way_out}, here or as spec.values.pilot.env.{name}"
+    return error(istiod.place(name), f"has no {name}, and {effect}: {there}")
+
+
+def _cluster(istiod: _Istiod) -> Iterator[Found]:
+    """istiod knows the config cluster by CLUSTER_ID, its proxies by the name that the values say."""
+    name, told = "CLUSTER_ID", istiod.cluster_name
+    in_values = istiod.variables_of_values.get(name)
+    behind = told or _CHART_CLUSTER
+    if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != behind:
+        problem = (
+            f"is {go_text(in_values)!r}, but the chart writes {behind!r} behind it, which wins: "
+            f"set {_GLOBAL}.multiCluster.clusterName instead"
+        )
+        yield error(f"spec.values.pilot.env.{name}", problem)
+        return
+    value = istiod.value(name) if name in istiod.env else ""
+    if value is None:
+        return
+    if value in ("", _CHART_CLUSTER) and not told:
+        problem = f"is not set, and istiod takes the config cluster's name for {_CHART_CLUSTER!r}: set it to that name"
+        yield error(f"{_GLOBAL}.multiCluster.clusterName", problem)
+    elif told and value != told:
+        problem = f"{name} is {value!r}, but {_GLOBAL}.multiCluster.clusterName is {told!r}: give both the same"
+        yield error(istiod.place(name), problem)
+
+
+def _webhooks(istiod: _Istiod) -> Iterator[Found]:
+    """Absent these are not empty: by default istiod writes its own CA into webhooks."""
+    by_address = is_ip(_host(istiod.discovery_address))
+    for name, webhooks in (
+        ("INJECTION_WEBHOOK_CONFIG_NAME", "injection webhooks"),
+        ("VALIDATION_WEBHOOK_CONFIG_NAME", "validation webhooks"),
+    ):
+        if name in istiod.env:
+            continue
+        missing = _missing(
+            istiod,
+            name,
+            f"istiod then writes its own CA into the {webhooks}",
+            'add it, as "" where a gateway ends TLS with a certificate of its own',
+        )
+        yield Found(missing.problem, is_warning=by_address)
+
+
+def _watcher(istiod: _Istiod) -> Iterator[Found]:
+    name = "LOCAL_CLUSTER_SECRET_WATCHER"
+    if not istiod.is_true(name) and "PILOT_MULTICLUSTER_KUBECONFIG_PATH" not in istiod.env:
+        problem = (
+            f"has no {name} that is true, and istiod looks for remote secrets in the config cluster: "
+            'add it with the value "true", unless they are there'
+        )
+        yield warning(istiod.place(name), problem)
+
+
+def _shared_mesh_config(istiod: _Istiod) -> Iterator[Found]:
+    name = "SHARED_MESH_CONFIG"
+    if not istiod.shares_mesh_config:
+        problem = (
+            f"has no {name}, and istiod does not read the config cluster's mesh config: "
+            f"add it with the value {istiod.names.mesh_config_map!r}, unless that is meant"
+        )
+        yield warning(istiod.place(name), problem)
+
+
+# ----------------------------------------------------------------------------------------------------------- the mounts
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """A directory in which istiod looks for files before it asks the config cluster."""
+
+    path: str
+    config_map: str
+    """The ConfigMap of the chart, without the revision."""
+    effect: str
+    """What happens without the files."""
+
+
+_DIRECTORIES = (
+    _Directory("/etc/istio/config", "istio", "istiod never reads the mesh config of this document"),
+    _Directory("/var/lib/istio/inject", "istio-sidecar-injector", "istiod injects no sidecars"),
+)
+
+
+def _mounts(istiod: _Istiod) -> Iterator[Found]:
+    for directory in _DIRECTORIES:
+        yield from _mount(istiod, directory)
+
+
+def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
+    config_map = directory.config_map + istiod.names.istiod.removeprefix("istiod")
+    place, ways = _ways_to_mount(istiod)
+    volume = _mounted_volume(istiod, directory.path)
+    if volume is None:
+        problem = f"mounts nothing at {directory.path}, and {directory.effect}: {ways} the ConfigMap {config_map!r}"
+        # Without a shared mesh config all may be meant to come from the config cluster.
+        yield error(place, problem) if istiod.shares_mesh_config else warning(place, problem)
+    elif volume not in istiod.volumes:
+        problem = (
+            f"mounts {volume!r} at {directory.path}, which no volume is named: {ways} the ConfigMap {config_map!r}"
+        )
+        yield error(place, problem)
+    else:
+        named = _text(_at(istiod.volumes[volume], "configMap", "name"))
+        if named != config_map and (named == directory.config_map or named.startswith(f"{directory.config_map}-")):
+            problem = (
+                f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
+            )
+            yield error(place, problem)
+
+
+def _ways_to_mount(istiod: _Istiod) -> tuple[str, str]:
+    """The place where mounts are said in a release, and the way to say them."""
+    key = istiod.release.mounting_values
+    if key is not None:
+        return f"spec.{key}.pilot.volumeMounts", f"add to spec.{key}.pilot.volumes and volumeMounts"
+    return f"{_K8S}.overlays", f"repeat in the overlay of Deployment {istiod.names.istiod!r} the patches that mount"
+
+
+def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
+    """Return the name of the volume at a path, or None."""
+    for mount in istiod.mounts:
+        if posixpath.normpath(_text(mount.get("mountPath")) or "/") == path:
+            return _text(mount.get("name"))
+    return None
+
+
+def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
+    """The chart has one Deployment, whose name follows the revision."""
+    reaction = "ignores this overlay silently" if istiod.release.untyped_operator else "stops with an error"
+    for index, overlay in enumerate(_items(_at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
+        name = _at(overlay, "name")
+        if _at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:
+            problem = (
+                f"is {name!r}, but the Deployment is {istiod.names.istiod!r}, and istioctl {istiod.release} "
+                f"{reaction}: correct it"
+            )
+            yield error(f"{_K8S}.overlays[{index}].name", problem)
+
+
+# -------------------------------------------------------------------------------------------------- addresses and names
+
+
+def _addresses(istiod: _Istiod) -> Iterator[Found]:
+    """Proxies find istiod for their configuration and for their certificates at one address."""
+    discovery, ca = istiod.discovery_address, istiod.ca_address
+    place = "spec.meshConfig.defaultConfig.discoveryAddress"
+    if not discovery or not ca:
+        given = discovery or ca
+        if given and not _is_in_cluster(given) and not is_ip(_host(given)):
+            missing, other = (f"{_GLOBAL}.caAddress", "discoveryAddress") if discovery else (place, "caAddress")
+            yield error(missing, f"is not set, but {other} is {given!r}, and proxies need both: set it to the same")
+        return
+    if _host(discovery) != _host(ca) and not _is_another_ca(ca):
+        problem = f"is {ca!r}, but discoveryAddress is {discovery!r}: give both the same host"
+        yield error(f"{_GLOBAL}.caAddress", problem)
+
+
+def _is_another_ca(address: str) -> bool:
+    """Whether an address is that of a CA in the proxies' own cluster, which is not an istiod."""
+    return _is_in_cluster(address) and not _host(address).startswith("istiod")
+
+
+def _host(address: str) -> str:
+    """The host of `host:port`; an address by IPv6 has quotes of its own."""
+    text = address.strip("'\"")
+    if text.startswith("["):
+        return text[1:].partition("]")[0].lower()
+    host, colon, _ = text.rpartition(":")
+    return (host if colon else text).lower()
+
+
+def _is_in_cluster(address: str) -> bool:
+    """Whether an address can only be that of a Service: `istiod`, `istiod.istio-system.svc`."""
+    host = _host(address)
+    labels = host.split(".")
+    return not is_ip(host) and (len(labels) == 1 or "svc" in labels)
+
+
+def _namespaces(istiod: _Istiod) -> Iterator[Found]:
+    """Where istiod is installed; `validate` tells by itself of namespaces that contradict metadata.namespace."""
+    own = _text(_at(istiod.metadata, "namespace"))
+    system = _text(istiod.global_value("istioNamespace"))
+    root = _text(_at(istiod.mesh_config, "rootNamespace"))
+    other = _text(_at(istiod.spec, "components", "pilot", "namespace")) or _text(istiod.spec.get("namespace"))
+    if not system and not other and own not in ("", _DEFAULT_NAMESPACE):
+        problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
+        yield error(f"{_GLOBAL}.istioNamespace", problem)
+    if not own and root and system and root != system:
+        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: look twice"
+        yield warning("spec.meshConfig.rootNamespace", problem)
+
+
+_DEFAULT_NAMESPACE = "istio-system"  # istio 1.15.7 to 1.30.3: profiles/default.yaml
+
+
+def _own_webhooks(istiod: _Istiod) -> Iterator[Found]:
+    """The webhooks belong into the remote clusters."""
+    if istiod.global_value("operatorManageWebhooks") is not True:
+        problem = "is not true, and istioctl makes injection webhooks in the external cluster too: set it to true"
+        yield warning(f"{_GLOBAL}.operatorManageWebhooks", problem)
+    if istiod.global_value("configValidation") is not False:
+        problem = "is not false, and istioctl makes validation webhooks in the external cluster too: set it to false"
+        yield warning(f"{_GLOBAL}.configValidation", problem)
+
+
+_RULES = (
+    _null,
+    _external,
+    _cluster,
+    _webhooks,
+    _watcher,
+    _shared_mesh_config,
+    _mounts,
+    _overlay_targets,
+    _addresses,
+    _namespaces,
+    _own_webhooks,
+)
+
+
+# ----------------------------------------------------------------------------------------------------------- plain data
+
+
+def _at(value: Any, *path: str) -> Any:
+    """The value at a path, or None where it leads nowhere."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _named(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The items of a list that have a name."""
+    return (item for item in _items(value) if _has_name(item))
+
+
+def _has_name(item: Any) -> bool:
+    return bool(_text(_at(item, "name")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
