@@ -4,7 +4,6 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.text import DNS_SUBDOMAIN, placeholder
@@ -113,28 +112,34 @@ def _hostname(text: str) -> Hostname:
 
 
 def why_no_api_server(text: str) -> str | None:
-    """Return why the text is not the URL of an API server that another cluster can reach, or None."""
-    if not _API_SERVER.fullmatch(text):
+    """Return why the text is not the URL of an API server that istiod can reach from another cluster, or None.
+
+    The sentence does not show the text, which may be a part of credentials.
+    """
+    server = _API_SERVER.fullmatch(text)
+    if server is None:
         return "is not the URL of an API server: write it as in https://192.0.2.20:6443"
-    host = urlsplit(text).hostname or ""
-    if _is_loopback(host):
+    if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
         return (
-            f"names {host}, which in istiod's pod is the pod itself: give an address that the external cluster reaches "
-            "(for kind: `kind get kubeconfig --internal`)"
+            "is an address that leads each machine to itself, so istiod in another cluster cannot reach it: give the "
+            "API server's address in the network, as `kind get kubeconfig --internal` shows it"
         )
     return None
 
 
 _API_SERVER = re.compile(
-    r"https://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
+    r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
 )
+_LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
 
 
-def _is_loopback(host: str) -> bool:
-    if host.rstrip(".").lower() == "localhost":
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is a loopback address, or a name that local clusters write into kubeconfigs for one."""
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     try:
-        ip = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    return ip.is_loopback or ip.is_unspecified
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return any(each.is_loopback or each.is_unspecified for each in (ip, mapped) if each is not None)

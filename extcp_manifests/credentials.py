@@ -1,46 +1,19 @@
 """How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
+from extcp_manifests.address import why_no_api_server
 from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.inputs import CONFIG, Readable, from_file, matching, problems_of, read
 from extcp_manifests.release import Release
 from extcp_manifests.text import DNS_SUBDOMAIN
-
-
-def _why_no_server(text: str) -> str | None:
-    server = _SERVER.fullmatch(text)
-    if server is None:
-        return "is no URL of an API server: write it as in https://192.0.2.20:6443"
-    if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
-        return (
-            "is an address that leads each machine to itself, so istiod in another cluster cannot reach it: give the "
-            "API server's address in the network, as `kind get kubeconfig --internal` shows it"
-        )
-    return None
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is a loopback address, or a name that local clusters write into kubeconfigs for one."""
-    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
-        return True
-    try:
-        ip = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return any(each.is_loopback or each.is_unspecified for each in (ip, mapped) if each is not None)
-
-
-_LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
 
 
 def _why_no_ca(text: str) -> str | None:
@@ -61,9 +34,6 @@ def _token(token: SecretStr) -> SecretStr:
     return token
 
 
-_SERVER = re.compile(
-    r"https://(?P<host>\[[^\s\]/?#@]*\]|[^\s/?#@:\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
-)
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -76,7 +46,7 @@ class ClusterCredentials:
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    server: Annotated[str, matching(_why_no_server), Field(description="URL of the API server.")]
+    server: Annotated[str, matching(why_no_api_server), Field(description="URL of the API server.")]
     ca: Annotated[str, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
     token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")] = field(
         repr=False
@@ -129,10 +99,11 @@ _OTHER_KINDS: Mapping[str, str] = {
 
 
 def checked_credentials(
-    credentials: Mapping[str, ClusterCredentials], *, clusters: Iterable[str], release: Release
+    credentials: Mapping[str, ClusterCredentials], *, api_servers: Mapping[str, str | None], release: Release
 ) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
     """Credentials that fit the clusters of a topology and its release, and what is wrong with those that do not.
 
+    `api_servers` has the topology's clusters, each with the address of its API server where the topology says one.
     Problems tell no value; their paths begin with `credentials`.
     """
     problems: list[Problem] = []
@@ -141,14 +112,17 @@ def checked_credentials(
         given = _Python.model_validate({"credentials": credentials}).credentials
     except ValidationError as error:
         problems += problems_of(error, _Python, from_file=False, secret=True)
-    known = set(clusters)
     for name in credentials if isinstance(credentials, Mapping) else ():
-        if name not in known:
+        if name not in api_servers:
             problem = "no remote cluster of the topology has this name: correct it or leave it out"
             problems.append(Problem(f"credentials.{name}", problem))
         named = getattr(credentials[name], "tls_server_name", None) is not None
         if named and (why_not := why_no_tls_server_name(release)):
             problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
+        wanted = api_servers.get(name)
+        if wanted is not None and wanted != getattr(credentials[name], "server", wanted):
+            problem = f"is not the apiServer that the topology gives to the cluster, {wanted}: give both the same"
+            problems.append(Problem(f"credentials.{name}.server", problem))
     return dict(given), problems
 
 

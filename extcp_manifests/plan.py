@@ -42,8 +42,8 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
     """
     require(topology, Topology, "topology", "a Topology, as `load` gives it")
-    names = (cluster.name for cluster in topology.mesh_clusters)
-    given, problems = checked_credentials(credentials or {}, clusters=names, release=topology.istio)
+    api_servers = {cluster.name: cluster.api_server for cluster in topology.mesh_clusters}
+    given, problems = checked_credentials(credentials or {}, api_servers=api_servers, release=topology.istio)
     del credentials  # where they are plain texts, no traceback that shows variables may show them
     if problems:
         raise InvalidInput(problems)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -159,6 +160,15 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts(item)
 
 
+def _places(value: Any, depth: int) -> Iterator[tuple[Any, Any]]:
+    """Each value below, as what holds it and its key or number."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        yield value, key
+        if depth < 30:
+            yield from _places(item, depth + 1)
+
+
 class Maker:
     """Makes the values of one round."""
 
@@ -195,8 +205,18 @@ class Maker:
             return document
         for _ in range(self.random.choice([0, 1, 1, 1, 2, 2, 3, 5])):
             with suppress(LookupError):  # where a value holds itself, and loses a part on the way
-                changed = self._changed_once(changed)
+                if self.random.random() < 0.5:
+                    changed = self._changed_once(changed)
+                else:
+                    self.change_anywhere(changed)
         return changed
+
+    def change_anywhere(self, value: Any) -> None:
+        """Put a strange value in the place of any other, each with the same chance."""
+        places = list(islice(_places(value, 0), 2000))
+        if places:
+            node, key = self.random.choice(places)
+            node[key] = self.strange()
 
     def _changed_once(self, value: Any) -> Any:
         """Go down by chance, and change what is there."""
@@ -438,6 +458,17 @@ def call_validate(make: Maker) -> None:
     refused(validate_networking, make.document(*NETWORKING), release=make.release())
 
 
+RELATED: Sequence[Any] = yaml.load_all((ROOT / "tests/cases/related.yaml").read_bytes())
+"""Documents that name each other."""
+
+
+def call_agreement(make: Maker) -> None:
+    several = deepcopy(list(RELATED))
+    for _ in range(make.random.choice([1, 2, 3])):
+        make.change_anywhere(several)
+    refused(lambda: list(validate_documents(several, release=make.release())))
+
+
 def call_difference(make: Maker) -> None:
     old = make.several()
     new = [make.changed(each) for each in old] if isinstance(old, list) else make.several()
@@ -492,6 +523,7 @@ CALLS: Sequence[Callable[[Maker], None]] = (
     call_patch,
     call_env,
     call_validate,
+    call_agreement,
     call_difference,
     call_krm,
 )

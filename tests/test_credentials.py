@@ -29,10 +29,10 @@ def test_problems_show_no_value() -> None:
             + "  d: {server: https://h, tlsServerName: SECRET}\n"
         )
     assert str(caught.value).splitlines() == [
-        "line 4: clusters.a.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "line 4: clusters.a.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
         "line 4: clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
         "line 4: clusters.a.token: is no token: give its text, without blanks or line breaks",
-        "line 5: clusters.b.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "line 5: clusters.b.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
         "line 5: clusters.b.ca: must be text, not a number: put it in quotes",
         "line 5: clusters.b.token: must be text, not a number: put it in quotes",
         "line 5: clusters.b: has an unknown key: known are server, ca, token, tlsServerName",

@@ -273,13 +273,29 @@ def test_credentials_that_fit_nothing() -> None:
     with pytest.raises(InvalidInput) as caught:
         guide("1.25", cluster1=wrong, cluster2=named, cluster9=CREDENTIALS)
     assert str(caught.value).splitlines() == [
-        "credentials.cluster1.server: is no URL of an API server: write it as in https://192.0.2.20:6443",
+        "credentials.cluster1.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
         "credentials.cluster1.ca: is no certificate: give the text of ca.crt, in PEM form",
         "credentials.cluster1.token: is no token: give its text, without blanks or line breaks",
         "credentials.cluster2.tls_server_name: Istio 1.25 has no tls-server-name in remote secrets: "
         "leave it out or use 1.26 or later",
         "credentials.cluster9: no remote cluster of the topology has this name: correct it or leave it out",
     ]
+
+
+def test_credentials_for_another_api_server() -> None:
+    """A cluster's API server is at one place, whether the topology says it or the credentials do."""
+    topology = Topology(
+        release="1.24",
+        mesh_id="m",
+        address="192.0.2.10",
+        config_cluster=MeshCluster(name="c1", network="n", api_server="https://10.0.0.1:6443"),
+    )
+    with pytest.raises(InvalidInput) as caught:
+        plan(topology, credentials={"c1": CREDENTIALS})
+    assert str(caught.value) == (
+        "credentials.c1.server: is not the apiServer that the topology gives to the cluster, https://10.0.0.1:6443: "
+        "give both the same"
+    )
 
 
 def test_credentials_of_wrong_types() -> None:

@@ -1,7 +1,7 @@
 """One builder a document: frozen inputs in, `build()` gives the typed document. Each works alone.
 
-Releases and addresses may be given as text (`release="1.24"`) or parsed. A name that cannot be used where the document
-needs it raises InvalidInput from `build()`.
+Releases and addresses may be given as text (`release="1.24"`) or parsed. An input of a wrong type, and a name that
+cannot be used where the document needs it, raise InvalidInput from `build()`.
 """
 
 from extcp_manifests.builders.gateways import (

@@ -27,7 +27,8 @@ from extcp_manifests.cli.shared import (
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
-from extcp_manifests.output import LISTING, Entry, Kind, changes, owner_of, recover, write
+from extcp_manifests.listing import LISTING
+from extcp_manifests.output import Entry, Kind, changes, owner_of, recover, write
 from extcp_manifests.plan import Plan
 from extcp_manifests.step import piped
 

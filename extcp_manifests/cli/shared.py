@@ -140,7 +140,7 @@ def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> No
     found = False
     for change in changes:
         found = True
-        click.echo(f"{Path(folder, change.path)}: {change.state}")
+        tell(f"{Path(folder, change.path)}: {change.state}")
         if mode.diff and change.old is not None:
             old[change.path] = change.old
         if mode.diff and change.new is not None:
