@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from extcp_manifests.checks import Found, at, by_rule, error, items_of, text_of, warning
+from extcp_manifests.checks import Found, at, by_rule, error, items_of, mapping_of, text_of, warning
 from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.kubernetes import document_name
 
@@ -17,10 +17,16 @@ Rule = Callable[[Document, "_Set"], Iterator[Found]]
 """What looks at a document among the others of its set."""
 
 
-def check_agreement(documents: Iterable[Document]) -> Iterator[tuple[Document, Found]]:
-    """Each document that does not fit itself or the others, and what is wrong with it; paths begin in the document."""
-    every = _Set([document for document in documents if isinstance(document, Mapping)])
-    for document in every.documents:
+def check_agreement(
+    documents: Iterable[Document], *, beside: Iterable[Document] = ()
+) -> Iterator[tuple[Document, Found]]:
+    """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document.
+
+    `beside` has documents of other sets, of which topologies alone are compared with those of this one.
+    """
+    own = [document for document in documents if isinstance(document, Mapping)]
+    every = _Set(own, [document for document in beside if _is_topology(document)])
+    for document in own:
         for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
             for found in by_rule(rule, check(document, every)):
                 yield document, found
@@ -29,21 +35,43 @@ def check_agreement(documents: Iterable[Document]) -> Iterator[tuple[Document, F
 class _Set:
     """Documents, and what rules ask of them together."""
 
-    def __init__(self, documents: Sequence[Document]) -> None:
-        self.documents = documents
+    def __init__(self, documents: Sequence[Document], topologies: Sequence[Document]) -> None:
         self.firsts: dict[str, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
         self.addresses: dict[str, Document] = {}
-        for document in documents:
+        for document in (*topologies, *documents):
             address = at(document, "spec", "address")
-            if isinstance(address, str) and document.get("kind") == "ExternalControlPlane":
+            if isinstance(address, str) and _is_topology(document):
                 self.addresses.setdefault(address, document)
+        self.servers: dict[_Server, Document] = {}
+        for document in documents:
+            if document.get("kind") == "Gateway" and likely_group(document) == NETWORKING:
+                for _, server in _tls_servers(document):
+                    self.servers.setdefault(server, document)
         self.gateways = {
             f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
             for each in documents
             if each.get("kind") == "Gateway" and likely_group(each) == NETWORKING
         }
+
+
+def _is_topology(document: Any) -> bool:
+    return at(document, "kind") == "ExternalControlPlane" and likely_group(document) == OURS
+
+
+_Server = tuple[str, Any, str]
+"""The pods, the port and a host of a Gateway's server that clients reach by TLS."""
+
+
+def _tls_servers(document: Document) -> Iterator[tuple[str, _Server]]:
+    """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
+    pods = repr(sorted(mapping_of(at(document, "spec", "selector")).items(), key=repr))
+    for index, server in enumerate(items_of(at(document, "spec", "servers"))):
+        if text_of(at(server, "port", "protocol")).upper() in ("HTTPS", "TLS"):
+            for host in items_of(at(server, "hosts")):
+                name = text_of(host).rpartition("/")[2]
+                yield f"spec.servers[{index}].hosts", (pods, repr(at(server, "port", "number")), name)
 
 
 def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
@@ -124,6 +152,25 @@ def _address(document: Document, every: _Set) -> Iterator[Found]:
         yield error("spec.address", problem)
 
 
+def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
+    """Two Gateways of one gateway with one TLS host on one port: Envoy gives all requests to the first.
+
+    Source: istio 1.30.3: pilot/pkg/model/gateway.go (MergeGateways), pilot/pkg/networking/core/gateway.go; read.
+    """
+    told: set[str] = set()
+    for place, server in _tls_servers(document):
+        first = every.servers[server]
+        other = document_name(first)
+        if first is not document and other != document_name(document) and place not in told:
+            told.add(place)
+            _, port, host = server
+            problem = (
+                f"has {host!r} on port {port}, which {other} takes at the same gateway: "
+                "give each its own host, or its own gateway"
+            )
+            yield error(place, problem)
+
+
 def _identity(document: Document) -> str:
     group = likely_group(document)
     names = [at(document, "metadata", key) for key in ("namespace", "name")]
@@ -132,7 +179,7 @@ def _identity(document: Document) -> str:
 
 _RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {
     (INSTALL, "IstioOperator"): (("agreement/namespace", _namespaces_of_an_operator),),
-    (NETWORKING, "Gateway"): (("agreement/twice", _twice),),
+    (NETWORKING, "Gateway"): (("agreement/twice", _twice), ("agreement/shared-port", _shared_port)),
     (NETWORKING, "VirtualService"): (
         ("agreement/twice", _twice),
         ("agreement/host", _routes),

@@ -153,6 +153,10 @@ def merge_mesh_config(
             decoded.append(read)
     broken = [problem for each in decoded for problem in each.problems]
     if broken and not emulate:
+        # What istiod would only drop is told too, so that it does not come up when the rest is mended.
+        called = {**dict(zip(given, given, strict=True)), **(names or {})}
+        dropped_keys = [each for one in decoded for each in one.ignored]
+        broken += [Problem(each.path, each.message, called[each.source], each.line) for each in dropped_keys]
         raise InvalidInput(broken)
     merging = _Merging()
     tree = _default_units(record)

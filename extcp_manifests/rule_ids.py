@@ -160,6 +160,10 @@ RULES: Mapping[str, About] = {
     "agreement/gateway": About("A gateway that no document here is named.", "Correct the name, or add the Gateway."),
     "agreement/secret-name": About("A Secret under a name that istiod does not mount.", "Give it the name."),
     "agreement/twice": About("A document that stands twice.", "Leave one out."),
+    "agreement/shared-port": About(
+        "Two Gateways of one gateway take the same host on the same port.",
+        "Give each control plane a host name of its own; by IP address give it a gateway of its own.",
+    ),
     "agreement/shared-address": About(
         "Two control planes behind one address, which one gateway cannot tell apart.",
         "Give each control plane its own address.",

@@ -107,8 +107,10 @@ def validate_texts(texts: Mapping[str, str | bytes], *, release: Release | str |
     if rules.differing is not None:
         name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
         results.append(Result(name, "", "warning", "", rules.differing, None, "document/release"))
+    earlier: list[Any] = []
     for file in files:
-        results += file.results(rules)
+        results += file.results(rules, earlier)
+        earlier += [entry.document for entry in file.entries]
     kept = [entry for entry in entries if entry.skipped is None]
     skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
     return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
@@ -282,13 +284,14 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, rules: _Rules) -> Iterator[Result]:
+    def results(self, rules: _Rules, earlier: Sequence[Any]) -> Iterator[Result]:
+        """Yield what is to say of the text, also beside the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.path, each.problem.message, each.problem.line, each.rule
             )
         lines: yaml.Lines | None = None  # only read where there is something to find
-        for entry, found in _found(self.entries, rules):
+        for entry, found in _found(self.entries, rules, earlier):
             lines = lines or yaml.Lines(self.text)
             path = found.problem.under(entry.place).path
             line = _line(lines, self.text, entry, found.problem)
@@ -308,7 +311,7 @@ def _read(name: str, text: str | bytes) -> _File:
     return _File(name, text, tuple(entries))
 
 
-def _found(entries: Sequence[_Entry], rules: _Rules) -> Iterator[tuple[_Entry, Found]]:
+def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Sequence[Any] = ()) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
     owners: dict[int, _Entry] = {}
@@ -321,7 +324,7 @@ def _found(entries: Sequence[_Entry], rules: _Rules) -> Iterator[tuple[_Entry, F
         owners.setdefault(id(entry.document), entry)
         for found in _of_one(entry, rules.for_entry(entry)):
             yield entry, found
-    for document, found in check_agreement(documents):
+    for document, found in check_agreement(documents, beside=earlier):
         yield owners[id(document)], found
 
 
