@@ -241,6 +241,7 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
         "config_cluster.name: 'cluster1' is already the name of the external cluster: choose another",
         "remote_clusters[1].context: 'c2' is already the context of cluster 'cluster1': give each cluster its own",
         "mesh_config.defaultConfig: must be a mapping, not the number 5",
+        "mesh_config.a: is unknown to Istio: did you mean 'ca'?",
         "mesh_config.a.b: the key 1 is no text: write it as a string",
     ]
 
