@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.checks import Findings, Found, by_rule, error, in_release, is_ip, warning
+from extcp_manifests.checks import (
+    Findings,
+    Found,
+    at,
+    by_rule,
+    error,
+    in_release,
+    is_ip,
+    items_of,
+    mapping_of,
+    text_of,
+    warning,
+)
 from extcp_manifests.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.merge import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.naming import Names
@@ -42,7 +54,7 @@ def check_external_istiod(document: IstioOperator | Mapping[str, Any], *, releas
 def _plain(document: IstioOperator | Mapping[str, Any]) -> Mapping[str, Any]:
     plain: Any = document.plain() if isinstance(document, IstioOperator) else document
     yaml.require_plain(plain)
-    return _mapping(plain)
+    return mapping_of(plain)
 
 
 _K8S = "spec.components.pilot.k8s"
@@ -56,32 +68,32 @@ class _Istiod:
 
     def __init__(self, document: Mapping[str, Any], release: Release) -> None:
         self.release = release
-        self.metadata = _mapping(document.get("metadata"))
-        self.spec = _mapping(document.get("spec"))
+        self.metadata = mapping_of(document.get("metadata"))
+        self.spec = mapping_of(document.get("spec"))
         self.values = operator_values(self.spec)
         self.mesh_config = operator_mesh_config(self.spec, release)
-        revision = _at(self.values, "revision") or self.spec.get("revision") or ""
+        revision = at(self.values, "revision") or self.spec.get("revision") or ""
         self.names = Names(namespace="", revision=go_text(revision))
-        pod = _at(self._deployment(), "spec", "template", "spec")
-        container: Any = next(iter(_items(_at(pod, "containers"))), None)
-        self.env = {each["name"]: each for each in _named(_at(container, "env"))}
-        self.volumes = {each["name"]: each for each in _named(_at(pod, "volumes"))}
-        self.mounts = [each for each in _items(_at(container, "volumeMounts")) if isinstance(each, Mapping)]
+        pod = at(self._deployment(), "spec", "template", "spec")
+        container: Any = next(iter(items_of(at(pod, "containers"))), None)
+        self.env = {each["name"]: each for each in _named(at(container, "env"))}
+        self.volumes = {each["name"]: each for each in _named(at(pod, "volumes"))}
+        self.mounts = [each for each in items_of(at(container, "volumeMounts")) if isinstance(each, Mapping)]
 
     def global_value(self, *path: str) -> Any:
-        return _at(self.values, "global", *path)
+        return at(self.values, "global", *path)
 
     @property
     def discovery_address(self) -> str:
-        return _text(_at(self.mesh_config, "defaultConfig", "discoveryAddress"))
+        return text_of(at(self.mesh_config, "defaultConfig", "discoveryAddress"))
 
     @property
     def ca_address(self) -> str:
-        return _text(self.global_value("caAddress"))
+        return text_of(self.global_value("caAddress"))
 
     @property
     def variables_of_values(self) -> Mapping[str, Any]:
-        return _mapping(_at(self.values, "pilot", "env"))
+        return mapping_of(at(self.values, "pilot", "env"))
 
     @property
     def shares_mesh_config(self) -> bool:
@@ -101,9 +113,9 @@ class _Istiod:
 
     def place(self, name: str) -> str:
         """Where a document says a variable, or should."""
-        entries = _items(_at(self.spec, "components", "pilot", "k8s", "env"))
+        entries = items_of(at(self.spec, "components", "pilot", "k8s", "env"))
         for index, entry in enumerate(entries):
-            if _at(entry, "name") == name:
+            if at(entry, "name") == name:
                 return f"{_K8S}.env[{index}]"
         if name in self.variables_of_values:
             return f"spec.values.pilot.env.{name}"
@@ -114,7 +126,7 @@ class _Istiod:
         if not self._installs_istiod():
             return False
         plain = (
-            _text(_at(self.metadata, "name")) == "external-istiod",
+            text_of(at(self.metadata, "name")) == "external-istiod",
             self.is_true("EXTERNAL_ISTIOD"),
             self.is_true("LOCAL_CLUSTER_SECRET_WATCHER"),
             self.global_value("externalIstiod") is True,
@@ -131,7 +143,7 @@ class _Istiod:
         profile = self.spec.get("profile")
         if profile in ("remote", "external"):  # of a remote cluster, which has no istiod
             return False
-        enabled = _at(self.spec, "components", "pilot", "enabled")
+        enabled = at(self.spec, "components", "pilot", "enabled")
         return enabled is True or (enabled is None and profile != "empty")
 
     def _deployment(self) -> Mapping[str, Any]:
@@ -139,21 +151,21 @@ class _Istiod:
         mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
         volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
         if self.release.mounting_values is not None:
-            mounts += _items(_at(self.values, "pilot", "volumeMounts"))
-            volumes += _items(_at(self.values, "pilot", "volumes"))
+            mounts += items_of(at(self.values, "pilot", "volumeMounts"))
+            volumes += items_of(at(self.values, "pilot", "volumes"))
         container = {"name": "discovery", "env": self._merged_env(), "volumeMounts": mounts}
         deployment = {
             "kind": "Deployment",
             "metadata": {"name": self.names.istiod},
             "spec": {"template": {"spec": {"containers": [container], "volumes": volumes}}},
         }
-        overlays = _overlays(_at(self.spec, "components", "pilot", "k8s", "overlays"))
+        overlays = _overlays(at(self.spec, "components", "pilot", "k8s", "overlays"))
         return apply_overlays([deployment], overlays, release=self.release).objects[0]
 
     def _merged_env(self) -> Sequence[Mapping[str, Any]]:
         """The chart's variables that matter, with those of `k8s.env`."""
-        k8s = _mapping(_at(self.spec, "components", "pilot", "k8s"))
-        patch = [each for each in _items(k8s.get("env")) if _has_name(each) or _at(each, "$patch") == "replace"]
+        k8s = mapping_of(at(self.spec, "components", "pilot", "k8s"))
+        patch = [each for each in items_of(k8s.get("env")) if _has_name(each) or at(each, "$patch") == "replace"]
         if not self.release.untyped_operator:
             # istioctl reads the list by its types, which know no null, and moves the variables of values there.
             known = [{key: value for key, value in each.items() if value is not None} for each in patch]
@@ -177,7 +189,7 @@ class _Istiod:
 
     @property
     def cluster_name(self) -> str:
-        return _text(self.global_value("multiCluster", "clusterName"))
+        return text_of(self.global_value("multiCluster", "clusterName"))
 
 
 _NEWEST = list(RELEASES)[-1]
@@ -197,10 +209,10 @@ _CHART_MOUNTS = (
 
 def _overlays(given: Any) -> Iterator[Overlay]:
     """The overlays that have the form of one; what is wrong with others is told elsewhere."""
-    for each in _items(given):
-        kind, name = _at(each, "kind"), _at(each, "name")
+    for each in items_of(given):
+        kind, name = at(each, "kind"), at(each, "name")
         if isinstance(kind, str) and isinstance(name, str):
-            patches = [patch for patch in _items(_at(each, "patches")) if isinstance(_at(patch, "path"), str)]
+            patches = [patch for patch in items_of(at(each, "patches")) if isinstance(at(patch, "path"), str)]
             yield Overlay(
                 kind=kind,
                 name=name,
@@ -213,7 +225,7 @@ def _overlays(given: Any) -> Iterator[Overlay]:
 
 def _null(istiod: _Istiod) -> Iterator[Found]:
     """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
-    k8s = _mapping(_at(istiod.spec, "components", "pilot", "k8s"))
+    k8s = mapping_of(at(istiod.spec, "components", "pilot", "k8s"))
     if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
         yield error(f"{_K8S}.env", "is null, and istioctl takes all variables of istiod away: leave the key out")
 
@@ -332,7 +344,7 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
         )
         yield error(place, problem)
     else:
-        named = _text(_at(istiod.volumes[volume], "configMap", "name"))
+        named = text_of(at(istiod.volumes[volume], "configMap", "name"))
         if named != config_map and (named == directory.config_map or named.startswith(f"{directory.config_map}-")):
             problem = (
                 f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
@@ -351,17 +363,17 @@ def _ways_to_mount(istiod: _Istiod) -> tuple[str, str]:
 def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
     """Return the name of the volume at a path, or None."""
     for mount in istiod.mounts:
-        if posixpath.normpath(_text(mount.get("mountPath")) or "/") == path:
-            return _text(mount.get("name"))
+        if posixpath.normpath(text_of(mount.get("mountPath")) or "/") == path:
+            return text_of(mount.get("name"))
     return None
 
 
 def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
     """The chart has one Deployment, whose name follows the revision."""
     reaction = "ignores this overlay silently" if istiod.release.untyped_operator else "stops with an error"
-    for index, overlay in enumerate(_items(_at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
-        name = _at(overlay, "name")
-        if _at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:
+    for index, overlay in enumerate(items_of(at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
+        name = at(overlay, "name")
+        if at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:
             problem = (
                 f"is {name!r}, but the Deployment is {istiod.names.istiod!r}, and istioctl {istiod.release} "
                 f"{reaction}: correct it"
@@ -410,10 +422,10 @@ def _is_in_cluster(address: str) -> bool:
 
 def _namespaces(istiod: _Istiod) -> Iterator[Found]:
     """Where istiod is installed; `validate` tells by itself of namespaces that contradict metadata.namespace."""
-    own = _text(_at(istiod.metadata, "namespace"))
-    system = _text(istiod.global_value("istioNamespace"))
-    root = _text(_at(istiod.mesh_config, "rootNamespace"))
-    other = _text(_at(istiod.spec, "components", "pilot", "namespace")) or _text(istiod.spec.get("namespace"))
+    own = text_of(at(istiod.metadata, "namespace"))
+    system = text_of(istiod.global_value("istioNamespace"))
+    root = text_of(at(istiod.mesh_config, "rootNamespace"))
+    other = text_of(at(istiod.spec, "components", "pilot", "namespace")) or text_of(istiod.spec.get("namespace"))
     if not system and not other and own not in ("", _DEFAULT_NAMESPACE):
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
         yield error(f"{_GLOBAL}.istioNamespace", problem)
@@ -454,29 +466,10 @@ _RULES = (
 # ----------------------------------------------------------------------------------------------------------- plain data
 
 
-def _at(value: Any, *path: str) -> Any:
-    """The value at a path, or None where it leads nowhere."""
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
 def _named(value: Any) -> Iterator[Mapping[str, Any]]:
     """The items of a list that have a name."""
-    return (item for item in _items(value) if _has_name(item))
+    return (item for item in items_of(value) if _has_name(item))
 
 
 def _has_name(item: Any) -> bool:
-    return bool(_text(_at(item, "name")))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return bool(text_of(at(item, "name")))

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from extcp_manifests import yaml
+from extcp_manifests.checks import at, mapping_of
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.merge import operator_mesh_config, operator_values
@@ -176,25 +177,25 @@ _BLOCK_BEGINS = ("|", "|-", "|+", ">", ">-", ">+")
 
 
 def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceContent:
-    spec = _mapping(content.data.get("spec"))
+    spec = mapping_of(content.data.get("spec"))
     if key == "meshNetworks":
         return _networks_of_values(content, operator_values(spec), "spec.values")
     places = ("spec.meshConfig", "spec.values.meshConfig")
-    own, of_values = _mapping(spec.get("meshConfig")), _mapping(_mapping(spec.get("values")).get("meshConfig"))
+    own, of_values = mapping_of(spec.get("meshConfig")), mapping_of(at(spec, "values", "meshConfig"))
     place = places[0] if own or not of_values else places[1]
     return replace(content, data=operator_mesh_config(spec, release), place=place)
 
 
 def _of_sail(content: SourceContent, key: Key, _release: Release) -> SourceContent:
-    values = _mapping(_mapping(content.data.get("spec")).get("values"))
+    values = mapping_of(at(content.data, "spec", "values"))
     if key == "meshNetworks":
         return _networks_of_values(content, values, "spec.values")
-    return replace(content, data=_mapping(values.get("meshConfig")), place="spec.values.meshConfig")
+    return replace(content, data=mapping_of(values.get("meshConfig")), place="spec.values.meshConfig")
 
 
 def _networks_of_values(content: SourceContent, values: Mapping[str, Any], place: str) -> SourceContent:
     """The chart writes the networks of its values below a key of its own."""
-    networks = _mapping(_mapping(values.get("global")).get("meshNetworks"))
+    networks = mapping_of(at(values, "global", "meshNetworks"))
     return replace(content, data={"networks": networks}, place=f"{place}.global.meshNetworks", above="networks")
 
 
@@ -203,7 +204,3 @@ _KINDS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | Non
     "IstioOperator": _of_operator,
     "sailoperator.io/Istio": _of_sail,
 }
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -6,9 +6,10 @@ numbers a cluster allows as nodePort is the cluster's own setting.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
+from extcp_manifests.checks import at, items_of, mapping_of
 from extcp_manifests.errors import Problem
 from extcp_manifests.text import dns_label
 
@@ -17,24 +18,24 @@ _GATEWAYS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio
 
 def check_service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Check the ports of every component and of the gateways' values; values of a wrong type are passed over."""
-    components = _mapping(spec.get("components"))
+    components = mapping_of(spec.get("components"))
     for name, component in components.items():
         if name not in _GATEWAYS:
             place = f"spec.components.{name}.k8s.service.ports"
             # The chart has ports of its own, with which these merge by number.
             yield from _check_ports(place, _ports_of(component), is_whole=False)
     for key in _GATEWAYS:
-        for index, gateway in enumerate(_sequence(components.get(key))):
+        for index, gateway in enumerate(items_of(components.get(key))):
             place = f"spec.components.{key}[{index}].k8s.service.ports"
             yield from _check_ports(place, _ports_of(gateway), is_whole=True)
-    gateways = _mapping(_mapping(spec.get("values")).get("gateways"))
+    gateways = mapping_of(mapping_of(spec.get("values")).get("gateways"))
     for chart in _GATEWAYS.values():
-        ports = _mapping(gateways.get(chart)).get("ports")
+        ports = mapping_of(gateways.get(chart)).get("ports")
         yield from _check_ports(f"spec.values.gateways.{chart}.ports", ports, is_whole=True)
 
 
 def _ports_of(component: Any) -> Any:
-    return _mapping(_mapping(_mapping(component).get("k8s")).get("service")).get("ports")
+    return at(component, "k8s", "service", "ports")
 
 
 def _check_ports(place: str, ports: Any, *, is_whole: bool) -> Iterator[Problem]:
@@ -106,11 +107,3 @@ def _port_name(text: str) -> str | None:
 
 def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _sequence(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
