@@ -4,6 +4,7 @@ Source: istio 1.24.6 to 1.30.3: istio-discovery/templates/configmap.yaml; sail-o
 api/v1/istio_types.go. Read, and not run.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -169,11 +170,11 @@ def _first_line(content: SourceContent, key: Key) -> int:
     if content.text is None or line is None:
         return 1
     text = content.text if isinstance(content.text, str) else content.text.decode("utf-8", "replace")
-    heading = text.splitlines()[line - 1].rstrip()
-    return line + 1 if heading.endswith(_BLOCK_BEGINS) else line
+    heading = text.split("\n", line)[line - 1]
+    return line + 1 if _BLOCK_BEGINS.search(heading) else line
 
 
-_BLOCK_BEGINS = ("|", "|-", "|+", ">", ">-", ">+")
+_BLOCK_BEGINS = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 
 
 def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceContent:

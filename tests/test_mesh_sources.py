@@ -95,6 +95,16 @@ def test_problems_of_the_whole_are_located() -> None:
     assert sorted({merged.located(each).location for each in merged.problems}) == ["l.yaml:2", "s.yaml:2"]
 
 
+@pytest.mark.parametrize("heading", ["mesh: |", "mesh: | # ours", "mesh: |2-", "mesh: >"])
+@pytest.mark.parametrize("name", ["istio", '"istio\x85"', '"istio\u2028"'])
+def test_lines_of_a_block_are_those_of_the_file(heading: str, name: str) -> None:
+    """Whatever follows the sign of a block, and whatever other characters break lines, its lines are counted right."""
+    text = f"kind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  {heading}\n    rootNamespace: 5\n"
+    with pytest.raises(InvalidInput) as caught:
+        merge_mesh_config(shared=None, local=text, release="1.24", names={"local": "cm.yaml"})
+    assert [problem.location for problem in caught.value.problems] == ["cm.yaml:5"]
+
+
 def test_a_broken_second_document_hides_no_problem() -> None:
     """A text whose further documents cannot be read has no lines, and no crash."""
     with pytest.raises(InvalidInput) as caught:
