@@ -10,6 +10,7 @@ from typing import Any
 
 from extcp_manifests.checks import Found, at, by_rule, error, items_of, mapping_of, text_of, warning
 from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
+from extcp_manifests.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.kubernetes import document_name
 
 Document = Mapping[str, Any]
@@ -79,7 +80,7 @@ def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
     components = at(document, "spec", "components")
     gateways = [
         (f"spec.components.{kind}[{index}].namespace", at(gateway, "namespace"))
-        for kind in ("ingressGateways", "egressGateways")
+        for kind in GATEWAY_CHARTS
         for index, gateway in enumerate(items_of(at(components or {}, kind)))
     ]
     system = ("spec.values.global.istioNamespace", at(document, "spec", "values", "global", "istioNamespace"))

@@ -11,7 +11,6 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 from extcp_manifests.errors import Problem
-from extcp_manifests.release import RELEASES, Release
 from extcp_manifests.schema import parse_duration
 
 
@@ -77,12 +76,6 @@ class Findings:
 
 Rule = Callable[[Mapping[str, Any]], Iterator[Found]]
 """What looks at a mapping; paths begin there."""
-
-
-def in_release(since: str, until: str, release: Release) -> bool:
-    """Whether a row of a table, with its first and its last release, holds for a release."""
-    order = list(RELEASES)
-    return order.index(since) <= order.index(release.name) <= order.index(until)
 
 
 def below(place: str, found: Iterable[Found]) -> Iterator[Found]:

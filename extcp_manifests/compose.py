@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from extcp_manifests import yaml
 from extcp_manifests.dropped import Dropped, Loss, Path, identity, losses
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.istio_operator import IstioOperator
+from extcp_manifests.istio_operator import GATEWAY_CHARTS, IstioOperator
 from extcp_manifests.merge import interleaved, overlay
 from extcp_manifests.mesh import path_text
 from extcp_manifests.patch import PatchError, split_path, write_into
@@ -317,7 +317,6 @@ def checked_flags(given: Any) -> tuple[str, ...]:
 
 # ------------------------------------------------------------------------------------------------- merging up to 1.23
 
-_GATEWAYS = ("istio-ingressgateway", "istio-egressgateway")
 # Lists whose items are merged by a key.
 _BY_KEY: Mapping[tuple[str, ...], str] = {
     ("spec", "components", "ingressGateways"): "name",
@@ -327,7 +326,7 @@ _BY_KEY: Mapping[tuple[str, ...], str] = {
     ("spec", "meshConfig", "certificates"): "secretName",
     **{
         ("spec", "values", "gateways", gateway, key): "name"
-        for gateway in _GATEWAYS
+        for gateway in GATEWAY_CHARTS.values()
         for key in ("ports", "secretVolumes", "meshExpansionPorts")
     },
 }

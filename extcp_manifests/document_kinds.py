@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from extcp_manifests.checks import Found, error, in_release, text_of
-from extcp_manifests.release import RELEASES, Release
+from extcp_manifests.checks import Found, error, text_of
+from extcp_manifests.release import Release, in_release
 
 NETWORKING = "networking.istio.io"
 INSTALL = "install.istio.io"
@@ -50,7 +50,6 @@ _SERVED = (
     _Served(CORE, "ConfigMap", "v1"),
     _Served(OURS, "ExternalControlPlane Credentials", "v1"),
 )
-_NEWEST = list(RELEASES)[-1]
 
 
 def group_of(document: Mapping[str, Any]) -> str:
@@ -94,7 +93,7 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
     group = api_version.rpartition("/")[0]
     of_kind = [row for row in _SERVED if kind in row.kinds.split()]
     of_group = [row for row in of_kind if row.group == group]
-    served = [row.api_version for row in of_group if in_release(row.since, _NEWEST, release)]
+    served = [row.api_version for row in of_group if in_release(row.since, None, release)]
     if not of_group:
         near = get_close_matches(group, {row.group for row in of_kind}, n=1, cutoff=0.9)
         if near:
@@ -108,7 +107,7 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
 
 
 def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterator[Found]:
-    rows = [row for row in _SERVED if in_release(row.since, _NEWEST, release)]
+    rows = [row for row in _SERVED if in_release(row.since, None, release)]
     near = _nearest(kind, [name for row in rows for name in row.kinds.split()])
     if near is None:
         return

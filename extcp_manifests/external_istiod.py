@@ -21,7 +21,6 @@ from extcp_manifests.checks import (
     at,
     by_rule,
     error,
-    in_release,
     is_ip,
     items_of,
     mapping_of,
@@ -32,7 +31,7 @@ from extcp_manifests.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.merge import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.naming import Names
 from extcp_manifests.patch import apply_overlays, go_text
-from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.release import Release, find_release, in_release
 
 
 def is_external_istiod(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> bool:
@@ -178,7 +177,7 @@ class _Istiod:
         if self.release.untyped_operator:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
         named = {each["name"] for each in chart}
-        tells = in_release(_CHART_TELLS_EXTERNAL_SINCE, _NEWEST, self.release)
+        tells = in_release(_CHART_TELLS_EXTERNAL_SINCE, None, self.release)
         if tells and self.global_value("externalIstiod") is True and "EXTERNAL_ISTIOD" not in named:
             chart.append({"name": "EXTERNAL_ISTIOD", "value": "true"})
         return [*chart, {"name": "CLUSTER_ID", "value": self.cluster_name or _CHART_CLUSTER}]
@@ -192,7 +191,6 @@ class _Istiod:
         return text_of(self.global_value("multiCluster", "clusterName"))
 
 
-_NEWEST = list(RELEASES)[-1]
 _CHART_TELLS_EXTERNAL_SINCE = "1.23"  # istio 1.23.6: istio-discovery/templates/deployment.yaml; not in 1.22.8
 _CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
 

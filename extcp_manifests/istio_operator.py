@@ -54,6 +54,10 @@ class GatewayComponent(Model):
     k8s: KubernetesResources | None = None
 
 
+GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
+"""The lists of gateways in `components`, each with the key of `values.gateways` that its chart reads."""
+
+
 class Components(Model):
     base: Component | None = None
     pilot: Component | None = None

@@ -24,6 +24,7 @@ from posixpath import basename, dirname
 from extcp_manifests import output, yaml
 from extcp_manifests.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.output import Entry
 from extcp_manifests.runbook import RUNBOOK, runbook
 from extcp_manifests.step import Action, Step, StepSequence, Tool, text_of
@@ -260,7 +261,7 @@ def _openapi() -> bytes:
     definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
     component = {"$ref": "#/definitions/extcp.component"}
     single = dict.fromkeys(("base", "pilot", "cni", "ztunnel", "istiodRemote"), component)
-    gateways = {name: _list(("name",), component) for name in ("ingressGateways", "egressGateways")}
+    gateways = {name: _list(("name",), component) for name in GATEWAY_CHARTS}
     mesh_config = _object(extensionProviders=_list(("name",), _object()))
     values = _object(pilot=_object(**{key: _list(keys, _object()) for key, keys in _PILOT_VALUES.items()}))
     spec = _object(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from extcp_manifests.naming import Names
-from extcp_manifests.release import Release, release_range
+from extcp_manifests.release import Release, in_release
 
 Part = Literal["config cluster", "remote cluster", "shared gateway"]
 
@@ -99,7 +99,7 @@ def made_by(part: Part, release: Release, names: Names, *, gateway: str = "") ->
     What is only there with some kinds of addresses is among it; kubectl ignores what is not found.
     """
     for made in _MADE:
-        if part in made.parts and release_range(made.since, made.until, release):
+        if part in made.parts and in_release(made.since, made.until, release):
             yield _named(made.name, names, gateway)
 
 

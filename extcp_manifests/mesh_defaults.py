@@ -3,11 +3,10 @@
 Source: istio 1.15.7 to 1.30.3: pkg/config/mesh/mesh.go (DefaultMeshConfig, DefaultProxyConfig).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extcp_manifests.release import RELEASES, Release
+from extcp_manifests.release import Release, in_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +14,7 @@ class _Default:
     key: str
     value: Any
     since: str = "1.15"
-    until: str = "1.31"
+    until: str | None = None
 
 
 _MESH = (
@@ -79,6 +78,4 @@ def proxy_defaults(release: Release) -> dict[str, Any]:
 
 
 def _of(defaults: tuple[_Default, ...], release: Release) -> dict[str, Any]:
-    order: Mapping[str, int] = {name: index for index, name in enumerate(RELEASES)}
-    now = order[release.name]
-    return {each.key: each.value for each in defaults if order[each.since] <= now <= order[each.until]}
+    return {each.key: each.value for each in defaults if in_release(each.since, each.until, release)}

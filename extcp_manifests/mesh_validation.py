@@ -19,13 +19,12 @@ from extcp_manifests.checks import (
     check_not_negative,
     check_port,
     error,
-    in_release,
     is_address,
     is_service,
     is_wildcard_domain,
     warning,
 )
-from extcp_manifests.release import Release
+from extcp_manifests.release import Release, in_release
 from extcp_manifests.schema import parse_duration
 from extcp_manifests.traffic_policy import check_part
 
@@ -264,30 +263,30 @@ def _connections(config: Mapping[str, Any]) -> Iterator[Found]:
     yield from below("defaultConfig.connectionSettings", found)
 
 
-_RULES: tuple[tuple[str, str, Rule], ...] = (
-    ("1.15", "1.31", _listen_port),
+_RULES: tuple[tuple[str, str | None, Rule], ...] = (
+    ("1.15", None, _listen_port),
     ("1.15", "1.19", _connect_timeout(30 * _SECOND, "30s")),  # istio 1.19.10
-    ("1.20", "1.31", _connect_timeout(_HOUR, "1h")),  # istio 1.20.8
-    ("1.15", "1.31", _detection_timeout),
-    ("1.15", "1.31", _proxy_texts),
-    ("1.15", "1.31", _drain),
+    ("1.20", None, _connect_timeout(_HOUR, "1h")),  # istio 1.20.8
+    ("1.15", None, _detection_timeout),
+    ("1.15", None, _proxy_texts),
+    ("1.15", None, _drain),
     ("1.15", "1.21", _drain_limit),  # istio 1.22.8 has no limit
     ("1.15", "1.16", _parent_shutdown),  # istio 1.17.8 has no such field
-    ("1.15", "1.31", _tracing),
-    ("1.15", "1.31", _proxy_addresses),
-    ("1.15", "1.31", _proxy_ports),
-    ("1.15", "1.31", _private_key_provider),
-    ("1.25", "1.31", _auto_allocate),  # istio 1.25.5
-    ("1.15", "1.31", _hosts_of_services),
-    ("1.15", "1.31", _trust_domains),
-    ("1.15", "1.31", _providers),
-    ("1.18", "1.31", _curves),  # istio 1.18.7
+    ("1.15", None, _tracing),
+    ("1.15", None, _proxy_addresses),
+    ("1.15", None, _proxy_ports),
+    ("1.15", None, _private_key_provider),
+    ("1.25", None, _auto_allocate),  # istio 1.25.5
+    ("1.15", None, _hosts_of_services),
+    ("1.15", None, _trust_domains),
+    ("1.15", None, _providers),
+    ("1.18", None, _curves),  # istio 1.18.7
     ("1.18", "1.22", _known_curves(*_CURVES, "CECPQ2")),  # istio 1.22.8: pkg/config/security/security.go
     ("1.23", "1.25", _known_curves(*_CURVES, "X25519Kyber768Draft00")),  # istio 1.23.6
-    ("1.26", "1.31", _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768")),  # istio 1.26.8
-    ("1.31", "1.31", _connections),
+    ("1.26", None, _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768")),  # istio 1.26.8
+    ("1.31", None, _connections),
 )
-"""Each rule with the first and the last release that has it."""
+"""Each rule with the first and the last release that has it; None is an open end."""
 
 
 # -------------------------------------------------------------------------------------------------------- what they use

@@ -28,7 +28,6 @@ from extcp_manifests.checks import (
     check_labels,
     check_port,
     error,
-    in_release,
     is_fqdn,
     is_ip,
     is_subnet,
@@ -50,7 +49,7 @@ from extcp_manifests.http_routes import (
 )
 from extcp_manifests.kubernetes import Model
 from extcp_manifests.mesh import path_text
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.release import Release, find_release, in_release
 from extcp_manifests.schema import Finding, decode, read_schema
 from extcp_manifests.traffic_policy import check_part
 from extcp_manifests.unreachable_routes import UNREACHABLE, unreachable_routes
@@ -785,7 +784,7 @@ class _Row:
     id: str
     rule: Rule
     since: str = "1.15"
-    until: str = "1.31"
+    until: str | None = None
 
 
 _RULES = (

@@ -24,7 +24,6 @@ from extcp_manifests.checks import (
     at,
     by_rule,
     error,
-    in_release,
     is_subnet,
     items_of,
     mapping_of,
@@ -33,10 +32,10 @@ from extcp_manifests.checks import (
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.external_istiod import check_external_istiod
-from extcp_manifests.istio_operator import IstioOperator
+from extcp_manifests.istio_operator import GATEWAY_CHARTS, IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
 from extcp_manifests.patch import is_skipped, why_unreadable
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.release import Release, find_release, in_release
 from extcp_manifests.schema import Decoded, Finding, decode, read_schema
 from extcp_manifests.service_ports import check_service_ports
 
@@ -120,12 +119,9 @@ def moved(problems: Iterable[Problem], place: str) -> Iterator[Problem]:
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
-_GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
-
-
 def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield each gateway with its place, and where its values are."""
-    for key, name in _GATEWAY_CHARTS.items():
+    for key, name in GATEWAY_CHARTS.items():
         for index, gateway in enumerate(items_of(at(spec, "components", key))):
             yield f"spec.components.{key}[{index}]", name, gateway
 
@@ -170,7 +166,7 @@ def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     """Without root a gateway cannot listen below 1024."""
-    ingress = _GATEWAY_CHARTS["ingressGateways"]
+    ingress = GATEWAY_CHARTS["ingressGateways"]
     places = [
         (f"{place}.k8s.service.ports", name, at(gateway, "k8s", "service", "ports"))
         for place, name, gateway in _gateways(spec)

@@ -25,10 +25,11 @@ from extcp_manifests.compose import (
 )
 from extcp_manifests.dropped import Dropped
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.merge import json_merge_patch, overlay
 from extcp_manifests.mesh import path_text
 from extcp_manifests.patch import go_text, split_path
-from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.release import Release, find_release, in_release
 from extcp_manifests.schema import decode, read_schema
 
 Tree = Mapping[str, Any]
@@ -121,13 +122,13 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
         ]
         wrong += [
             Problem(f"spec.components.{key}[{index}]", "is null: leave it out")
-            for key in _CHARTS
+            for key in GATEWAY_CHARTS
             for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
             if gateway is None
         ]
         wrong += [
             Problem(f"spec.components.{key}", "is null, at which istioctl crashes: leave the key out")
-            for key in _CHARTS
+            for key in GATEWAY_CHARTS
             if key in (given.get("components") or {}) and given["components"][key] is None
         ]
     if wrong:
@@ -138,9 +139,7 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
 @cache
 def read_profile(name: str, release: Release) -> Tree:
     """The spec of a profile. Raises InvalidInput for one that the release does not have."""
-    order = list(RELEASES)
-    now = order.index(release.name)
-    known = [each for each in _profiles() if order.index(each["since"]) <= now <= order.index(each["until"])]
+    known = [each for each in _profiles() if in_release(each["since"], each["until"], release)]
     for each in known:
         if each["name"] == name:
             spec: Tree = each["spec"]
@@ -206,7 +205,7 @@ def _rendered(components: Tree) -> Iterator[tuple[tuple[str, ...], Tree]]:
 
 
 def _single_gateways(components: Tree) -> Iterator[tuple[str, Tree]]:
-    for key, chart in _CHARTS.items():
+    for key, chart in GATEWAY_CHARTS.items():
         gateways = [each for each in components.get(key) or () if each and each.get("enabled", True)]
         if len(gateways) == 1:
             yield chart, gateways[0]
@@ -235,9 +234,6 @@ def _has_null(value: Any) -> bool:
 def _retyped(key: str, value: Any) -> Any:
     """A value on its way into the chart's, which istioctl takes as one of `--set`."""
     return typed_value(value) if isinstance(value, str) and key not in ("tag", "compatibilityVersion") else value
-
-
-_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
 
 
 def _with_gateways(values: Tree, components: Tree) -> dict[str, Any]:
@@ -317,7 +313,7 @@ def _components(spec: Tree, values: Tree, metadata: Tree, release: Release) -> I
     charts = values.get("gateways") or {}
     if release.untyped_operator and "ingressGateways" not in components:
         yield ComponentPreview("istio-ingressgateway", True, default)
-    for key, chart in _CHARTS.items():
+    for key, chart in GATEWAY_CHARTS.items():
         forced = release.untyped_operator and (charts.get(chart) or {}).get("enabled") is True
         for gateway in components.get(key) or ():
             name = gateway.get("name") or key.removesuffix("s")

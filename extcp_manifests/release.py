@@ -361,8 +361,8 @@ def first_release_with(field: str, value: object = True) -> str:
     return next(name for name, release in RELEASES.items() if getattr(release, field) == value)
 
 
-def release_range(since: str, until: str | None, release: Release) -> bool:
-    """Whether a release is among those from one to another; None is an open end."""
+def in_release(since: str, until: str | None, release: Release) -> bool:
+    """Whether a row of a table, with its first and its last release, holds for a release; None is an open end."""
     order = list(RELEASES)
     number = order.index(release.name)
     return order.index(since) <= number and (until is None or number <= order.index(until))

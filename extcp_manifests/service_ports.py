@@ -11,25 +11,24 @@ from typing import Any, TypeGuard
 
 from extcp_manifests.checks import at, items_of, mapping_of
 from extcp_manifests.errors import Problem
+from extcp_manifests.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.text import dns_label
-
-_GATEWAYS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
 
 
 def check_service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Check the ports of every component and of the gateways' values; values of a wrong type are passed over."""
     components = mapping_of(spec.get("components"))
     for name, component in components.items():
-        if name not in _GATEWAYS:
+        if name not in GATEWAY_CHARTS:
             place = f"spec.components.{name}.k8s.service.ports"
             # The chart has ports of its own, with which these merge by number.
             yield from _check_ports(place, _ports_of(component), is_whole=False)
-    for key in _GATEWAYS:
+    for key in GATEWAY_CHARTS:
         for index, gateway in enumerate(items_of(components.get(key))):
             place = f"spec.components.{key}[{index}].k8s.service.ports"
             yield from _check_ports(place, _ports_of(gateway), is_whole=True)
     gateways = mapping_of(mapping_of(spec.get("values")).get("gateways"))
-    for chart in _GATEWAYS.values():
+    for chart in GATEWAY_CHARTS.values():
         ports = mapping_of(gateways.get(chart)).get("ports")
         yield from _check_ports(f"spec.values.gateways.{chart}.ports", ports, is_whole=True)
 

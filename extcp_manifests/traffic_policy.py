@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from extcp_manifests.checks import Found, Rule, below, check_duration, check_not_negative, error, in_release, warning
-from extcp_manifests.release import Release
+from extcp_manifests.checks import Found, Rule, below, check_duration, check_not_negative, error, warning
+from extcp_manifests.release import Release, in_release
 
 
 def check_part(part: str, settings: Mapping[str, Any] | None, release: Release) -> Iterator[Found]:
@@ -240,28 +240,28 @@ def _skipped_verification(tls: Mapping[str, Any]) -> Iterator[Found]:
             yield error(key, "has no use beside insecureSkipVerify: leave one out")
 
 
-_RULES: tuple[tuple[str, str, str, Rule], ...] = (
-    ("connectionPool", "1.15", "1.31", _pool),
-    ("connectionPool", "1.21", "1.31", _concurrent_streams),  # istio 1.21.6
-    ("connectionPool", "1.23", "1.31", _tcp_idle),  # istio 1.23.6
-    ("connectionPool", "1.31", "1.31", _http2_keepalive),
-    ("outlierDetection", "1.15", "1.31", _outliers),
-    ("loadBalancer", "1.15", "1.31", _hashing),
-    ("loadBalancer", "1.28", "1.31", _cookie_attributes),  # istio 1.28.10, with the field
-    ("loadBalancer", "1.24", "1.31", _warmup),  # istio 1.24.6, with the field
-    ("loadBalancer", "1.15", "1.31", _inside("localityLbSetting", _locality)),
-    ("loadBalancer", "1.20", "1.31", _inside("localityLbSetting", _failover_priority)),
-    ("loadBalancer", "1.31", "1.31", _inside("zoneAwareLbSetting", _failover)),
-    ("loadBalancer", "1.31", "1.31", _inside("zoneAwareLbSetting", _no_topology_labels)),
-    ("localityLbSetting", "1.15", "1.31", _locality),
-    ("localityLbSetting", "1.20", "1.31", _failover_priority),  # istio 1.20.8
-    ("zoneAwareLbSetting", "1.31", "1.31", _failover),
-    ("zoneAwareLbSetting", "1.31", "1.31", _no_topology_labels),
-    ("tlsSettings", "1.15", "1.31", _client_tls),
-    ("tlsSettings", "1.22", "1.31", _client_revocation),  # istio 1.22.8
-    ("tlsSettings", "1.19", "1.31", _skipped_verification),  # istio 1.19.10
-    ("tls", "1.15", "1.31", _client_tls),
-    ("tls", "1.22", "1.31", _client_revocation),  # istio 1.22.8
-    ("tls", "1.19", "1.31", _skipped_verification),  # istio 1.19.10
+_RULES: tuple[tuple[str, str, str | None, Rule], ...] = (
+    ("connectionPool", "1.15", None, _pool),
+    ("connectionPool", "1.21", None, _concurrent_streams),  # istio 1.21.6
+    ("connectionPool", "1.23", None, _tcp_idle),  # istio 1.23.6
+    ("connectionPool", "1.31", None, _http2_keepalive),
+    ("outlierDetection", "1.15", None, _outliers),
+    ("loadBalancer", "1.15", None, _hashing),
+    ("loadBalancer", "1.28", None, _cookie_attributes),  # istio 1.28.10, with the field
+    ("loadBalancer", "1.24", None, _warmup),  # istio 1.24.6, with the field
+    ("loadBalancer", "1.15", None, _inside("localityLbSetting", _locality)),
+    ("loadBalancer", "1.20", None, _inside("localityLbSetting", _failover_priority)),
+    ("loadBalancer", "1.31", None, _inside("zoneAwareLbSetting", _failover)),
+    ("loadBalancer", "1.31", None, _inside("zoneAwareLbSetting", _no_topology_labels)),
+    ("localityLbSetting", "1.15", None, _locality),
+    ("localityLbSetting", "1.20", None, _failover_priority),  # istio 1.20.8
+    ("zoneAwareLbSetting", "1.31", None, _failover),
+    ("zoneAwareLbSetting", "1.31", None, _no_topology_labels),
+    ("tlsSettings", "1.15", None, _client_tls),
+    ("tlsSettings", "1.22", None, _client_revocation),  # istio 1.22.8
+    ("tlsSettings", "1.19", None, _skipped_verification),  # istio 1.19.10
+    ("tls", "1.15", None, _client_tls),
+    ("tls", "1.22", None, _client_revocation),  # istio 1.22.8
+    ("tls", "1.19", None, _skipped_verification),  # istio 1.19.10
 )
-"""Each rule with the part it is for, and the first and the last release that has it."""
+"""Each rule with the part it is for, and the first and the last release that has it; None is an open end."""

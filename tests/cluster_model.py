@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from extcp_manifests import Plan, yaml
-from extcp_manifests.release import release_range
+from extcp_manifests.release import in_release
 from extcp_manifests.step import Argv, Command, Step
 
 RENDERED = yaml.load((Path(__file__).parent / "cases/commands/rendered.yaml").read_bytes())
@@ -132,7 +132,7 @@ class Clusters:
             "egress gateway": "istio-egressgateway",
         }.get(part, "istio-ingressgateway")
         for row in RENDERED:
-            there = release_range(row.get("since", "1.15"), row.get("until"), topology.istio)
+            there = in_release(row.get("since", "1.15"), row.get("until"), topology.istio)
             if row["part"] == part and there and not (row.get("address") and topology.exposure.needs_credential):
                 name = row["object"].replace("NAMESPACE", namespace).replace("GATEWAY", gateway)
                 if part == "shared gateway" and namespace != "istio-system":
@@ -184,7 +184,7 @@ class Clusters:
                 made.switched_off = True
         names = [f"mutatingwebhookconfiguration/istio-revision-tag-default{suffix}"]
         names.append("validatingwebhookconfiguration/istiod-default-validator")
-        if release_range("1.28", None, self.plan.topology.istio):
+        if in_release("1.28", None, self.plan.topology.istio):
             names.append("service/istiod-revision-tag-default")
         for name in names:
             self.objects[where].pop(key(namespace, name), None)
