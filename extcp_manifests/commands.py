@@ -49,7 +49,10 @@ class ApplyBase:
 
 @dataclass(frozen=True, slots=True)
 class RenderAndApply:
-    """Have istioctl render an IstioOperator, and kubectl apply what it rendered; that makes no revision tag."""
+    """Have istioctl render an IstioOperator into a file, and kubectl apply that; this makes no revision tag.
+
+    A file, since kubectl would apply what istioctl wrote into a pipe before it failed.
+    """
 
     removal: Literal["rendered", "objects"]
     """Whether the way back removes what is rendered, where no CRDs are among that, or the objects."""
@@ -60,7 +63,7 @@ class RenderAndApply:
     tool: ClassVar[Tool] = "istioctl"
 
     def command(self, context: str, file: str) -> Command:
-        return piped(_render(file), kubectl(context, "apply", "-f", "-"))
+        return _rendered(file, kubectl(context, "apply", "-f", rendered(file)))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:
         if self.removal == "rendered":
@@ -82,6 +85,8 @@ class Install:
     """The namespace of the objects."""
     objects: tuple[str, ...] = ()
     """What goes besides, as `kind/name`."""
+    state: str | None = None
+    """What istioctl saves, as `kind/name`; by itself, since kubectl knows its kind only with the CRDs."""
     tool: ClassVar[Tool] = "istioctl"
 
     def command(self, context: str, file: str) -> Command:
@@ -95,6 +100,8 @@ class Install:
             commands.append(_delete_rendered(context, file))
         if self.objects:
             commands.append(_delete_objects(context, self.namespace, self.objects))
+        if self.state is not None:
+            commands.append(_delete_objects(context, self.namespace, (self.state,)))
         return tuple(commands)
 
 
@@ -149,7 +156,8 @@ class InstallGatewayChart:
         chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
         version = f"~{self.release}.0"
-        return piped(("helm", "install", self.name, *chart, *self._where(context), "--version", version, *values))
+        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
+        return piped((*install, "--version", version, *values))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (piped(("helm", "uninstall", self.name, *self._where(context))),)
@@ -195,12 +203,19 @@ def build(base: str, file: str) -> Pipeline:
     return Pipeline((("kubectl", "kustomize", base, "-o", file),))
 
 
-def _render(file: str) -> Argv:
-    return ("istioctl", "manifest", "generate", "-f", file)
+def rendered(file: str) -> str:
+    """Return the name of the file that gets what istioctl renders of another; no tool takes it for a manifest."""
+    return f"{file}.rendered"
+
+
+def _rendered(file: str, use: Argv) -> Command:
+    """Render a file, and use the result where istioctl succeeded."""
+    render = ("istioctl", "manifest", "generate", "-f", file)
+    return Command((Pipeline((render,), into=rendered(file)), Pipeline((use,))))
 
 
 def _delete_rendered(context: str, file: str) -> Command:
-    return piped(_render(file), kubectl(context, "delete", "--ignore-not-found", "-f", "-"))
+    return _rendered(file, kubectl(context, "delete", "--ignore-not-found", "-f", rendered(file)))
 
 
 def _delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:

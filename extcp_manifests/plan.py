@@ -156,9 +156,8 @@ class _Site:
     def address(self, service: str, namespace: str, expect: str) -> Check:
         """The external address of a Service; the command fails while there is none."""
         shown = "jsonpath={.status.loadBalancer.ingress}"
-        return Check(
-            piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", ".")), expect
-        )
+        command = piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", "."))
+        return Check(command, f"{expect}; repeat this while it shows none, which can take minutes")
 
     def step(
         self,
@@ -211,7 +210,7 @@ class _Scene:
         """How this release installs an IstioOperator of the control plane's namespace, without CRDs."""
         if self.topology.istio.uninstall_by_owner:
             return Install("owner")
-        return Install("rendered", self.topology.namespace, (self._state(operator),))
+        return Install("rendered", self.topology.namespace, state=_state(operator, self.topology.revision))
 
     def install_gateway(self, operator: str) -> Install | RenderAndApply:
         """How this release installs a gateway of the mesh in this cluster; the config cluster has Istio's CRDs."""
@@ -228,12 +227,12 @@ class _Scene:
         if release.uninstall_by_owner:
             return Install("owner", gateway.namespace, tuple(left_by_uninstall(release, names)))
         made = made_by("shared gateway", release, names, gateway=gateway.name)
-        return Install("objects", gateway.namespace, (*made, "istiooperator/installed-state-controlplane-gateway"))
+        return Install("objects", gateway.namespace, tuple(made), _state("controlplane-gateway"))
 
-    def _state(self, operator: str) -> str:
-        """What `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
-        revision = self.topology.revision
-        return f"istiooperator/installed-state-{operator}" + (f"-{revision}" if revision else "")
+
+def _state(operator: str, revision: str | None = None) -> str:
+    """What `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
+    return f"istiooperator/installed-state-{operator}" + (f"-{revision}" if revision else "")
 
 
 def _scene(plan: Plan, stage: str, cluster: MeshCluster) -> _Scene:
@@ -248,13 +247,13 @@ def _site(stage: str, cluster: ExternalCluster | MeshCluster) -> _Site:
 def _shared_gateway(scene: _Scene) -> Iterator[Step]:
     topology, site = scene.topology, scene.external
     gateway = topology.gateway
+    tied = "an address that it resolves to" if topology.exposure.needs_credential else "a name that resolves to it"
     checks = [
         site.wait_for(gateway.name, gateway.namespace),
         site.address(
             gateway.name,
             gateway.namespace,
-            f"an address that is, or that DNS gives for, {topology.address}; "
-            "if it is another, correct the topology and generate again",
+            f"{topology.address}, or {tied}; if it is another, correct the topology and generate again",
         ),
     ]
     if topology.credential_name is not None:
@@ -546,7 +545,12 @@ def _injector_webhook(scene: _Scene) -> Check:
     shown = "jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}"
     get = scene.remote.kubectl("get", "mutatingwebhookconfiguration", names.injector_webhook, "-o", shown)
     command = piped(get, ("grep", "-v", "never-match"))
-    return Check(command, f"the names of {names.injector_webhooks} webhooks; nothing, if they are switched off")
+    expect = (
+        f"the names of {names.injector_webhooks} webhooks; nothing, if another installation switched them off: then "
+        f"remove its tag by istioctl tag remove default -i {names.namespace}, delete this configuration, and repeat "
+        "the step"
+    )
+    return Check(command, expect)
 
 
 def _injection(scene: _Scene) -> Check:

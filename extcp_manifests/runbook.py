@@ -17,6 +17,7 @@ def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
         title=markdown(topology.name or topology.mesh_id),
         release=topology.release,
         kubernetes=topology.istio.kubernetes,
+        helm=", Helm" if any(step.tool == "helm" for step in steps) else "",
         address=topology.address,
     )
     yield from _contexts(topology)
@@ -28,6 +29,7 @@ def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
             yield from _step(step)
     yield _CLEAN_UP.format(
         shared=_SHARED if topology.exposure.needs_credential else "",
+        certificate=_CERTIFICATE if topology.exposure.needs_credential else "",
         config_maps=_listed("ConfigMap", topology.istio.config_maps_everywhere),
     )
     for step in reversed(steps):
@@ -40,9 +42,15 @@ _HEAD = """\
 # {title}: external control plane of Istio {release} at {address}
 
 Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
-istioctl {release}, and a kubeconfig with the contexts below. Istio {release} supports Kubernetes {kubernetes}.
+istioctl {release}{helm}, and a kubeconfig with the contexts below. Istio {release} supports Kubernetes {kubernetes}.
 
 Before you begin:
+
+- istioctl is of release {release}; another one would install something else without an error:
+
+  ```sh
+  istioctl version --remote=false
+  ```
 
 - Every context is there:
 
@@ -70,13 +78,16 @@ it, also what others put there.{shared}
 
 What stays:
 
-- Istio's CRDs in every cluster, with all Istio configuration outside of the namespaces that are deleted.
-- The namespace of the external cluster's gateway, with what its own istiod wrote there.
+- Istio's CRDs wherever they were made, with all Istio configuration outside of the namespaces that are deleted.
+- The namespace of the external cluster's gateway, with what its own istiod wrote there.{certificate}
 - {config_maps} in every namespace of the remote clusters.
 
 ```sh
 """
 
+
+_CERTIFICATE = """
+- The Secret with the gateway's certificate, which you made."""
 
 _SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the
 end, while another control plane uses it."""

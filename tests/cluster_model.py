@@ -59,6 +59,8 @@ class Clusters:
     """Act as if no IstioOperator of a gateway said operatorManageWebhooks."""
     objects: dict[str, dict[Key, Made]] = field(default_factory=dict)
     """The objects of each context."""
+    rendered: dict[str, list[Key]] = field(default_factory=dict)
+    """What istioctl rendered into each file."""
 
     def __post_init__(self) -> None:
         self.files = {step.path: step for step in self.plan.steps if step.path is not None}
@@ -67,24 +69,26 @@ class Clusters:
         """Run a command as that of a step; what it removed comes back, with the contexts."""
         removed: set[tuple[str, Key]] = set()
         for pipeline in command.pipelines:
-            assert pipeline.into is None
-            removed |= self._pipeline(pipeline.programs, number)
+            if pipeline.into is None:
+                removed |= self._pipeline(pipeline.programs, number)
+            else:
+                [render] = pipeline.programs
+                assert render[:3] == ("istioctl", "manifest", "generate")
+                self.rendered[pipeline.into] = list(self._rendered(self.files[option(render, "-f")]))
         return removed
 
     def _pipeline(self, programs: tuple[Argv, ...], number: int) -> set[tuple[str, Key]]:
         for program in programs[1:]:
             assert program[0] != "istioctl", "an empty pipe would mean a whole Istio"
-        first, last = programs[0], programs[-1]
+        first = programs[0]
         match first[:2]:
             case ("istioctl", "install"):
                 self._install(context(first), self.files[option(first, "-f")], number)
             case ("istioctl", "uninstall"):
                 return self._uninstall(context(first), self.files[option(first, "-f")])
-            case ("istioctl", "manifest"):
-                return self._of_pipe(last, self._rendered(self.files[option(first, "-f")]), number)
             case ("istioctl", "create-remote-secret"):
                 return self._create_secret(first, programs, number)
-            case ("helm", "install"):
+            case ("helm", "upgrade"):
                 self._add(value(first, "--kube-context"), self._chart(first), number)
             case ("helm", "uninstall"):
                 return self._delete(value(first, "--kube-context"), self._chart(first))
@@ -105,7 +109,8 @@ class Clusters:
 
     def _kubectl(self, program: Argv, number: int) -> set[tuple[str, Key]]:
         if "-f" in program:
-            keys = list(self._documents(self.files[option(program, "-f")]))
+            file = option(program, "-f")
+            keys = self.rendered[file] if file in self.rendered else list(self._documents(self.files[file]))
             return self._of_pipe((*program[: program.index("-f")], "-f", "-"), keys, number)
         assert "delete" in program
         namespace = option(program, "-n")
@@ -144,7 +149,7 @@ class Clusters:
 
     def _chart(self, program: Argv) -> Iterator[Key]:
         """What the chart istio/gateway makes (istio 1.24.6: manifests/charts/gateway/templates)."""
-        name = program[2]
+        name = program[program.index("--install") + 1] if "--install" in program else program[2]
         for kind in ("deployment", "service", "serviceaccount", "horizontalpodautoscaler", "role", "rolebinding"):
             yield key(option(program, "-n"), f"{kind}/{name}")
 

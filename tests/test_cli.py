@@ -463,6 +463,7 @@ def test_merge_mesh_takes_documents_for_what_they_are(tmp_path: Path) -> None:
     assert done.stderr == (
         "external/namespace.yaml:2: kind: 'Namespace' does not hold what istiod reads: "
         "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail\n"
+        "admin.yaml:3: fooBar: is unknown to Istio: leave it out\n"
     )
     done = run(*words, "--local", "-", stdin="kind: ConfigMap\ndata: {mash: x}\n", cwd=tmp_path)
     assert done.stderr.splitlines()[0] == (

@@ -348,6 +348,7 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
     for step in tree.followed:
         for command in (step.command, *step.undo):
             build_output = ""
+            rendered = [pipeline.into for pipeline in command.pipelines]
             for argv in command.programs:
                 if argv[:2] == ("kubectl", "kustomize"):
                     assert argv[2] in folders
@@ -360,7 +361,7 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
                         assert word.startswith(above)
                         deleted += [word] if "delete" in argv else []
                     if option == "-f":
-                        assert word in (*files, build_output, "-")
+                        assert word in (*files, build_output, *rendered, "-")
     assert len(deleted) == len(set(deleted)) > 3
 
 
