@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
 from typing import Any
 
 from extcp_manifests import http_routes, yaml
@@ -168,16 +167,6 @@ def _export_to(document: Mapping[str, Any]) -> Iterator[Found]:
         yield error("spec.exportTo", "names a namespace twice: leave one out")
     if "*" in entries and len(entries) > 1:
         yield error("spec.exportTo", "has '*' beside others: leave them out")
-
-
-def _matches(one: str, other: str) -> bool:
-    """Whether two hosts, each perhaps a wildcard, have names in common."""
-    if one.startswith("*") and other.startswith("*"):
-        long, short = sorted((one[1:], other[1:]), key=len, reverse=True)
-        return long.endswith(short)
-    if one.startswith("*"):
-        return other.endswith(one[1:])
-    return one.endswith(other[1:]) if other.startswith("*") else one == other
 
 
 def _is_subset(one: str, other: str) -> bool:
@@ -430,11 +419,32 @@ def _hosts(*, sni_names: bool) -> Rule:
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
             wrong = wrong or (host == "*" and _bound_to_mesh(spec))
         texts = [host for host in hosts if isinstance(host, str)]
-        for one, other in () if wrong else combinations(texts, 2):
-            if _matches(one, other):
-                yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
+        for one, other in () if wrong else _overlapping(texts):
+            yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
+
+
+def _overlapping(hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each host that has names in common with one before it, behind the first such host.
+
+    Only one pair for each host, and no comparison of all with all: a short document may repeat a host thousands of
+    times.
+    """
+    order: dict[str, int] = {}
+    by_ending: dict[str, str] = {}
+    """For each ending of a host, with or without a wildcard, the first host that has it."""
+    for number, host in enumerate(hosts):
+        name = host.removeprefix("*")
+        endings = [name[start:] for start in range(len(name) + 1)]
+        covering = [f"*{ending}" for ending in endings if f"*{ending}" in order]
+        covered = [by_ending[name]] if host.startswith("*") and name in by_ending else []
+        same = [host] if host in order else []
+        if found := (*covering, *covered, *same):
+            yield min(found, key=order.__getitem__), host
+        order.setdefault(host, number)
+        for ending in endings:
+            by_ending.setdefault(ending, host)
 
 
 def _wildcard_of_the_mesh(document: Mapping[str, Any]) -> Iterator[Found]:

@@ -316,3 +316,11 @@ def test_other_groups(name: str) -> None:
     """A document of another API group is refused, whatever its kind."""
     with pytest.raises(InvalidInput, match=r"give a Gateway, VirtualService or DestinationRule$"):
         validate_networking({"apiVersion": "gateway.networking.k8s.io/v1", "kind": name}, release="1.24")
+
+
+def test_hosts_that_repeat_thousands_of_times() -> None:
+    """Each host makes one finding, not one for every other host that it overlaps."""
+    spec = {"hosts": ["a.foo.com"] * 5000, "http": [{"route": [{"destination": {"host": "a"}}]}]}
+    metadata = {"name": "v"}
+    document = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
+    assert len(validate_networking(document, release="1.24").errors) == 4999
