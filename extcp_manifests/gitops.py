@@ -16,16 +16,16 @@ from posixpath import dirname, normpath
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.builders import ConfigCluster, RemoteCluster
-from extcp_manifests.commands import BUILT, build
+from extcp_manifests.builders import ConfigCluster, ControlPlaneGateway, RemoteCluster
+from extcp_manifests.commands import BUILT, build, kubectl
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.kustomize import OVERLAYS, VALUES
 from extcp_manifests.output import Entry
 from extcp_manifests.plan import Plan
-from extcp_manifests.runbook import fenced, markdown
-from extcp_manifests.step import Command, Pipeline, Step
+from extcp_manifests.runbook import code, fenced, markdown
+from extcp_manifests.step import Command, Pipeline, Step, piped
 from extcp_manifests.text import dns_label, dns_subdomain, printable, stand_in
-from extcp_manifests.topology import Topology
+from extcp_manifests.topology import Topology, context_of
 
 NOTES = "NOTES.md"
 
@@ -314,25 +314,46 @@ def _notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     yield _RENDER.format(release=plan.topology.release)
     for part in _parts(plan):
         if part.kind == "install":
-            yield f"\n{fenced(_rendering(repository.folder(part.base), repository.folder(part.folder)))}"
-    yield _SECRETS
-    for step in plan.steps:
-        if step.path is None:
-            yield f"\n{fenced(step.command)}"
+            yield f"\n{fenced(_rendering(plan, part, repository))}"
+    yield from _by_hand(plan)
 
 
-def _rendering(base: str, folder: str) -> Command:
+def _rendering(plan: Plan, part: _Part, repository: Repository) -> Command:
     """Build a base into a file, and have istioctl render that into the folder, whole or not at all."""
+    base, folder = repository.folder(part.base), repository.folder(part.folder)
     built, manifest = f"{base}/{BUILT}", f"{folder}/manifest.yaml"
     render = ("istioctl", "manifest", "generate", "-f", built)
-    return Command(
-        (
-            build(base, built),
-            Pipeline((("mkdir", "-p", folder),)),
-            Pipeline((render,), into=f"{manifest}.new"),
-            Pipeline((("mv", f"{manifest}.new", manifest),)),
-        )
-    )
+    pipelines = [
+        build(base, built),
+        Pipeline((("mkdir", "-p", folder),)),
+        Pipeline((render,), into=f"{manifest}.new"),
+        Pipeline((("mv", f"{manifest}.new", manifest),)),
+    ]
+    if isinstance(part.step.builders[0], ControlPlaneGateway):
+        # `istioctl install` makes the namespace, which is not among what istioctl renders.
+        create = ("kubectl", "create", "namespace", plan.topology.gateway.namespace, "--dry-run=client", "-o", "yaml")
+        keep = ("kubectl", "annotate", "--local", "-f", "-", *_KEPT, "-o", "yaml")
+        pipelines.append(Pipeline((create, keep), into=f"{folder}/namespace.yaml"))
+    return Command(tuple(pipelines))
+
+
+# With a namespace goes all that is in it, also what others put there.
+_KEPT = ("kustomize.toolkit.fluxcd.io/prune=disabled", "argocd.argoproj.io/sync-options=Prune=false")
+
+
+def _by_hand(plan: Plan) -> Iterator[str]:
+    """The commands that make Secrets, each with the part that must be there before."""
+    topology = plan.topology
+    external = topology.external_cluster
+    restart = ("rollout", "restart", f"deployment/{topology.names.istiod}", "-n", topology.namespace)
+    yield _SECRETS.format(restart=fenced(piped(kubectl(context_of(external), *restart))))
+    names = {part.base: part.name for part in _parts(plan)}
+    before = ""
+    for step in plan.kustomize().relocated:
+        if step.path is None:
+            yield f"\nAfter {code(before)}:\n\n{fenced(step.command)}"
+        else:
+            before = names.get(dirname(step.path), before)
 
 
 _RENDER = """
@@ -346,9 +367,11 @@ what is missing here, the tool removes from the cluster.
 _SECRETS = """
 ## To run by hand, or by what keeps your secrets
 
-The Secrets by which istiod reaches the clusters hold tokens and belong in no repository. They must be there before
-istiod starts, or before a cluster joins:
-"""
+The Secrets by which istiod reaches the clusters hold tokens and belong in no repository. Each can be made as soon as
+what is named before it has been applied. istiod reads that of the config cluster when it starts; where it started
+before, start it again:
+
+{restart}"""
 
 
 def _entry(path: str, document: Mapping[str, Any]) -> Entry:

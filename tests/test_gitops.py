@@ -1,6 +1,8 @@
 """What Argo CD and Flux are given."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,37 @@ def test_notes_tell_what_a_pipeline_renders() -> None:
         assert not any(token in text for token in tokens)
 
 
+def test_notes_name_the_part_before_each_secret() -> None:
+    """istioctl needs the cluster's ServiceAccount and the external cluster's namespace before it can make a Secret."""
+    text = notes(argocd(the_plan("guide", "1.31"), REPOSITORY))
+    found = re.findall(r"^After `(.*)`:\n\n```sh\nistioctl create-remote-secret --context=(\S+)", text, re.MULTILINE)
+    assert found == [
+        ("mesh1-external-start-the-control-plane", "ctx-cluster1"),
+        ("mesh1-cluster2-install-remote-cluster", "ctx-cluster2"),
+    ]
+    assert "kubectl --context=ctx-external rollout restart deployment/istiod -n external-istiod\n" in text
+
+
+def test_the_gateways_namespace_is_made_and_kept(kubectl: str, tmp_path: Path) -> None:
+    """istioctl renders no namespace, so the notes have one made, which neither tool takes away again."""
+    text = notes(argocd(the_plan("guide", "1.31"), Repository(url="https://git.example.com/x")))
+    [command] = re.findall(r"^kubectl create namespace .*\n .*", text, re.MULTILINE)
+    assert command.endswith("> external/rendered/controlplane-gateway/namespace.yaml")
+    folder = tmp_path / "external/rendered/controlplane-gateway"
+    folder.mkdir(parents=True)
+    env = {"PATH": f"{Path(kubectl).parent}{os.pathsep}{os.environ['PATH']}", "KUBECONFIG": os.devnull}
+    subprocess.run(["sh", "-c", command], check=True, cwd=tmp_path, env=env)
+    metadata = yaml.load((folder / "namespace.yaml").read_bytes())["metadata"]
+    metadata.pop("creationTimestamp", None)
+    assert metadata == {
+        "name": "istio-system",
+        "annotations": {
+            "argocd.argoproj.io/sync-options": "Prune=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        },
+    }
+
+
 def test_flux_in_one_of_the_clusters() -> None:
     """The cluster that Flux runs in needs no kubeconfig, the others have one each."""
     found = documents(flux(the_plan("guide", "1.31"), REPOSITORY, here="external"))
@@ -203,7 +236,8 @@ def test_the_commands(command: list[str], tmp_path: Path) -> None:
     name, *options = command
     done = CliRunner().invoke(cli, [name, str(TOPOLOGIES["guide"]), "-o", str(tmp_path), *options])
     assert done.exit_code == 0, done.output
-    assert done.output.endswith(f"Next: follow {tmp_path / 'NOTES.md'}, with {tmp_path} as the current folder.\n")
+    place = "the top of the repository"
+    assert done.output.endswith(f"Next: follow {tmp_path / 'NOTES.md'}, with {place} as the current folder.\n")
     assert len(list(tmp_path.rglob("*.yaml"))) > 10
 
 

@@ -49,7 +49,8 @@ def test_the_guide_step_by_step() -> None:
     assert list(commands(guide())) == [
         "istioctl install -y --context=ctx-external -f external/controlplane-gateway.yaml",
         "kubectl --context=ctx-cluster1 apply -f cluster1/namespace.yaml",
-        "istioctl manifest generate -f cluster1/remote-config-cluster.yaml > cluster1/remote-config-cluster.yaml.rendered && "
+        "istioctl manifest generate -f cluster1/remote-config-cluster.yaml > "
+        "cluster1/remote-config-cluster.yaml.rendered && "
         "kubectl --context=ctx-cluster1 apply -f cluster1/remote-config-cluster.yaml.rendered",
         "kubectl --context=ctx-external apply -f external/namespace.yaml",
         "istioctl create-remote-secret --context=ctx-cluster1 --namespace=external-istiod --type=config "
@@ -220,8 +221,8 @@ def test_charts_from_elsewhere() -> None:
         )
         [command] = [command for command in commands(plan(topology)) if command.startswith("helm")]
         assert command == (
-            f"helm upgrade --install istio-ingressgateway {words} -n external-istiod --kube-context=c1 --version '~1.24.0' "
-            "-f c1/istio-ingressgateway.values.yaml"
+            f"helm upgrade --install istio-ingressgateway {words} -n external-istiod --kube-context=c1 "
+            "--version '~1.24.0' -f c1/istio-ingressgateway.values.yaml"
         )
 
 

@@ -94,7 +94,7 @@ def test_the_pipelines(section: str, kubectl: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     told = {
         "In kustomize pipelines": "kind: VirtualService",
-        "In GitOps": "Next: follow flux/NOTES.md, with flux as the current folder.",
+        "In GitOps": "Next: follow flux/NOTES.md, with the top of the repository as the current folder.",
         "In golden tests": "to be reviewed",
     }
     assert told[section] in done.stdout

@@ -155,7 +155,8 @@ def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan, kind: 
     owner = owner_of(the_plan.topology, kind)
     if mode.only_tells:
         tell_changes(folder, changes(folder, entries, owner=owner), mode)
-    report_files(folder, write(folder, entries, owner=owner, force=mode.force), gitops.NOTES)
+    paths = write(folder, entries, owner=owner, force=mode.force)
+    report_files(folder, paths, gitops.NOTES, place="the top of the repository")
 
 
 @commands.command("krm")

@@ -157,14 +157,14 @@ def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> No
 _BESIDE = (KUSTOMIZATION, OPENAPI, RUNBOOK)
 
 
-def report_files(folder: str, paths: list[str], first: str = RUNBOOK) -> None:
-    """Tell which files were written, and what to do next."""
+def report_files(folder: str, paths: list[str], first: str = RUNBOOK, *, place: str | None = None) -> None:
+    """Tell which files were written, and what to do next, in the folder or in another place."""
     for path in paths[:_MOST_PATHS]:
         tell(Path(folder, path))
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
     click.echo()
-    tell(f"Next: follow {Path(folder, first)}, with {folder} as the current folder.")
+    tell(f"Next: follow {Path(folder, first)}, with {place or folder} as the current folder.")
 
 
 def print_problem(level: str, problem: Problem) -> None:
