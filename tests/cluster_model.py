@@ -35,6 +35,9 @@ CLUSTER_WIDE = {
 # What istioctl counts to the base, and never uninstalls (istio 1.24.6: operator/pkg/uninstall/prune.go).
 BASE = {"customresourcedefinition/all", "serviceaccount/istio-reader-service-account"}
 
+# What has the same name in every revision.
+UNREVISED = {*BASE, "validatingwebhookconfiguration/istiod-default-validator"}
+
 Key = tuple[str, str]
 """Namespace, empty for what is cluster-wide, and `kind/name`."""
 
@@ -139,7 +142,10 @@ class Clusters:
         for row in RENDERED:
             there = in_release(row.get("since", "1.15"), row.get("until"), topology.istio)
             if row["part"] == part and there and not (row.get("address") and topology.exposure.needs_credential):
-                name = row["object"].replace("NAMESPACE", namespace).replace("GATEWAY", gateway)
+                name = row["object"]
+                if part != "shared gateway" and topology.revision is not None:
+                    name = revised(name, topology.revision)
+                name = name.replace("NAMESPACE", namespace).replace("GATEWAY", gateway)
                 if part == "shared gateway" and namespace != "istio-system":
                     name = name.replace("/istio-sidecar-injector", f"/istio-sidecar-injector-{namespace}")
                     name = name.replace(
@@ -226,6 +232,13 @@ class Clusters:
         for each in gone:
             del cluster[each]
         return {(where, each) for each in gone}
+
+
+def revised(name: str, revision: str) -> str:
+    """The name of an object of a revision (rendered with istioctl 1.20.8 and the branch release-1.31)."""
+    if name in UNREVISED or "GATEWAY" in name:
+        return name
+    return f"{name.removesuffix('-NAMESPACE')}-{revision}{'-NAMESPACE' if name.endswith('-NAMESPACE') else ''}"
 
 
 def key(namespace: str, name: str) -> Key:

@@ -43,17 +43,14 @@ def commands(the_plan: Plan) -> Iterator[Command]:
 
 
 def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
-    """The clusters after all steps; names of objects are modelled without a revision."""
+    """The clusters after all steps."""
     clusters = Clusters(the_plan, omit_manage_webhooks)
     for number, step in enumerate(the_plan.steps):
         assert clusters.run(step.command, number) == set()
     return clusters
 
 
-UNREVISED = [name for name, each in PLANS.items() if each.topology.revision is None]
-
-
-@pytest.mark.parametrize("name", UNREVISED)
+@pytest.mark.parametrize("name", PLANS)
 def test_a_way_back_removes_what_its_step_made(name: str) -> None:
     """From the full mesh, each way back alone removes objects of its own step; a namespace takes what is in it."""
     the_plan = PLANS[name]
@@ -68,7 +65,7 @@ def test_a_way_back_removes_what_its_step_made(name: str) -> None:
                 assert full.objects[where][removed].step == number or goes_with_it, (step.path, removed)
 
 
-@pytest.mark.parametrize("name", UNREVISED)
+@pytest.mark.parametrize("name", PLANS)
 def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
     """In reverse order each way back removes its own step's objects alone, and at the end only CRDs are left."""
     the_plan = PLANS[name]
@@ -83,7 +80,7 @@ def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
     assert left == {"customresourcedefinition/all"}
 
 
-@pytest.mark.parametrize("name", UNREVISED)
+@pytest.mark.parametrize("name", PLANS)
 def test_webhooks_of_remote_clusters_stay_on(name: str) -> None:
     """No step switches the webhooks off by which a remote cluster's pods are injected, or makes a tag there."""
     the_plan = PLANS[name]
