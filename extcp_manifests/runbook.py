@@ -95,10 +95,12 @@ end, while another control plane uses it."""
 
 def _contexts(topology: Topology) -> Iterator[str]:
     """A command that fails for a context that is missing, and where API servers are."""
+    contexts = [context_of(cluster) for cluster in (topology.external_cluster, *topology.mesh_clusters)]
     yield "  ```sh\n  kubectl config get-contexts"
-    yield f" \\\n    {piped((context_of(topology.external_cluster),))}"
-    for cluster in topology.mesh_clusters:
-        yield f" \\\n    {piped((context_of(cluster),))}"
+    if any(context.startswith("-") for context in contexts):
+        yield " --"  # none of them is an option
+    for context in contexts:
+        yield f" \\\n    {piped((context,))}"
     yield "\n  ```\n"
     if any(cluster.api_server is not None for cluster in topology.mesh_clusters):
         yield _REACH_OWN
