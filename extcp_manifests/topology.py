@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import (
@@ -51,6 +52,7 @@ from extcp_manifests.text import (
     dns_label,
     dns_subdomain,
     label_value,
+    placeholder,
     printable,
     stand_in,
 )
@@ -124,10 +126,15 @@ def _copied(value: Any) -> Any:
 def _why_no_hub(text: str) -> str | None:
     if _HUB.fullmatch(text) and len(text) <= 255:
         return None
-    return f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+    return (
+        placeholder(text)
+        or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+    )
 
 
 def _why_no_charts(text: str) -> str | None:
+    if problem := placeholder(text):
+        return problem
     if _CHARTS.fullmatch(text):
         return None
     return f"{text!r} is not a chart repository: write its URL, as in https://charts.example.com/istio or oci://..."
@@ -240,6 +247,7 @@ class Topology(BaseModel, frozen=True):
     name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
     release: Annotated[
         str,
+        matching(partial(placeholder, what="release")),
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]

@@ -112,8 +112,11 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("localhost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
         ("my_host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        ("$EXTERNAL_ISTIOD_ADDR.x", "has upper-case letters: write '$external_istiod_addr.x'"),
-        ("a.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("My_Host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("MyHost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
+        ("a.example.com.", "ends in a dot: write 'a.example.com'"),
+        ("A.example.com.", "ends in a dot: write 'a.example.com'"),
+        ("a_b.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
         (f"{'a' * 64}.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
         ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
@@ -125,10 +128,25 @@ def test_python_problems_are_spelled_as_python() -> None:
             "https://myhost.example.com/inject",
             "is a URL: leave 'https://' and all that follows the host out, and write 'myhost.example.com'",
         ),
+        (
+            "https://MyHost.example.com:15012/x",
+            "is a URL: leave 'https://' and all that follows the host out, and write 'myhost.example.com'",
+        ),
+        (
+            "https://[2001:DB8::1]:15012",
+            "is a URL: leave 'https://' and all that follows the host out, and write '2001:db8::1'",
+        ),
+        ("https://localhost:15012", "is a URL: leave 'https://' and all that follows the host out"),
         ("192.0.2.0/24", "has a path or prefix length: leave '/24' out"),
         ("${EXTERNAL_ISTIOD_ADDR}", "is a placeholder: put the address in (envsubst) before"),
         ("<your address>", "is a placeholder: put the address in (envsubst) before"),
         ("{{ .address }}", "is a placeholder: put the address in (envsubst) before"),
+        ("$EXTERNAL_ISTIOD_ADDR.x", "is a placeholder: put the address in (envsubst) before"),
+        ("host-$X.example.com", "is a placeholder: put the address in (envsubst) before"),
+        ("EXTERNAL_ISTIOD_ADDR", "is a placeholder: put the address in (envsubst) before"),
+        ("YOUR_ADDRESS", "is a placeholder: put the address in (envsubst) before"),
+        ("%ADDR%", "is a placeholder: put the address in (envsubst) before"),
+        ("@ADDR@", "is a placeholder: put the address in (envsubst) before"),
         ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
         ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
         ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
@@ -145,6 +163,64 @@ def test_wrong_addresses(address: str, problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         by_hostname(address=address)
     assert str(caught.value) == f"address: {address!r} {problem}"
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("user@host.example.com", ", and write 'host.example.com'"),
+        ("https://robot:hunter2@host.example.com:15012/x", ", and write 'host.example.com'"),
+        ("robot:hunter2@${HOST}", ""),
+        ("robot:hunter2@localhost", ""),
+    ],
+)
+def test_an_address_with_a_user_is_not_shown(address: str, way: str) -> None:
+    """What stands before an `@` may hold a password, so only the host behind it is told."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(address=address)
+    assert str(caught.value) == f"address: has a user before '@': leave the user out{way}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"release": "${REL}"}, "release: '${REL}' is a placeholder: put the release in (envsubst) before"),
+        (
+            {"release": "ISTIO_VERSION"},
+            "release: 'ISTIO_VERSION' is a placeholder: put the release in (envsubst) before",
+        ),
+        ({"hub": "${HUB}"}, "hub: '${HUB}' is a placeholder: put the value in (envsubst) before"),
+        ({"hub": "@HUB@/istio"}, "hub: '@HUB@/istio' is a placeholder: put the value in (envsubst) before"),
+        (
+            {"charts": "https://$HOST/x"},
+            "charts: 'https://$HOST/x' is a placeholder: put the value in (envsubst) before",
+        ),
+        (
+            {"charts": "https://example.com/$X"},
+            "charts: 'https://example.com/$X' is a placeholder: put the value in (envsubst) before",
+        ),
+        ({"mesh_id": "mesh-%ID%"}, "mesh_id: 'mesh-%ID%' is a placeholder: put the value in (envsubst) before"),
+        (
+            {"config_cluster": MeshCluster(name="cluster-$N", network="n")},
+            "config_cluster.name: 'cluster-$N' is a placeholder: put the value in (envsubst) before",
+        ),
+        (
+            {"config_cluster": MeshCluster(name="c", network="n", context="@CTX@")},
+            "config_cluster.context: '@CTX@' is a placeholder: put the value in (envsubst) before",
+        ),
+    ],
+)
+def test_placeholders(changes: dict[str, Any], problem: str) -> None:
+    """A value that no program has put in yet is told as that, whatever else is wrong with its text."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**changes)
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("name", ["EU_WEST", "a%C3%A9b", "a$1", "admin@west", "a<b"])
+def test_names_that_are_no_placeholders(name: str) -> None:
+    """Where a name may be almost anything, only what is surely a placeholder is one."""
+    assert by_hostname(config_cluster=MeshCluster(name=name, network="EU_WEST")).config_cluster.name == name
 
 
 @pytest.mark.parametrize(("release", "works"), [("1.29", False), ("1.30", True), ("1.31", True)])
