@@ -136,9 +136,17 @@ def why_no_api_server(text: str) -> str | None:
 
     The sentence does not show the text, which may be a part of credentials.
     """
+    if has_user(text):
+        return "has something before an '@': leave user and password out, since istiod has a token for it"
+    if placeholder(text):
+        return "is a placeholder: put the URL in (envsubst) before"
     server = _API_SERVER.fullmatch(text)
     if server is None:
         return "is not the URL of an API server: write it as in https://192.0.2.20:6443"
+    if server["port"] and not 1 <= int(server["port"]) <= 65535:
+        return "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
+    if problem := _why_no_server_host(server["host"]):
+        return problem
     if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
         return (
             "is an address that leads each machine to itself, so istiod in another cluster cannot reach it: give the "
@@ -148,9 +156,23 @@ def why_no_api_server(text: str) -> str | None:
 
 
 _API_SERVER = re.compile(
-    r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
+    r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[^\s?#\x00-\x1f\x7f]*)?"
 )
+# Resolvers read each of these as an IPv4 address: 127.1, 2130706433, 0x7f.1.
+_NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 _LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
+
+
+def _why_no_server_host(host: str) -> str | None:
+    try:
+        if host.startswith("["):
+            ipaddress.IPv6Address(host.strip("[]"))
+        elif _NUMERIC_HOST.fullmatch(host):
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        return "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+    return None
 
 
 def _is_this_machine(host: str) -> bool:
