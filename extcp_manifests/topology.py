@@ -45,12 +45,13 @@ from extcp_manifests.inputs import (
 )
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.naming import Names
-from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.release import RELEASES, Release, find_release, in_release
 from extcp_manifests.text import (
     DNS_SUBDOMAIN,
     SECRET_KEY,
     dns_label,
     dns_subdomain,
+    has_user,
     label_value,
     placeholder,
     printable,
@@ -126,6 +127,11 @@ def _copied(value: Any) -> Any:
 def _why_no_hub(text: str) -> str | None:
     if _HUB.fullmatch(text) and len(text) <= 255:
         return None
+    if has_user(text):
+        return (
+            "has something before an '@': leave user, password and digest out, since this stands in files that are "
+            "written; a password belongs in an image pull secret"
+        )
     return (
         placeholder(text)
         or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
@@ -133,6 +139,11 @@ def _why_no_hub(text: str) -> str | None:
 
 
 def _why_no_charts(text: str) -> str | None:
+    if has_user(text):
+        return (
+            "has something before an '@': leave user and password out, since this stands in files that are written; "
+            "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+        )
     if problem := placeholder(text):
         return problem
     if _CHARTS.fullmatch(text):
@@ -143,6 +154,25 @@ def _why_no_charts(text: str) -> str | None:
 # A host, perhaps with a port, and a path, as images begin (github.com/distribution/reference: regexp.go).
 _HUB = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 _CHARTS = re.compile(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
+
+
+# Places that are taken down in December 2026 and have nothing of Istio 1.31, and what to write for each
+# (istio.io: content/en/blog/2026/retirement-of-gcp and retirement-of-gcr.io-follow-up).
+_ENDING = {
+    "hub": (("gcr.io/istio-release", "docker.io/istio"), ("registry.istio.io", "docker.io/istio")),
+    "charts": (
+        ("https://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("http://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("oci://gcr.io/istio-release", "oci://ghcr.io/istio/release/charts"),
+        ("oci://registry.istio.io", "oci://ghcr.io/istio/release/charts"),
+    ),
+}
+
+
+def _instead_of_ending(name: str, text: str | None) -> str | None:
+    """What to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    place = f"{text}/".lower()
+    return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
 
 
 Text = Annotated[str, matching(printable)]
@@ -310,7 +340,7 @@ class Topology(BaseModel, frozen=True):
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and most likely not meant; paths are spelled as in a file."""
-        return tuple(_unconnected_networks(self))
+        return (*_ending_places(self), *_unconnected_networks(self))
 
     @property
     def chart_repository(self) -> str:
@@ -428,6 +458,13 @@ def _revision_in_release(topology: Topology) -> _Found:
     for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
         if name == "revision":
             yield (name,), problem
+
+
+def _places_in_release(topology: Topology) -> _Found:
+    """Places that hold Istio's images or charts, but not those of the release."""
+    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
+        if in_release("1.31", None, topology.istio) and (instead := _instead_of_ending(name, text)):
+            yield (name,), f"{text!r} has nothing of Istio {topology.release}: write {instead!r}, or a mirror of it"
 
 
 def _credential(topology: Topology) -> _Found:
@@ -554,6 +591,14 @@ _TAKEN_IN_DEFAULT_CONFIG = {
 _TAKEN_PATHS = {*_TAKEN_IN_MESH_CONFIG, *(f"defaultConfig.{key}" for key in _TAKEN_IN_DEFAULT_CONFIG)}
 
 
+def _ending_places(topology: Topology) -> Iterator[Problem]:
+    """Registries and repositories that work until they are taken down."""
+    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
+        if instead := _instead_of_ending(name, text):
+            problem = f"{text!r} is taken down in December 2026: write {instead!r}, or a mirror of it"
+            yield Problem(path_of((name,), from_file=True, start="spec"), problem)
+
+
 def _unconnected_networks(topology: Topology) -> Iterator[Problem]:
     """Networks whose services the others do not reach, since no cluster in them has an east-west gateway."""
     networks = dict.fromkeys(cluster.network for cluster in topology.mesh_clusters)
@@ -583,6 +628,7 @@ def _mesh_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
 _RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
     ({"address", "release"}, _address_in_release),
     ({"address", "release", "revision"}, _revision_in_release),
+    ({"release", "hub", "charts"}, _places_in_release),
     ({"address", "credential_name"}, _credential),
     ({"namespace", "gateway"}, _namespaces),
     ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),
