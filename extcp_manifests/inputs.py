@@ -168,6 +168,8 @@ def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: C
             return details["msg"]
         case "missing":
             return "is required: add it"
+        case "string_type" if isinstance(details["input"], bytes):
+            return "must be text, not bytes: decode it"
         case "string_type":
             return f"must be text, not {shown(details['input'])}: put it in quotes"
         case "bool_type":

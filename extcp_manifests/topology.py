@@ -19,6 +19,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PlainValidator,
     StrictBool,
+    StrictStr,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -175,9 +176,9 @@ def _instead_of_ending(name: str, text: str | None) -> str | None:
     return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
 
 
-Text = Annotated[str, matching(printable)]
-NamespaceName = Annotated[str, matching(_why_no_namespace)]
-GatewayName = Annotated[str, matching(_why_no_gateway)]
+Text = Annotated[StrictStr, matching(printable)]
+NamespaceName = Annotated[StrictStr, matching(_why_no_namespace)]
+GatewayName = Annotated[StrictStr, matching(_why_no_gateway)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,13 +231,15 @@ class MeshCluster:
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[
-        str, matching(_why_no_cluster), Field(description="Name of the cluster, as istiod and its metrics know it.")
+        StrictStr,
+        matching(_why_no_cluster),
+        Field(description="Name of the cluster, as istiod and its metrics know it."),
     ]
     context: Annotated[
         Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
     ] = None
     network: Annotated[
-        str,
+        StrictStr,
         matching(label_value),
         Field(description="The cluster's network; pods of one network reach each other directly."),
     ]
@@ -245,7 +248,7 @@ class MeshCluster:
     )
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
     api_server: Annotated[
-        Annotated[str, matching(why_no_api_server)] | None,
+        Annotated[StrictStr, matching(why_no_api_server)] | None,
         Field(
             description="URL of its API server as istiod reaches it from the external cluster; the one of the context "
             "in the kubeconfig if left out."
@@ -276,35 +279,35 @@ class Topology(BaseModel, frozen=True):
 
     name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
     release: Annotated[
-        str,
+        StrictStr,
         matching(partial(placeholder, what="release")),
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
-    mesh_id: Annotated[str, matching(_why_no_mesh_id), Field(description="ID of the mesh.")]
+    mesh_id: Annotated[StrictStr, matching(_why_no_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
         NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
     ] = "external-istiod"
     revision: Annotated[
-        Annotated[str, matching(_why_no_revision)] | None,
+        Annotated[StrictStr, matching(_why_no_revision)] | None,
         Field(description="Revision of the control plane; every name that carries it follows."),
     ] = None
     address: Annotated[
-        str,
+        StrictStr,
         parsed(parse_address),
         Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
     ]
     credential_name: Annotated[
-        Annotated[str, matching(dns_subdomain)] | None,
+        Annotated[StrictStr, matching(dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
     hub: Annotated[
-        Annotated[str, matching(_why_no_hub)] | None,
+        Annotated[StrictStr, matching(_why_no_hub)] | None,
         Field(description="Registry of Istio's images, such as a mirror; docker.io/istio if left out."),
     ] = None
     charts: Annotated[
-        Annotated[str, matching(_why_no_charts)] | None,
+        Annotated[StrictStr, matching(_why_no_charts)] | None,
         Field(description="Repository of Istio's charts, such as a mirror; Istio's own if left out."),
     ] = None
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()

@@ -384,6 +384,17 @@ def test_keys_of_the_whole_in_a_cluster(key: str) -> None:
     assert str(caught.value) == f"spec.remoteClusters[0].{key}: {problem}"
 
 
+def test_bytes_are_no_text() -> None:
+    """Bytes are refused wherever a text is wanted."""
+    names = ("release", "mesh_id", "namespace", "revision", "address", "hub", "charts")
+    cluster: Any = {"name": b"c", "network": b"n", "context": b"x", "api_server": b"https://192.0.2.20"}
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**dict.fromkeys(names, b"x"), config_cluster=MeshCluster(**cluster))
+    paths = [each.path for each in caught.value.problems]
+    assert sorted(paths) == sorted([*names, *(f"config_cluster.{name}" for name in cluster)])
+    assert {each.message for each in caught.value.problems} == {"must be text, not bytes: decode it"}
+
+
 @pytest.mark.parametrize("name", ["EU_WEST", "a%C3%A9b", "a$1", "admin@west", "a<b"])
 def test_names_that_are_no_placeholders(name: str) -> None:
     """Where a name may be almost anything, only what is surely a placeholder is one."""
