@@ -80,7 +80,8 @@ def has_user(text: str) -> bool:
 
 
 _PUT_IN = "is a placeholder: put the {} in (envsubst) before"
-_BETWEEN_AT = re.compile(r"@[A-Za-z_]\w*@", re.ASCII)
+# A context may be called `admin@prod@west`.
+_BETWEEN_AT = re.compile(r"@[A-Z_][A-Z0-9_]*@|\A@[a-z_]\w*@\Z", re.ASCII)
 # Between percent signs it is no escape of a URL: `%C3%A9`.
 _PLACEHOLDER = re.compile(
     rf"\$\{{[^}}]*\}}|\$[A-Za-z_]|\{{\{{.*\}}\}}|<[^<>]+>|%(?![0-9A-F]{{2}}%)[A-Za-z_]\w*%|{_BETWEEN_AT.pattern}",

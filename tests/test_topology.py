@@ -146,6 +146,7 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("EXTERNAL_ISTIOD_ADDR", "is a placeholder: put the address in (envsubst) before"),
         ("YOUR_ADDRESS", "is a placeholder: put the address in (envsubst) before"),
         ("%ADDR%", "is a placeholder: put the address in (envsubst) before"),
+        ("@addr@", "is a placeholder: put the address in (envsubst) before"),
         ("@ADDR@", "is a placeholder: put the address in (envsubst) before"),
         ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
         ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
@@ -395,7 +396,7 @@ def test_bytes_are_no_text() -> None:
     assert {each.message for each in caught.value.problems} == {"must be text, not bytes: decode it"}
 
 
-@pytest.mark.parametrize("name", ["EU_WEST", "a%C3%A9b", "a$1", "admin@west", "a<b"])
+@pytest.mark.parametrize("name", ["EU_WEST", "a%C3%A9b", "a$1", "admin@prod@west", "a<b"])
 def test_names_that_are_no_placeholders(name: str) -> None:
     """Where a name may be almost anything, only what is surely a placeholder is one."""
     assert by_hostname(config_cluster=MeshCluster(name=name, network="EU_WEST")).config_cluster.name == name
