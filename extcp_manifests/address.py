@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.text import DNS_SUBDOMAIN, placeholder
+from extcp_manifests.text import DNS_SUBDOMAIN, has_user, placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def parse_address(address: Address | str) -> Address:
     if isinstance(address, Hostname | IPAddress):
         return address
     require(address, str, "address", "text, a host name or an IP address")
+    if has_user(address):
+        raise InvalidInput([Problem("address", f"has a user before '@': leave the user out{_and_write(address)}")])
     if problem := placeholder(address, "address"):
         raise InvalidInput([Problem("address", problem)])
     try:
@@ -66,13 +68,22 @@ def _refuse_what_surrounds(text: str) -> None:
     """Refuse a URL, and an address with a port, by naming what to leave out."""
     scheme, separator, rest = text.partition("://")
     if separator:
-        host = re.split("[/?#]", rest)[0]
-        raise ValueError(f"is a URL: leave {f'{scheme}://'!r} and all that follows the host out, and write {host!r}")
+        raise ValueError(f"is a URL: leave {f'{scheme}://'!r} and all that follows the host out{_and_write(rest)}")
     if "/" in text:
         raise ValueError(f"has a path or prefix length: leave {text[text.index('/') :]!r} out")
     host, colon, port = text.rpartition(":")
     if colon and port.isdecimal() and (":" not in host or host.startswith("[")):
         raise ValueError(f"has a port: leave {colon + port!r} out, since the ports of istiod are fixed")
+
+
+def _and_write(text: str) -> str:
+    """The end of a sentence: the host of a URL, if it is an address by itself."""
+    host = re.split("[/?#]", text.rpartition("@")[2])[0].lower()
+    host = re.sub(r"(\A[^:]*|\]):[0-9]*\Z", r"\1", host)
+    try:
+        return f", and write {str(parse_address(host.strip('[].')))!r}"
+    except InvalidInput:
+        return ""
 
 
 # What looks like an IP address to the charts is treated as one here too, so that a mistyped address never becomes a
@@ -99,16 +110,25 @@ def _ip_address(text: str) -> IPAddress:
 
 
 def _hostname(text: str) -> Hostname:
-    if text != text.lower():
-        raise ValueError(f"has upper-case letters: write {text.lower()!r}")
+    right = text.lower().removesuffix(".")
+    if problem := _why_no_hostname(right):
+        raise ValueError(problem)
+    if text.endswith("."):
+        raise ValueError(f"ends in a dot: write {right!r}")
+    if text != right:
+        raise ValueError(f"has upper-case letters: write {right!r}")
+    return Hostname(text)
+
+
+def _why_no_hostname(text: str) -> str | None:
     labels = text.split(".")
     if len(labels) < 2:
-        raise ValueError("is not fully qualified: give a host name with a dot that remote clusters can resolve")
+        return "is not fully qualified: give a host name with a dot that remote clusters can resolve"
     if labels[-1].isdigit():
-        raise ValueError("ends in a number, so it is neither a host name nor an IP address")
+        return "ends in a number, so it is neither a host name nor an IP address"
     if not DNS_SUBDOMAIN.fullmatch(text) or max(map(len, labels)) > 63:
-        raise ValueError("is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each")
-    return Hostname(text)
+        return "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
+    return None
 
 
 def why_no_api_server(text: str) -> str | None:
@@ -116,9 +136,17 @@ def why_no_api_server(text: str) -> str | None:
 
     The sentence does not show the text, which may be a part of credentials.
     """
+    if has_user(text):
+        return "has something before an '@': leave user and password out, since istiod has a token for it"
+    if placeholder(text):
+        return "is a placeholder: put the URL in (envsubst) before"
     server = _API_SERVER.fullmatch(text)
     if server is None:
         return "is not the URL of an API server: write it as in https://192.0.2.20:6443"
+    if server["port"] and not 1 <= int(server["port"]) <= 65535:
+        return "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
+    if problem := _why_no_server_host(server["host"]):
+        return problem
     if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
         return (
             "is an address that leads each machine to itself, so istiod in another cluster cannot reach it: give the "
@@ -128,9 +156,23 @@ def why_no_api_server(text: str) -> str | None:
 
 
 _API_SERVER = re.compile(
-    r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::[0-9]{1,5})?(?:/[^\s?#\x00-\x1f\x7f]*)?"
+    r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[^\s?#\x00-\x1f\x7f]*)?"
 )
+# Resolvers read each of these as an IPv4 address: 127.1, 2130706433, 0x7f.1.
+_NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 _LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
+
+
+def _why_no_server_host(host: str) -> str | None:
+    try:
+        if host.startswith("["):
+            ipaddress.IPv6Address(host.strip("[]"))
+        elif _NUMERIC_HOST.fullmatch(host):
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        return "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+    return None
 
 
 def _is_this_machine(host: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictStr, ValidationError
 from pydantic_core import PydanticCustomError
 
 from extcp_manifests.address import why_no_api_server
@@ -46,13 +46,13 @@ class ClusterCredentials:
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    server: Annotated[str, matching(why_no_api_server), Field(description="URL of the API server.")]
-    ca: Annotated[str, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
+    server: Annotated[StrictStr, matching(why_no_api_server), Field(description="URL of the API server.")]
+    ca: Annotated[StrictStr, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
     token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")] = field(
         repr=False
     )
     tls_server_name: Annotated[
-        Annotated[str, matching(_why_no_server_name)] | None,
+        Annotated[StrictStr, matching(_why_no_server_name)] | None,
         Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
     ] = None
 

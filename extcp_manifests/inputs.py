@@ -168,6 +168,8 @@ def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: C
             return details["msg"]
         case "missing":
             return "is required: add it"
+        case "string_type" if isinstance(details["input"], bytes):
+            return "must be text, not bytes: decode it"
         case "string_type":
             return f"must be text, not {shown(details['input'])}: put it in quotes"
         case "bool_type":
@@ -216,7 +218,17 @@ _WAYS = {
         ("env", "replicas", "replicacount", "resources", "affinity", "tolerations", "nodeselector", "annotations"),
         _PATCH,
     ),
-    **dict.fromkeys(("values", "components", "overlays", "k8s"), _PATCH),
+    **dict.fromkeys(("values", "components", "overlays", "k8s", "pilot", "istiod"), _PATCH),
+    **dict.fromkeys(("hpaspec", "volumes", "imagepullsecrets", "servicetype"), _PATCH),
+    "image": f"images come from spec.hub; to set another for istiod, {_PATCH}",
+    "version": "the Istio minor is spec.release",
+    "profile": f"it follows from the release and from what a cluster is for; for more, {_PATCH}",
+    "trustdomain": "it is a part of the mesh config: set spec.meshConfig.trustDomain",
+    "clusters": "the first remote cluster is spec.configCluster, the others are spec.remoteClusters",
+    "clustername": "the name of a cluster is its key name",
+    "network": "every remote cluster has its own: set network in spec.configCluster and in each of spec.remoteClusters",
+    "hub": "it is the same in all clusters: set spec.hub",
+    "charts": "it is the same in all clusters: set spec.charts",
     "caaddress": "it is made of the address: set spec.address",
     "discoveryaddress": "it is made of the address: set spec.address",
     "remotepilotaddress": "it is made of the address: set spec.address",

@@ -61,13 +61,33 @@ def kind_of(value: object) -> str:
 
 
 def placeholder(text: str, what: str = "value") -> str | None:
-    """Return why the text is still a placeholder, such as `${ADDRESS}`, `{{ .address }}` or `<address>`, or None."""
-    if _PLACEHOLDER.search(text):
-        return f"{text!r} is a placeholder: put the {what} in (envsubst) before"
-    return None
+    """Return why the text is still a placeholder, such as `${ADDRESS}`, `<address>` or `ISTIOD_ADDRESS`, or None.
+
+    A word such as the last may be meant as it is where capitals and `_` are allowed; there, `printable` takes it.
+    """
+    return f"{text!r} {_PUT_IN.format(what)}" if has_placeholder(text) or _WORD.fullmatch(text) else None
 
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{.*\}\}|\A\$[A-Za-z_]\w*\Z|\A<[^<>]+>\Z", re.ASCII)
+def has_placeholder(text: str) -> bool:
+    """Whether some program was to put a value into the text, as for `${ADDRESS}`, `{{ .address }}` or `@ADDRESS@`."""
+    return _PLACEHOLDER.search(text) is not None
+
+
+def has_user(text: str) -> bool:
+    """Whether a URL or a host has something before an `@`: a user, perhaps with a password, so never to be shown."""
+    before, at, _ = text.rpartition("@")
+    return bool(at) and (":" in before.rpartition("://")[2] or not _BETWEEN_AT.search(text))
+
+
+_PUT_IN = "is a placeholder: put the {} in (envsubst) before"
+# A context may be called `admin@prod@west`.
+_BETWEEN_AT = re.compile(r"@[A-Z_][A-Z0-9_]*@|\A@[a-z_]\w*@\Z", re.ASCII)
+# Between percent signs it is no escape of a URL: `%C3%A9`.
+_PLACEHOLDER = re.compile(
+    rf"\$\{{[^}}]*\}}|\$[A-Za-z_]|\{{\{{.*\}}\}}|<[^<>]+>|%(?![0-9A-F]{{2}}%)[A-Za-z_]\w*%|{_BETWEEN_AT.pattern}",
+    re.ASCII,
+)
+_WORD = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
 def printable(text: str) -> str | None:
@@ -79,7 +99,7 @@ def printable(text: str) -> str | None:
     invisible = next((character for character in text if not character.isprintable()), None)
     if invisible is not None:
         return f"{text!r} has the character {_visible_character(invisible)}, which a reader does not see: leave it out"
-    return placeholder(text)
+    return placeholder(text) if has_placeholder(text) else None
 
 
 def dns_label(text: str, longest: int = 63) -> str | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PlainValidator,
     StrictBool,
+    StrictStr,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -44,13 +46,15 @@ from extcp_manifests.inputs import (
 )
 from extcp_manifests.mesh import merge_mesh_config
 from extcp_manifests.naming import Names
-from extcp_manifests.release import RELEASES, Release, find_release
+from extcp_manifests.release import RELEASES, Release, find_release, in_release
 from extcp_manifests.text import (
     DNS_SUBDOMAIN,
     SECRET_KEY,
     dns_label,
     dns_subdomain,
+    has_user,
     label_value,
+    placeholder,
     printable,
     stand_in,
 )
@@ -124,10 +128,25 @@ def _copied(value: Any) -> Any:
 def _why_no_hub(text: str) -> str | None:
     if _HUB.fullmatch(text) and len(text) <= 255:
         return None
-    return f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+    if has_user(text):
+        return (
+            "has something before an '@': leave user, password and digest out, since this stands in files that are "
+            "written; a password belongs in an image pull secret"
+        )
+    return (
+        placeholder(text)
+        or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+    )
 
 
 def _why_no_charts(text: str) -> str | None:
+    if has_user(text):
+        return (
+            "has something before an '@': leave user and password out, since this stands in files that are written; "
+            "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+        )
+    if problem := placeholder(text):
+        return problem
     if _CHARTS.fullmatch(text):
         return None
     return f"{text!r} is not a chart repository: write its URL, as in https://charts.example.com/istio or oci://..."
@@ -138,9 +157,28 @@ _HUB = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:
 _CHARTS = re.compile(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
 
 
-Text = Annotated[str, matching(printable)]
-NamespaceName = Annotated[str, matching(_why_no_namespace)]
-GatewayName = Annotated[str, matching(_why_no_gateway)]
+# Places that are taken down in December 2026 and have nothing of Istio 1.31, and what to write for each
+# (istio.io: content/en/blog/2026/retirement-of-gcp and retirement-of-gcr.io-follow-up).
+_ENDING = {
+    "hub": (("gcr.io/istio-release", "docker.io/istio"), ("registry.istio.io", "docker.io/istio")),
+    "charts": (
+        ("https://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("http://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("oci://gcr.io/istio-release", "oci://ghcr.io/istio/release/charts"),
+        ("oci://registry.istio.io", "oci://ghcr.io/istio/release/charts"),
+    ),
+}
+
+
+def _instead_of_ending(name: str, text: str | None) -> str | None:
+    """What to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    place = f"{text}/".lower()
+    return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
+
+
+Text = Annotated[StrictStr, matching(printable)]
+NamespaceName = Annotated[StrictStr, matching(_why_no_namespace)]
+GatewayName = Annotated[StrictStr, matching(_why_no_gateway)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,13 +231,15 @@ class MeshCluster:
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[
-        str, matching(_why_no_cluster), Field(description="Name of the cluster, as istiod and its metrics know it.")
+        StrictStr,
+        matching(_why_no_cluster),
+        Field(description="Name of the cluster, as istiod and its metrics know it."),
     ]
     context: Annotated[
         Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
     ] = None
     network: Annotated[
-        str,
+        StrictStr,
         matching(label_value),
         Field(description="The cluster's network; pods of one network reach each other directly."),
     ]
@@ -208,7 +248,7 @@ class MeshCluster:
     )
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
     api_server: Annotated[
-        Annotated[str, matching(why_no_api_server)] | None,
+        Annotated[StrictStr, matching(why_no_api_server)] | None,
         Field(
             description="URL of its API server as istiod reaches it from the external cluster; the one of the context "
             "in the kubeconfig if left out."
@@ -239,34 +279,35 @@ class Topology(BaseModel, frozen=True):
 
     name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
     release: Annotated[
-        str,
+        StrictStr,
+        matching(partial(placeholder, what="release")),
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
-    mesh_id: Annotated[str, matching(_why_no_mesh_id), Field(description="ID of the mesh.")]
+    mesh_id: Annotated[StrictStr, matching(_why_no_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
         NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
     ] = "external-istiod"
     revision: Annotated[
-        Annotated[str, matching(_why_no_revision)] | None,
+        Annotated[StrictStr, matching(_why_no_revision)] | None,
         Field(description="Revision of the control plane; every name that carries it follows."),
     ] = None
     address: Annotated[
-        str,
+        StrictStr,
         parsed(parse_address),
         Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
     ]
     credential_name: Annotated[
-        Annotated[str, matching(dns_subdomain)] | None,
+        Annotated[StrictStr, matching(dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
     hub: Annotated[
-        Annotated[str, matching(_why_no_hub)] | None,
+        Annotated[StrictStr, matching(_why_no_hub)] | None,
         Field(description="Registry of Istio's images, such as a mirror; docker.io/istio if left out."),
     ] = None
     charts: Annotated[
-        Annotated[str, matching(_why_no_charts)] | None,
+        Annotated[StrictStr, matching(_why_no_charts)] | None,
         Field(description="Repository of Istio's charts, such as a mirror; Istio's own if left out."),
     ] = None
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
@@ -302,7 +343,7 @@ class Topology(BaseModel, frozen=True):
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and most likely not meant; paths are spelled as in a file."""
-        return tuple(_unconnected_networks(self))
+        return (*_ending_places(self), *_unconnected_networks(self))
 
     @property
     def chart_repository(self) -> str:
@@ -420,6 +461,13 @@ def _revision_in_release(topology: Topology) -> _Found:
     for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
         if name == "revision":
             yield (name,), problem
+
+
+def _places_in_release(topology: Topology) -> _Found:
+    """Places that hold Istio's images or charts, but not those of the release."""
+    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
+        if in_release("1.31", None, topology.istio) and (instead := _instead_of_ending(name, text)):
+            yield (name,), f"{text!r} has nothing of Istio {topology.release}: write {instead!r}, or a mirror of it"
 
 
 def _credential(topology: Topology) -> _Found:
@@ -546,6 +594,14 @@ _TAKEN_IN_DEFAULT_CONFIG = {
 _TAKEN_PATHS = {*_TAKEN_IN_MESH_CONFIG, *(f"defaultConfig.{key}" for key in _TAKEN_IN_DEFAULT_CONFIG)}
 
 
+def _ending_places(topology: Topology) -> Iterator[Problem]:
+    """Registries and repositories that work until they are taken down."""
+    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
+        if instead := _instead_of_ending(name, text):
+            problem = f"{text!r} is taken down in December 2026: write {instead!r}, or a mirror of it"
+            yield Problem(path_of((name,), from_file=True, start="spec"), problem)
+
+
 def _unconnected_networks(topology: Topology) -> Iterator[Problem]:
     """Networks whose services the others do not reach, since no cluster in them has an east-west gateway."""
     networks = dict.fromkeys(cluster.network for cluster in topology.mesh_clusters)
@@ -575,6 +631,7 @@ def _mesh_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
 _RULES: tuple[tuple[set[str], Callable[[Topology], _Found]], ...] = (
     ({"address", "release"}, _address_in_release),
     ({"address", "release", "revision"}, _revision_in_release),
+    ({"release", "hub", "charts"}, _places_in_release),
     ({"address", "credential_name"}, _credential),
     ({"namespace", "gateway"}, _namespaces),
     ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),

@@ -32,7 +32,8 @@ def test_problems_show_no_value() -> None:
         "line 4: clusters.a.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
         "line 4: clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
         "line 4: clusters.a.token: is no token: give its text, without blanks or line breaks",
-        "line 5: clusters.b.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
+        "line 5: clusters.b.server: has something before an '@': leave user and password out, "
+        "since istiod has a token for it",
         "line 5: clusters.b.ca: must be text, not a number: put it in quotes",
         "line 5: clusters.b.token: must be text, not a number: put it in quotes",
         "line 5: clusters.b: has an unknown key: known are server, ca, token, tlsServerName",

@@ -112,8 +112,11 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("localhost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
         ("my_host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        ("$EXTERNAL_ISTIOD_ADDR.x", "has upper-case letters: write '$external_istiod_addr.x'"),
-        ("a.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("My_Host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("MyHost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
+        ("a.example.com.", "ends in a dot: write 'a.example.com'"),
+        ("A.example.com.", "ends in a dot: write 'a.example.com'"),
+        ("a_b.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
         (f"{'a' * 64}.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
         ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
@@ -125,10 +128,26 @@ def test_python_problems_are_spelled_as_python() -> None:
             "https://myhost.example.com/inject",
             "is a URL: leave 'https://' and all that follows the host out, and write 'myhost.example.com'",
         ),
+        (
+            "https://MyHost.example.com:15012/x",
+            "is a URL: leave 'https://' and all that follows the host out, and write 'myhost.example.com'",
+        ),
+        (
+            "https://[2001:DB8::1]:15012",
+            "is a URL: leave 'https://' and all that follows the host out, and write '2001:db8::1'",
+        ),
+        ("https://localhost:15012", "is a URL: leave 'https://' and all that follows the host out"),
         ("192.0.2.0/24", "has a path or prefix length: leave '/24' out"),
         ("${EXTERNAL_ISTIOD_ADDR}", "is a placeholder: put the address in (envsubst) before"),
         ("<your address>", "is a placeholder: put the address in (envsubst) before"),
         ("{{ .address }}", "is a placeholder: put the address in (envsubst) before"),
+        ("$EXTERNAL_ISTIOD_ADDR.x", "is a placeholder: put the address in (envsubst) before"),
+        ("host-$X.example.com", "is a placeholder: put the address in (envsubst) before"),
+        ("EXTERNAL_ISTIOD_ADDR", "is a placeholder: put the address in (envsubst) before"),
+        ("YOUR_ADDRESS", "is a placeholder: put the address in (envsubst) before"),
+        ("%ADDR%", "is a placeholder: put the address in (envsubst) before"),
+        ("@addr@", "is a placeholder: put the address in (envsubst) before"),
+        ("@ADDR@", "is a placeholder: put the address in (envsubst) before"),
         ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
         ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
         ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
@@ -145,6 +164,242 @@ def test_wrong_addresses(address: str, problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         by_hostname(address=address)
     assert str(caught.value) == f"address: {address!r} {problem}"
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("user@host.example.com", ", and write 'host.example.com'"),
+        ("https://robot:hunter2@host.example.com:15012/x", ", and write 'host.example.com'"),
+        ("robot:hunter2@${HOST}", ""),
+        ("robot:hunter2@localhost", ""),
+    ],
+)
+def test_an_address_with_a_user_is_not_shown(address: str, way: str) -> None:
+    """What stands before an `@` may hold a password, so only the host behind it is told."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(address=address)
+    assert str(caught.value) == f"address: has a user before '@': leave the user out{way}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"release": "${REL}"}, "release: '${REL}' is a placeholder: put the release in (envsubst) before"),
+        (
+            {"release": "ISTIO_VERSION"},
+            "release: 'ISTIO_VERSION' is a placeholder: put the release in (envsubst) before",
+        ),
+        ({"hub": "${HUB}"}, "hub: '${HUB}' is a placeholder: put the value in (envsubst) before"),
+        ({"hub": "@HUB@/istio"}, "hub: '@HUB@/istio' is a placeholder: put the value in (envsubst) before"),
+        (
+            {"charts": "https://$HOST/x"},
+            "charts: 'https://$HOST/x' is a placeholder: put the value in (envsubst) before",
+        ),
+        (
+            {"charts": "https://example.com/$X"},
+            "charts: 'https://example.com/$X' is a placeholder: put the value in (envsubst) before",
+        ),
+        ({"mesh_id": "mesh-%ID%"}, "mesh_id: 'mesh-%ID%' is a placeholder: put the value in (envsubst) before"),
+        (
+            {"config_cluster": MeshCluster(name="cluster-$N", network="n")},
+            "config_cluster.name: 'cluster-$N' is a placeholder: put the value in (envsubst) before",
+        ),
+        (
+            {"config_cluster": MeshCluster(name="c", network="n", context="@CTX@")},
+            "config_cluster.context: '@CTX@' is a placeholder: put the value in (envsubst) before",
+        ),
+    ],
+)
+def test_placeholders(changes: dict[str, Any], problem: str) -> None:
+    """A value that no program has put in yet is told as that, whatever else is wrong with its text."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**changes)
+    assert str(caught.value) == problem
+
+
+_HUB_WITH_USER = (
+    "hub: has something before an '@': leave user, password and digest out, since this stands in files that are "
+    "written; a password belongs in an image pull secret"
+)
+_CHARTS_WITH_USER = (
+    "charts: has something before an '@': leave user and password out, since this stands in files that are written; "
+    "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+)
+_SERVER_WITH_USER = (
+    "config_cluster.api_server: has something before an '@': leave user and password out, "
+    "since istiod has a token for it"
+)
+
+
+def with_api_server(url: str) -> dict[str, Any]:
+    """The config cluster with the URL of its API server."""
+    return {"config_cluster": MeshCluster(name="cluster1", network="network1", api_server=url)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"hub": "robot:hunter2@reg.example.com/istio"}, _HUB_WITH_USER),
+        ({"hub": "robot:hunt/er2@reg.example.com/istio"}, _HUB_WITH_USER),
+        ({"hub": "robot:hunter2@${HUB}"}, _HUB_WITH_USER),
+        ({"hub": "reg.example.com/istio@sha256:0"}, _HUB_WITH_USER),
+        ({"charts": "https://robot:hunter2@reg.example.com/charts"}, _CHARTS_WITH_USER),
+        ({"charts": "https://robot:1/hunter2@reg.example.com/charts"}, _CHARTS_WITH_USER),
+        ({"charts": "oci://hunter2@reg.example.com/charts"}, _CHARTS_WITH_USER),
+        (with_api_server("https://robot:hunter2@192.0.2.20:6443"), _SERVER_WITH_USER),
+        (with_api_server("https://robot:1/hunter2@192.0.2.20:6443"), _SERVER_WITH_USER),
+        (with_api_server("https://robot:hunter2@${SERVER}"), _SERVER_WITH_USER),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"release": "1.31", "mesh_id": ""}])
+def test_passwords_in_urls_are_refused_and_never_told(
+    changes: dict[str, Any], problem: str, more: dict[str, Any]
+) -> None:
+    """A password would stand in files; no problem shows the text, whatever else is wrong."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**changes, **more)
+    assert problem in str(caught.value).splitlines()
+    assert len(caught.value.problems) == (2 if more else 1)
+    assert "hunt" not in f"{caught.value!s}{caught.value!r}{caught.value.problems!r}"
+
+
+_NO_IP = "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+_NO_PORT = "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://192.0.2.20:99999", _NO_PORT),
+        ("https://192.0.2.20:65536", _NO_PORT),
+        ("https://192.0.2.20:0", _NO_PORT),
+        ("https://[:::::]:6443", _NO_IP),
+        ("https://[192.0.2.20]:6443", _NO_IP),
+        ("https://127.1:6443", _NO_IP),
+        ("https://2130706433:6443", _NO_IP),
+        ("https://0x7f000001:6443", _NO_IP),
+        ("https://192.0.2.0x14:6443", _NO_IP),
+        ("https://192.0.2.20.:6443", _NO_IP),
+        ("https://192.0.2.020:6443", _NO_IP),
+        ("https://$SERVER:6443", "is a placeholder: put the URL in (envsubst) before"),
+        ("API_SERVER", "is a placeholder: put the URL in (envsubst) before"),
+    ],
+)
+def test_api_servers_that_cannot_be(url: str, problem: str) -> None:
+    """A port or a host that no API server can have is refused with its reason."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**with_api_server(url))
+    assert str(caught.value) == f"config_cluster.api_server: {problem}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://192.0.2.20",
+        "https://192.0.2.20:65535",
+        "https://[2001:db8::20]:6443",
+        "https://1.example.com:1/k8s/clusters/c-1",
+        "https://api1:6443",
+    ],
+)
+def test_api_servers(url: str) -> None:
+    """URLs of API servers stay as they are."""
+    assert by_hostname(**with_api_server(url)).config_cluster.api_server == url
+
+
+_BLOB, _GHCR = "https://blob.istio.io/istio-release/charts", "oci://ghcr.io/istio/release/charts"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "instead"),
+    [
+        ("hub", "gcr.io/istio-release", "docker.io/istio"),
+        ("hub", "registry.istio.io/release", "docker.io/istio"),
+        ("charts", "https://istio-release.storage.googleapis.com/charts", _BLOB),
+        ("charts", "oci://gcr.io/istio-release/charts", _GHCR),
+        ("charts", "oci://registry.istio.io/release/charts", _GHCR),
+        ("hub", "docker.io/istio", None),
+        ("hub", "mirror.example.com/gcr.io/istio-release", None),
+        ("hub", "gcr.io/istio-release-of-ours", None),
+        ("charts", "https://istio-release.storage.googleapis.com.example.com/charts", None),
+        ("charts", _BLOB, None),
+        ("charts", _GHCR, None),
+    ],
+)
+def test_places_that_are_taken_down(name: str, text: str, instead: str | None) -> None:
+    """Istio's registries on Google's cloud are warned of while they hold the release, and refused from 1.31."""
+    told = [str(each) for each in by_hostname(release="1.30", **{name: text}).warnings]
+    if instead is None:
+        assert told == []
+        assert by_hostname(release="1.31", **{name: text}).warnings == ()
+        return
+    assert told == [
+        f"spec.{name}: {text!r} is taken down in December 2026: write {instead!r}, or a mirror of it",
+    ]
+    assert by_hostname(release="1.31", **{name: instead}).warnings == ()
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(release="1.31", **{name: text})
+    assert str(caught.value) == f"{name}: {text!r} has nothing of Istio 1.31: write {instead!r}, or a mirror of it"
+
+
+_PATCH = (
+    "patch the IstioOperator in an overlay (`extcp-manifests kustomize --overlay`), or compose it with your own file"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "way"),
+    [
+        ("version", "the Istio minor is spec.release"),
+        ("profile", f"it follows from the release and from what a cluster is for; for more, {_PATCH}"),
+        ("trustDomain", "it is a part of the mesh config: set spec.meshConfig.trustDomain"),
+        ("clusters", "the first remote cluster is spec.configCluster, the others are spec.remoteClusters"),
+        ("clusterName", "the name of a cluster is its key name"),
+        (
+            "network",
+            "every remote cluster has its own: set network in spec.configCluster and in each of spec.remoteClusters",
+        ),
+        *((key, _PATCH) for key in ("pilot", "istiod", "hpaSpec", "volumes", "imagePullSecrets")),
+        ("image", f"images come from spec.hub; to set another for istiod, {_PATCH}"),
+        ("serviceType", _PATCH),
+    ],
+)
+def test_keys_that_people_look_for(key: str, way: str) -> None:
+    """A key that stands elsewhere, or that no topology has, is told with the way there."""
+    content = yaml.load((ROOT / "examples/guide.yaml").read_text())
+    content["spec"][key] = "x"
+    with pytest.raises(InvalidInput) as caught:
+        load(content)
+    assert str(caught.value) == f"spec.{key}: unknown key: {way}"
+
+
+@pytest.mark.parametrize("key", ["hub", "charts"])
+def test_keys_of_the_whole_in_a_cluster(key: str) -> None:
+    """The registry and the repository are the same for all clusters."""
+    content = yaml.load((ROOT / "examples/guide.yaml").read_text())
+    content["spec"]["remoteClusters"][0][key] = "x"
+    with pytest.raises(InvalidInput) as caught:
+        load(content)
+    problem = f"unknown key: it is the same in all clusters: set spec.{key}"
+    assert str(caught.value) == f"spec.remoteClusters[0].{key}: {problem}"
+
+
+def test_bytes_are_no_text() -> None:
+    """Bytes are refused wherever a text is wanted."""
+    names = ("release", "mesh_id", "namespace", "revision", "address", "hub", "charts")
+    cluster: Any = {"name": b"c", "network": b"n", "context": b"x", "api_server": b"https://192.0.2.20"}
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**dict.fromkeys(names, b"x"), config_cluster=MeshCluster(**cluster))
+    paths = [each.path for each in caught.value.problems]
+    assert sorted(paths) == sorted([*names, *(f"config_cluster.{name}" for name in cluster)])
+    assert {each.message for each in caught.value.problems} == {"must be text, not bytes: decode it"}
+
+
+@pytest.mark.parametrize("name", ["EU_WEST", "a%C3%A9b", "a$1", "admin@prod@west", "a<b"])
+def test_names_that_are_no_placeholders(name: str) -> None:
+    """Where a name may be almost anything, only what is surely a placeholder is one."""
+    assert by_hostname(config_cluster=MeshCluster(name=name, network="EU_WEST")).config_cluster.name == name
 
 
 @pytest.mark.parametrize(("release", "works"), [("1.29", False), ("1.30", True), ("1.31", True)])
