@@ -211,6 +211,7 @@ def test_no_file_names_a_registry_that_ends() -> None:
         path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
     for path in (*files, ROOT / "README.md"):
-        for line in path.read_text("utf-8").splitlines():
+        before, _, after = path.read_text("utf-8").partition("\n_ENDING = {\n")  # the table of what to write instead
+        for line in (before + after.partition("\n}\n")[2]).splitlines():
             for ending in ("storage.googleapis.com", "gcr.io/istio-release", "registry.istio.io/release"):
                 assert ending not in line, path
