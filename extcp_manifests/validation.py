@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.agreement import check_agreement
+from extcp_manifests.agreement import Beside, check_agreement
 from extcp_manifests.checks import (
     Found,
     Level,
@@ -107,10 +107,11 @@ def validate_texts(texts: Mapping[str, str | bytes], *, release: Release | str |
     if rules.differing is not None:
         name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
         results.append(Result(name, "", "warning", "", rules.differing, None, "document/release"))
-    earlier: list[Any] = []
+    earlier = Beside(entry.document for entry in entries)
     for file in files:
         results += file.results(rules, earlier)
-        earlier += [entry.document for entry in file.entries]
+        for entry in file.entries:
+            earlier.add(entry.document)
     kept = [entry for entry in entries if entry.skipped is None]
     skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
     return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
@@ -224,7 +225,7 @@ class _Rules:
     asked: Release | None
     common: Release
     """The rules for documents that tell no release."""
-    told: Mapping[str, tuple[_Entry, ...]]
+    told: Mapping[str, Sequence[_Entry]]
     """The releases that documents tell."""
 
     @classmethod
@@ -232,10 +233,10 @@ class _Rules:
         if asked is not None:
             record = find_release(asked)
             return cls(record, record, {})
-        told: dict[str, tuple[_Entry, ...]] = {}
+        told: dict[str, list[_Entry]] = {}
         for entry in entries:
             if entry.told is not None:
-                told[entry.told.release] = (*told.get(entry.told.release, ()), entry)
+                told.setdefault(entry.told.release, []).append(entry)
         newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
         return cls(None, RELEASES[newest_told], told)
 
@@ -284,17 +285,17 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, rules: _Rules, earlier: Sequence[Any]) -> Iterator[Result]:
+    def results(self, rules: _Rules, earlier: Beside) -> Iterator[Result]:
         """Yield what is to say of the text, also beside the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.path, each.problem.message, each.problem.line, each.rule
             )
-        lines: yaml.Lines | None = None  # only read where there is something to find
+        places: _Places | None = None  # only read where there is something to find
         for entry, found in _found(self.entries, rules, earlier):
-            lines = lines or yaml.Lines(self.text)
+            places = places or _Places(self.text)
             path = found.problem.under(entry.place).path
-            line = _line(lines, self.text, entry, found.problem)
+            line = places.line(entry, found.problem)
             name = document_name(entry.document)
             yield Result(self.name, name, found.level, path, found.problem.message, line, found.rule)
 
@@ -311,7 +312,7 @@ def _read(name: str, text: str | bytes) -> _File:
     return _File(name, text, tuple(entries))
 
 
-def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Sequence[Any] = ()) -> Iterator[tuple[_Entry, Found]]:
+def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = None) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
     owners: dict[int, _Entry] = {}
@@ -341,39 +342,49 @@ def _of_one(entry: _Entry, release: Release) -> Iterator[Found]:
             yield from as_errors(refusal.problems, "yaml/syntax")
 
 
-def _line(lines: yaml.Lines, text: str | bytes, entry: _Entry, problem: Problem) -> int | None:
-    """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
-    path = problem.under(entry.place).path
-    line = lines.line(path, entry.number)
-    for key in ("mesh", "meshNetworks"):
-        inner_text = at(entry.document, "data", key)
-        start = f"data.{key}"
-        if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
-            inner = problem.line or _inner_line(inner_text, problem.path[len(start) :].lstrip("."))
-            return line + inner if inner and _begins_block(text, line) else line
-    return line
+class _Places:
+    """The lines of a text, and of the texts of mesh config in it; each is read once, however much is found in it."""
+
+    def __init__(self, text: str | bytes) -> None:
+        self._lines = yaml.Lines(text)
+        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        self._shown = shown.split("\n")
+        self._inner: dict[str, yaml.Lines | None] = {}
+
+    def line(self, entry: _Entry, problem: Problem) -> int | None:
+        """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
+        line = self._lines.line(problem.under(entry.place).path, entry.number)
+        for key in ("mesh", "meshNetworks"):
+            inner_text = at(entry.document, "data", key)
+            start = f"data.{key}"
+            if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
+                inner = problem.line or self._inner_line(inner_text, problem.path[len(start) :].lstrip("."))
+                return line + inner if inner and self._begins_block(line) else line
+        return line
+
+    def _inner_line(self, text: str, path: str) -> int | None:
+        if text not in self._inner:
+            self._inner[text] = _lines_of(text)
+        lines = self._inner[text]
+        return None if lines is None else lines.line(path)
+
+    def _begins_block(self, line: int) -> bool:
+        """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
+        return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
 
 
 def _is_at_or_below(path: str, start: str) -> bool:
     return path.startswith(start) and path[len(start) : len(start) + 1] in ("", ".", "[")
 
 
-def _inner_line(text: str, path: str) -> int | None:
+def _lines_of(text: str) -> yaml.Lines | None:
     try:
-        return yaml.Lines(text).line(path)
+        return yaml.Lines(text)
     except Exception:  # a text that is not YAML has a line of its own, or none
         return None
 
 
 _BLOCK = re.compile(r"[|][-+0-9]*\s*(?:#.*)?$")
-
-
-def _begins_block(text: str | bytes, line: int) -> bool:
-    """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
-    separator: Any = b"\n" if isinstance(text, bytes) else "\n"
-    content = text.split(separator, line)[line - 1]
-    shown = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
-    return _BLOCK.search(shown) is not None
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
