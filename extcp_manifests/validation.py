@@ -31,7 +31,7 @@ from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import check_networking
 from extcp_manifests.operator_validation import mesh_config_at, moved, validate_operator
 from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.told_release import Told, told_release
+from extcp_manifests.told_release import Told, told_release, told_unknown
 from extcp_manifests.topology import load
 
 
@@ -150,6 +150,8 @@ class _Entry:
     skipped: str | None = None
     """Why it is not checked."""
     told: Told | None = None
+    unknown: Told | None = None
+    """What it tells where it tells no release that is known here."""
 
 
 def _entries(document: Any, number: int) -> Iterator[_Entry]:
@@ -165,7 +167,8 @@ def _entries(document: Any, number: int) -> Iterator[_Entry]:
             ]
         else:
             told = told_release(entry.document) if isinstance(entry.document, Mapping) else None
-            yield replace(entry, skipped=_why_skipped(entry.document), told=told)
+            unknown = told_unknown(entry.document) if isinstance(entry.document, Mapping) and told is None else None
+            yield replace(entry, skipped=_why_skipped(entry.document), told=told, unknown=unknown)
 
 
 def _is_list(document: Any) -> bool:
@@ -227,6 +230,8 @@ class _Rules:
     """The rules for documents that tell no release."""
     told: Mapping[str, Sequence[_Entry]]
     """The releases that documents tell."""
+    unknown: _Entry | None = None
+    """The first document that tells one that is not known here."""
 
     @classmethod
     def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_Rules":
@@ -238,7 +243,8 @@ class _Rules:
             if entry.told is not None:
                 told.setdefault(entry.told.release, []).append(entry)
         newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
-        return cls(None, RELEASES[newest_told], told)
+        unknown = next((entry for entry in entries if entry.unknown is not None), None)
+        return cls(None, RELEASES[newest_told], told, unknown)
 
     def for_entry(self, entry: _Entry) -> Release:
         return RELEASES[entry.told.release] if self.asked is None and entry.told is not None else self.common
@@ -251,6 +257,12 @@ class _Rules:
     def reason(self) -> str:
         if self.asked is not None:
             return "the release is the one asked for"
+        if not self.told and self.unknown is not None and self.unknown.unknown is not None:
+            told, subject = self.unknown.unknown, document_name(self.unknown.document)
+            return (
+                f"the release is the newest, since {told.path} of {subject} is {told.release[:80]!r}, "
+                "which tells no release known here: use --release for another"
+            )
         if not self.told:
             return "the release is the newest, since no document tells one: use --release for another"
         first = self.told[self.common.name][0]
