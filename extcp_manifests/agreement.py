@@ -99,7 +99,7 @@ class _Set:
             for each in documents
             if _is_gateway(each)
         }
-        self.some_gateways = ", ".join(nsmallest(5, (each.rpartition("/")[2] for each in self.gateways)))
+        self.some_gateways = nsmallest(5, self.gateways)
 
 
 def _is_topology(document: Any) -> bool:
@@ -144,7 +144,10 @@ def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
             yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
     root = at(document, "spec", "meshConfig", "rootNamespace")
     if own and root and root != own:
-        yield warning("spec.meshConfig.rootNamespace", f"is {root!r}, but metadata.namespace is {own!r}: look twice")
+        yield warning(
+            "spec.meshConfig.rootNamespace",
+            f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant",
+        )
 
 
 _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
@@ -174,7 +177,8 @@ def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
             continue  # told where the types are looked at
         name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
-            problem = f"is {gateway!r}, which no Gateway here is named; there is {every.some_gateways}"
+            there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
+            problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
             yield error(f"spec.gateways[{index}]", problem)
 
 
@@ -195,8 +199,9 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
     """kubectl applies one over the other where only the version of the API differs."""
     first = every.firsts[_identity(document)]
     if first is not document:
-        versions = f"{first.get('apiVersion')} and {document.get('apiVersion')}"
-        yield error("metadata.name", f"stands twice, as {versions}, and the last one wins: leave one out")
+        versions = [str(each.get("apiVersion")) for each in (first, document)]
+        shown = f" ({' and '.join(versions)})" if versions[0] != versions[1] else ""
+        yield error("metadata.name", f"is defined twice{shown}, and the last definition wins: leave one out")
 
 
 def _address(document: Document, every: _Set) -> Iterator[Found]:

@@ -445,7 +445,7 @@ def _namespaces(istiod: _Istiod) -> Iterator[Found]:
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
         yield error(f"{_GLOBAL}.istioNamespace", problem)
     if not own and root and system and root != system:
-        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: look twice"
+        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: check which of the two is meant"
         yield warning("spec.meshConfig.rootNamespace", problem)
 
 

@@ -49,7 +49,7 @@ def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
         "IstioOperator other/external-istiod error: spec.values.global.istioNamespace: is 'external-istiod', "
         "but metadata.namespace is 'other': give both the same",
         "IstioOperator other/external-istiod warning: spec.meshConfig.rootNamespace: is 'external-istiod', "
-        "but metadata.namespace is 'other': look twice",
+        "but metadata.namespace is 'other': check which of the two is meant",
     ]
     routing = transformed(kubectl, tmp_path / "external/start-the-control-plane-2", {"namespace": "other"})
     hosts = "is 'istiod.external-istiod.svc.cluster.local', but istiod is in this document's namespace 'other'"
@@ -68,7 +68,7 @@ def test_a_prefix_of_kustomize(kubectl: str, tmp_path: Path) -> None:
     routing = transformed(kubectl, tmp_path / "guide/external/start-the-control-plane-2", {"namePrefix": "my-"})
     assert told(routing) == [
         "VirtualService external-istiod/my-external-istiod-vs error: spec.gateways[0]: is 'external-istiod-gw', "
-        "which no Gateway here is named; there is my-external-istiod-gw"
+        "but no Gateway here has that name: use my-external-istiod-gw, or add the Gateway"
     ]
     the_plan("hostile", "1.31").kustomize().write(tmp_path / "hostile")
     secret = next(path for path in tmp_path.glob("hostile/*/secrets/*/*.yaml") if "config: |" in path.read_text())
@@ -83,8 +83,11 @@ def test_one_object_in_two_versions() -> None:
     rule = {"kind": "DestinationRule", "metadata": {"name": "a", "namespace": "n"}, "spec": {"host": "a.b"}}
     both = [{"apiVersion": f"networking.istio.io/{version}", **rule} for version in ("v1beta1", "v1")]
     assert told(both) == [
-        "DestinationRule n/a error: metadata.name: stands twice, as networking.istio.io/v1beta1 and "
-        "networking.istio.io/v1, and the last one wins: leave one out"
+        "DestinationRule n/a error: metadata.name: is defined twice (networking.istio.io/v1beta1 and "
+        "networking.istio.io/v1), and the last definition wins: leave one out"
+    ]
+    assert told([both[0], both[0]]) == [
+        "DestinationRule n/a error: metadata.name: is defined twice, and the last definition wins: leave one out"
     ]
     assert told([both[0], {**both[1], "metadata": {"name": "b", "namespace": "n"}}]) == []
 
@@ -160,3 +163,16 @@ def test_an_ip_address_is_one_however_it_is_written() -> None:
     for texts in ({"a": one, "b": other}, {"a": f"{one}\n---\n{other}"}):
         found = [each for each in validate_texts(texts).results if each.rule == "agreement/shared-address"]
         assert [each.path for each in found] == ["spec.address"]
+
+
+def test_gateways_of_other_namespaces() -> None:
+    """A Gateway in another namespace needs that in its name; one in the route's own does not."""
+    gateways = [
+        {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "g", "namespace": namespace}}
+        for namespace in ("a", "b")
+    ]
+    metadata = {"name": "v", "namespace": "a"}
+    route = {"kind": "VirtualService", "metadata": metadata, "spec": {"gateways": ["g", "b/g", "c/g"]}}
+    assert [str(found.problem) for _, found in check_agreement([*gateways, route])] == [
+        "spec.gateways[2]: is 'c/g', but no Gateway here has that name: use g or b/g, or add the Gateway"
+    ]
