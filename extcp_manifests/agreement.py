@@ -6,9 +6,11 @@ gateways, stays, and the mesh breaks without an error (kustomize 5.8.1, run).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
+from ipaddress import ip_address
 from typing import Any
 
-from extcp_manifests.checks import Found, at, by_rule, error, items_of, mapping_of, text_of, warning
+from extcp_manifests.checks import Found, at, by_rule, error, is_ip, items_of, mapping_of, text_of, warning
 from extcp_manifests.document_kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.kubernetes import document_name
@@ -18,15 +20,55 @@ Rule = Callable[[Document, "_Set"], Iterator[Found]]
 """What looks at a document among the others of its set."""
 
 
-def check_agreement(
-    documents: Iterable[Document], *, beside: Iterable[Document] = ()
-) -> Iterator[tuple[Document, Found]]:
-    """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document.
+class Beside:
+    """Documents of other sets, as far as those of one set are compared with them: topologies and Gateways.
 
-    `beside` has documents of other sets, of which topologies alone are compared with those of this one.
+    Other sets may be of other clusters. So two servers of Gateways only clash where they are surely at one address:
+    by a host name, or by the IP address that the istiod in each one's namespace has, since both then take every host.
     """
+
+    def __init__(self, everything: Iterable[Document] = ()) -> None:
+        """Take all documents there are, in which the addresses of istiods are looked for."""
+        self.addresses: dict[str, Document] = {}
+        self._servers: dict[tuple[_Server, str], dict[str, Document]] = {}
+        self._hosts: dict[Any, set[str]] = {}
+        for document in everything:
+            address = at(document, "spec", "meshConfig", "defaultConfig", "discoveryAddress")
+            if isinstance(address, str) and likely_group(document) == INSTALL:
+                host = _comparable(address.strip("'\"").rpartition(":")[0].strip("[]"))
+                self._hosts.setdefault(repr(at(document, "metadata", "namespace")), set()).add(host)
+
+    def add(self, document: Document) -> None:
+        """Take a document of a set to which later ones are compared."""
+        address = at(document, "spec", "address")
+        if isinstance(address, str) and _is_topology(document):
+            self.addresses.setdefault(_comparable(address), document)
+        for _, server in _tls_servers(document) if _is_gateway(document) else ():
+            for place in self._places(document, server):
+                self._servers.setdefault(place, {}).setdefault(document_name(document), document)
+
+    def another(self, document: Document, server: "_Server") -> Document | None:
+        """Return a Gateway of another name that has a server of this one."""
+        own = document_name(document)
+        for place in self._places(document, server):
+            for name, other in self._servers.get(place, {}).items():
+                if name != own:
+                    return other
+        return None
+
+    def _places(self, document: Document, server: "_Server") -> Iterator[tuple["_Server", str]]:
+        if not server[2].startswith("*"):
+            yield server, ""
+            return
+        hosts = self._hosts.get(repr(at(document, "metadata", "namespace")), set())
+        if len(hosts) == 1:
+            yield server, next(iter(hosts))
+
+
+def check_agreement(documents: Iterable[Document], *, beside: Beside | None = None) -> Iterator[tuple[Document, Found]]:
+    """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document."""
     own = [document for document in documents if isinstance(document, Mapping)]
-    every = _Set(own, [document for document in beside if _is_topology(document)])
+    every = _Set(own, beside or Beside())
     for document in own:
         for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
             for found in by_rule(rule, check(document, every)):
@@ -36,29 +78,42 @@ def check_agreement(
 class _Set:
     """Documents, and what rules ask of them together."""
 
-    def __init__(self, documents: Sequence[Document], topologies: Sequence[Document]) -> None:
+    def __init__(self, documents: Sequence[Document], beside: Beside) -> None:
+        self.beside = beside
         self.firsts: dict[str, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
         self.addresses: dict[str, Document] = {}
-        for document in (*topologies, *documents):
+        for document in documents:
             address = at(document, "spec", "address")
             if isinstance(address, str) and _is_topology(document):
-                self.addresses.setdefault(address, document)
+                comparable = _comparable(address)
+                self.addresses.setdefault(comparable, beside.addresses.get(comparable, document))
         self.servers: dict[_Server, Document] = {}
         for document in documents:
-            if document.get("kind") == "Gateway" and likely_group(document) == NETWORKING:
+            if _is_gateway(document):
                 for _, server in _tls_servers(document):
                     self.servers.setdefault(server, document)
         self.gateways = {
             f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
             for each in documents
-            if each.get("kind") == "Gateway" and likely_group(each) == NETWORKING
+            if _is_gateway(each)
         }
+        self.some_gateways = nsmallest(5, self.gateways)
 
 
 def _is_topology(document: Any) -> bool:
     return at(document, "kind") == "ExternalControlPlane" and likely_group(document) == OURS
+
+
+def _is_gateway(document: Any) -> bool:
+    return at(document, "kind") == "Gateway" and likely_group(document) == NETWORKING
+
+
+def _comparable(address: str) -> str:
+    """Return one text for all ways to write an IP address, or the host name in lower case."""
+    text = address.removeprefix("[").removesuffix("]")
+    return str(ip_address(text)) if is_ip(text) else text.lower()
 
 
 _Server = tuple[str, Any, str]
@@ -89,7 +144,10 @@ def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
             yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
     root = at(document, "spec", "meshConfig", "rootNamespace")
     if own and root and root != own:
-        yield warning("spec.meshConfig.rootNamespace", f"is {root!r}, but metadata.namespace is {own!r}: look twice")
+        yield warning(
+            "spec.meshConfig.rootNamespace",
+            f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant",
+        )
 
 
 _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
@@ -119,8 +177,9 @@ def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
             continue  # told where the types are looked at
         name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
-            there = ", ".join(sorted(each.rpartition("/")[2] for each in every.gateways)[:5])
-            yield error(f"spec.gateways[{index}]", f"is {gateway!r}, which no Gateway here is named; there is {there}")
+            there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
+            problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
+            yield error(f"spec.gateways[{index}]", problem)
 
 
 def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
@@ -140,14 +199,15 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
     """kubectl applies one over the other where only the version of the API differs."""
     first = every.firsts[_identity(document)]
     if first is not document:
-        versions = f"{first.get('apiVersion')} and {document.get('apiVersion')}"
-        yield error("metadata.name", f"stands twice, as {versions}, and the last one wins: leave one out")
+        versions = [str(each.get("apiVersion")) for each in (first, document)]
+        shown = f" ({' and '.join(versions)})" if versions[0] != versions[1] else ""
+        yield error("metadata.name", f"is defined twice{shown}, and the last definition wins: leave one out")
 
 
 def _address(document: Document, every: _Set) -> Iterator[Found]:
     """Two control planes behind one address; the first one would get the requests of both."""
     address = at(document, "spec", "address")
-    first = every.addresses.get(address, document) if isinstance(address, str) else document
+    first = every.addresses.get(_comparable(address), document) if isinstance(address, str) else document
     if first is not document and at(first, "metadata", "name") != at(document, "metadata", "name"):
         problem = f"is {address!r}, where {document_name(first)} is already: give each control plane its own address"
         yield error("spec.address", problem)
@@ -161,10 +221,12 @@ def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
     told: set[str] = set()
     for place, server in _tls_servers(document):
         first = every.servers[server]
-        other = document_name(first)
-        if first is not document and other != document_name(document) and place not in told:
+        if document_name(first) == document_name(document):
+            first = every.beside.another(document, server) or document
+        if first is not document and place not in told:
             told.add(place)
             _, port, host = server
+            other = document_name(first)
             problem = (
                 f"has {host!r} on port {port}, which {other} takes at the same gateway: "
                 "give each its own host, or its own gateway"

@@ -27,6 +27,7 @@ from extcp_manifests.checks import (
     text_of,
     warning,
 )
+from extcp_manifests.errors import Problem
 from extcp_manifests.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.merge import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.naming import Names
@@ -266,13 +267,15 @@ def _cluster(istiod: _Istiod) -> Iterator[Found]:
 
 
 def _webhooks(istiod: _Istiod) -> Iterator[Found]:
-    """Absent these are not empty: by default istiod writes its own CA into webhooks."""
+    """Absent these are not empty: by default istiod writes its own CA into webhooks, as they need by IP address."""
     by_address = is_ip(_host(istiod.discovery_address))
-    for name, webhooks in (
-        ("INJECTION_WEBHOOK_CONFIG_NAME", "injection webhooks"),
-        ("VALIDATION_WEBHOOK_CONFIG_NAME", "validation webhooks"),
+    for name, webhooks, effect, key in (
+        ("INJECTION_WEBHOOK_CONFIG_NAME", "injection webhooks", "inject nothing", "istiodRemote.injectionCABundle"),
+        ("VALIDATION_WEBHOOK_CONFIG_NAME", "validation webhooks", "validate nothing", "base.validationCABundle"),
     ):
         if name in istiod.env:
+            if by_address and istiod.value(name) == "":
+                yield _without_ca(istiod, name, f"{webhooks}, which then {effect}", key)
             continue
         missing = _missing(
             istiod,
@@ -281,6 +284,20 @@ def _webhooks(istiod: _Istiod) -> Iterator[Found]:
             'add it, as "" where a gateway ends TLS with a certificate of its own',
         )
         yield Found(missing.problem, is_warning=by_address)
+
+
+def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
+    """By IP address istiod's certificate is its own CA's, which webhooks only know if someone writes it there."""
+    in_values = in_release(_CA_IN_VALUES_SINCE, None, istiod.release)
+    unless = f", unless values.{key} of each remote cluster has it" if in_values else ""
+    problem = (
+        f"{name} is '', and by IP address nothing but istiod writes its CA into the {webhooks}: "
+        f"set it to any other text{unless}"
+    )
+    return Found(Problem(istiod.place(name), problem), is_warning=in_values)
+
+
+_CA_IN_VALUES_SINCE = "1.22"  # istio 1.22.8: istiodRemote.injectionCABundle, base.validationCABundle
 
 
 def _watcher(istiod: _Istiod) -> Iterator[Found]:
@@ -428,7 +445,7 @@ def _namespaces(istiod: _Istiod) -> Iterator[Found]:
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
         yield error(f"{_GLOBAL}.istioNamespace", problem)
     if not own and root and system and root != system:
-        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: look twice"
+        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: check which of the two is meant"
         yield warning("spec.meshConfig.rootNamespace", problem)
 
 

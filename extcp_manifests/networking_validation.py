@@ -121,16 +121,19 @@ def _kept(row: "_Row", found: Iterable[Found], wrong: Sequence[Problem]) -> Iter
     """Leave out what a rule says of a value that is told already, or because such a value was left out."""
     if not wrong:
         return found
-    places = [each.path for each in wrong]
+    places = {each.path for each in wrong}
     for place in (each.path for each in wrong):
         needed = _NEEDS[row.id].match(place) if row.id in _NEEDS else None
         if needed:
-            places.append(needed[1])
-    return [each for each in found if not any(_is_within(each.problem.path, place) for place in places)]
+            places.add(needed[1])
+    return [each for each in found if places.isdisjoint(_around(each.problem.path))]
 
 
-def _is_within(path: str, place: str) -> bool:
-    return not place or (path.startswith(place) and path[len(place) : len(place) + 1] in ("", ".", "["))
+def _around(path: str) -> Iterator[str]:
+    """Yield a place and all those that it is in; the empty one is the document."""
+    yield ""
+    yield path
+    yield from (path[: border.start()] for border in re.finditer(r"[.\[]", path))
 
 
 def _list(value: Any, key: str) -> Sequence[Any]:
@@ -169,11 +172,49 @@ def _export_to(document: Mapping[str, Any]) -> Iterator[Found]:
         yield error("spec.exportTo", "has '*' beside others: leave them out")
 
 
-def _is_subset(one: str, other: str) -> bool:
-    """Whether every name of the first host is one of the second's."""
-    if one.startswith("*"):
-        return other.startswith("*") and len(one) >= len(other) and one[1:].endswith(other[1:])
-    return one.endswith(other[1:]) if other.startswith("*") else one == other
+class _HostNames:
+    """Hosts, each perhaps a wildcard, among which those that have names in common are found by their ends."""
+
+    def __init__(self) -> None:
+        self._plain: set[str] = set()
+        self._ends: dict[str, str] = {}
+        """The wildcards, by what follows their `*`."""
+
+    def add(self, host: str) -> None:
+        if host.startswith("*"):
+            self._ends.setdefault(host[1:], host)
+        else:
+            self._plain.add(host)
+
+    def covering(self, host: str) -> str | None:
+        """Return a host that has every name of this one, the closest if there are several, or None."""
+        if host in self._plain:
+            return host
+        end = host.removeprefix("*")
+        return next((self._ends[end[at:]] for at in range(len(end) + 1) if end[at:] in self._ends), None)
+
+
+def _overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of hosts that have names in common: each host that stands twice, and each with the closest wildcard.
+
+    Not every pair is looked at or told, which would be a million for some thousand hosts.
+    """
+    places: dict[str, int] = {}
+    twice: dict[str, None] = {}
+    for index, host in enumerate(hosts):
+        if places.setdefault(host, index) != index:
+            twice[host] = None
+    yield from ((host, host) for host in twice)
+    wildcards = _HostNames()
+    pairs: list[tuple[int, int]] = []
+    for host in sorted(places, key=lambda each: (len(each.removeprefix("*")), not each.startswith("*"))):
+        other = wildcards.covering(host)
+        if other is not None:
+            first, second = sorted((places[host], places[other]))
+            pairs.append((first, second))
+        if host.startswith("*"):
+            wildcards.add(host)
+    yield from ((hosts[first], hosts[second]) for first, second in sorted(pairs))
 
 
 # -------------------------------------------------------------------------------------------------------------- Gateway
@@ -332,12 +373,14 @@ def _ciphers(document: Mapping[str, Any]) -> Iterator[Found]:
             yield warning(
                 f"{place}.minProtocolVersion", f"is {version}, for which Envoy has no ciphers: add cipherSuites"
             )
+        taken: set[str] = set()
         for index, suite in enumerate(suites):
-            if suite in suites[:index]:
+            if suite in taken:
                 yield warning(f"{place}.cipherSuites[{index}]", f"is {suite!r} a second time: leave it out")
             elif suite[:1].isalnum() and suite not in _CIPHERS:
                 problem = f"is {suite!r}, which istiod leaves out: use a name of BoringSSL's"
                 yield warning(f"{place}.cipherSuites[{index}]", problem)
+            taken.add(suite)
 
 
 # istio 1.24.6: pkg/config/security/security.go; what begins with a mark, as `-AES128-SHA`, is not looked at.
@@ -393,15 +436,16 @@ def _gateway_names(document: Mapping[str, Any]) -> Iterator[Found]:
 
 def _gateway_list(path: str, gateways: Sequence[str]) -> Iterator[Found]:
     """istiod stops looking at the first name without a slash; a warning tells of those behind it."""
+    unseen = False
     for index, gateway in enumerate(gateways):
         namespace, slash, name = gateway.partition("/")
         good = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
-        unseen = any("/" not in before for before in gateways[:index])
         if not good:
             report = warning if unseen else error
             yield report(f"{path}[{index}]", f"is {gateway!r}, which is no gateway: write name or namespace/name")
         elif not slash and "." in gateway and not unseen:
             yield warning(f"{path}[{index}]", f"is {gateway!r}, an old form: write namespace/name")
+        unseen = unseen or not slash
 
 
 def _hosts(*, sni_names: bool) -> Rule:
@@ -410,14 +454,13 @@ def _hosts(*, sni_names: bool) -> Rule:
         hosts = _list(spec, "hosts")
         outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
         by_name = outside and any(_list(match, "sniHosts") for _, match in _matches_of(document))
-        wrong = False
+        wrong = "*" in hosts and _bound_to_mesh(spec)
         for index, host in enumerate(map(str, hosts)):
             known = is_wildcard_domain(host) or is_ip(host)
             known = known or (sni_names and by_name and bool(_SNI_NAME.fullmatch(host)))
             if not known:
                 wrong = True
                 yield error(f"spec.hosts[{index}]", f"is {host!r}, which is no host: use a host name or an IP address")
-            wrong = wrong or (host == "*" and _bound_to_mesh(spec))
         texts = [host for host in hosts if isinstance(host, str)]
         for one, other in () if wrong else _overlapping(texts):
             yield error("spec.hosts", f"has {one!r} and {other!r}, which overlap: leave one out")
@@ -425,31 +468,10 @@ def _hosts(*, sni_names: bool) -> Rule:
     return rule
 
 
-def _overlapping(hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each host that has names in common with one before it, behind the first such host.
-
-    Only one pair for each host, and no comparison of all with all: a short document may repeat a host thousands of
-    times.
-    """
-    order: dict[str, int] = {}
-    by_ending: dict[str, str] = {}
-    """For each ending of a host, with or without a wildcard, the first host that has it."""
-    for number, host in enumerate(hosts):
-        name = host.removeprefix("*")
-        endings = [name[start:] for start in range(len(name) + 1)]
-        covering = [f"*{ending}" for ending in endings if f"*{ending}" in order]
-        covered = [by_ending[name]] if host.startswith("*") and name in by_ending else []
-        same = [host] if host in order else []
-        if found := (*covering, *covered, *same):
-            yield min(found, key=order.__getitem__), host
-        order.setdefault(host, number)
-        for ending in endings:
-            by_ending.setdefault(ending, host)
-
-
 def _wildcard_of_the_mesh(document: Mapping[str, Any]) -> Iterator[Found]:
+    bound_to_mesh = _bound_to_mesh(_spec(document))
     for index, host in enumerate(_list(_spec(document), "hosts")):
-        if host == "*" and _bound_to_mesh(_spec(document)):
+        if host == "*" and bound_to_mesh:
             yield error(f"spec.hosts[{index}]", "is '*', which would take all of the mesh: name gateways only")
 
 
@@ -625,7 +647,9 @@ def _host_and_port(place: str, destination: Mapping[str, Any]) -> Iterator[Found
 def _tls_routes(*, sni_names: bool) -> Rule:
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         spec = _spec(document)
-        hosts = [str(host) for host in _list(spec, "hosts")]
+        hosts = _HostNames()
+        for host in _list(spec, "hosts"):
+            hosts.add(str(host))
         outside = "mesh" not in _gateways(spec)
         for index, route in enumerate(_list(spec, "tls")):
             place = f"spec.tls[{index}]"
@@ -643,12 +667,12 @@ def _tls_routes(*, sni_names: bool) -> Rule:
     return rule
 
 
-def _sni_host(path: str, name: str, hosts: Iterable[str], sni_names: bool) -> Iterator[Found]:
+def _sni_host(path: str, name: str, hosts: _HostNames, sni_names: bool) -> Iterator[Found]:
     if is_ip(name):
         yield warning(path, f"has {name!r}: clients send no SNI for an IP address")
     elif not (is_wildcard_domain(name) or (sni_names and _SNI_NAME.fullmatch(name))):
         yield error(path, f"has {name!r}, which is no host name: correct it")
-    if not any(_is_subset(name, host) for host in hosts):
+    if hosts.covering(name) is None:
         yield error(path, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
 
 
@@ -765,10 +789,12 @@ def _subsets(document: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _subset_names(document: Mapping[str, Any]) -> Iterator[Found]:
-    names = [subset.get("name") for subset in _list(_spec(document), "subsets")]
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    taken: set[Any] = set()
+    for index, subset in enumerate(_list(_spec(document), "subsets")):
+        name = subset.get("name")
+        if name in taken:
             yield error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")
+        taken.add(name)
 
 
 def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:

@@ -39,7 +39,7 @@ RULES: Mapping[str, About] = {
     ),
     "document/release": About(
         "The documents tell different releases of Istio.",
-        "Name the release whose rules shall hold with --release.",
+        "Choose the release with --release.",
     ),
     # ------------------------------------------------------------------------------------- Gateways and VirtualServices
     "networking/wrong-value": About(
@@ -78,8 +78,12 @@ RULES: Mapping[str, About] = {
         "Retries are turned off beside their settings, or have values that istiod refuses.",
         "Set attempts, and use Envoy's conditions in retryOn.",
     ),
-    "networking/redirect": About("A redirect leads nowhere, or has a wrong value.", "Say what is to be different."),
-    "networking/rewrite": About("A rewrite changes nothing, or has a wrong value.", "Say what is to be different."),
+    "networking/redirect": About(
+        "A redirect leads nowhere, or has a wrong value.", "Set at least one field that the redirect changes."
+    ),
+    "networking/rewrite": About(
+        "A rewrite changes nothing, or has a wrong value.", "Set at least one field that the rewrite changes."
+    ),
     "networking/direct-response": About("A direct response has a wrong status or is too big.", "Make it smaller."),
     "networking/cors": About("A CORS policy has a wrong value.", "Use origins, methods and headers that istiod takes."),
     "networking/mirrors": About("Mirroring has a wrong share or two forms.", "Use one form, with 0 to 100 per cent."),
@@ -92,7 +96,7 @@ RULES: Mapping[str, About] = {
     "networking/unreachable-route": About(
         "A route that no request reaches.", "Move the route that takes everything to the end, or give it a match."
     ),
-    "networking/duplicate-match": About("A match that stands before already.", "Leave it out."),
+    "networking/duplicate-match": About("The same match appears earlier.", "Leave it out."),
     "networking/overlapping-match": About(
         "A match whose requests an earlier one with a shorter prefix takes.", "Put the longer prefix first."
     ),
@@ -159,7 +163,7 @@ RULES: Mapping[str, About] = {
     "agreement/host": About("A host that names istiod in another namespace.", "Name it in its own namespace."),
     "agreement/gateway": About("A gateway that no document here is named.", "Correct the name, or add the Gateway."),
     "agreement/secret-name": About("A Secret under a name that istiod does not mount.", "Give it the name."),
-    "agreement/twice": About("A document that stands twice.", "Leave one out."),
+    "agreement/twice": About("A document that is defined twice.", "Leave one out."),
     "agreement/shared-port": About(
         "Two Gateways of one gateway take the same host on the same port.",
         "Give each control plane a host name of its own; by IP address give it a gateway of its own.",

@@ -24,15 +24,29 @@ class Told:
 
 def told_release(document: Mapping[str, Any]) -> Told | None:
     """Return the release that a document tells, or None; the first place that tells one counts."""
+    for teller, path, value in _told_values(document):
+        release = _release_in(value, teller.form)
+        if release is not None and release in RELEASES:
+            return Told(release, path)
+    return None
+
+
+def told_unknown(document: Mapping[str, Any]) -> Told | None:
+    """Return what a document tells that is no release known here, such as the tags `latest` and `1.99.0`, or None."""
+    for teller, path, value in _told_values(document):
+        is_version = teller.group != _ANY and teller.form is _VERSION  # labels and images may tell other things
+        release = _release_in(value, teller.form)
+        if (is_version and release is None and text_of(value)) or (release is not None and release not in RELEASES):
+            return Told(value, path)
+    return None
+
+
+def _told_values(document: Mapping[str, Any]) -> Iterator[tuple["_Teller", str, Any]]:
     is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
     for teller in _tellers(likely_group(document), text_of(document.get("kind"))):
-        if teller.part_of_istio and not is_istio:
-            continue
-        for path, value in _values(document, teller.path):
-            release = _release_in(value, teller.form)
-            if release is not None:
-                return Told(release, path)
-    return None
+        if is_istio or not teller.part_of_istio:
+            for path, value in _values(document, teller.path):
+                yield teller, path, value
 
 
 def told_of(texts: Iterable[str | bytes]) -> list[Told]:
@@ -110,4 +124,4 @@ def _below(place: str, value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def _release_in(value: Any, form: re.Pattern[str]) -> str | None:
     found = form.fullmatch(value) if isinstance(value, str) and len(value) < 1000 else None
-    return found[1] if found and found[1] in RELEASES else None
+    return found[1] if found else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.agreement import check_agreement
+from extcp_manifests.agreement import Beside, check_agreement
 from extcp_manifests.checks import (
     Found,
     Level,
@@ -31,7 +31,7 @@ from extcp_manifests.mesh_networks import choose_mesh_networks
 from extcp_manifests.networking_validation import check_networking
 from extcp_manifests.operator_validation import mesh_config_at, moved, validate_operator
 from extcp_manifests.release import RELEASES, Release, find_release
-from extcp_manifests.told_release import Told, told_release
+from extcp_manifests.told_release import Told, told_release, told_unknown
 from extcp_manifests.topology import load
 
 
@@ -107,10 +107,11 @@ def validate_texts(texts: Mapping[str, str | bytes], *, release: Release | str |
     if rules.differing is not None:
         name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
         results.append(Result(name, "", "warning", "", rules.differing, None, "document/release"))
-    earlier: list[Any] = []
+    earlier = Beside(entry.document for entry in entries)
     for file in files:
         results += file.results(rules, earlier)
-        earlier += [entry.document for entry in file.entries]
+        for entry in file.entries:
+            earlier.add(entry.document)
     kept = [entry for entry in entries if entry.skipped is None]
     skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
     return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
@@ -149,6 +150,8 @@ class _Entry:
     skipped: str | None = None
     """Why it is not checked."""
     told: Told | None = None
+    unknown: Told | None = None
+    """What it tells where it tells no release that is known here."""
 
 
 def _entries(document: Any, number: int) -> Iterator[_Entry]:
@@ -164,7 +167,8 @@ def _entries(document: Any, number: int) -> Iterator[_Entry]:
             ]
         else:
             told = told_release(entry.document) if isinstance(entry.document, Mapping) else None
-            yield replace(entry, skipped=_why_skipped(entry.document), told=told)
+            unknown = told_unknown(entry.document) if isinstance(entry.document, Mapping) and told is None else None
+            yield replace(entry, skipped=_why_skipped(entry.document), told=told, unknown=unknown)
 
 
 def _is_list(document: Any) -> bool:
@@ -224,20 +228,23 @@ class _Rules:
     asked: Release | None
     common: Release
     """The rules for documents that tell no release."""
-    told: Mapping[str, tuple[_Entry, ...]]
+    told: Mapping[str, Sequence[_Entry]]
     """The releases that documents tell."""
+    unknown: _Entry | None = None
+    """The first document that tells one that is not known here."""
 
     @classmethod
     def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_Rules":
         if asked is not None:
             record = find_release(asked)
             return cls(record, record, {})
-        told: dict[str, tuple[_Entry, ...]] = {}
+        told: dict[str, list[_Entry]] = {}
         for entry in entries:
             if entry.told is not None:
-                told[entry.told.release] = (*told.get(entry.told.release, ()), entry)
+                told.setdefault(entry.told.release, []).append(entry)
         newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
-        return cls(None, RELEASES[newest_told], told)
+        unknown = next((entry for entry in entries if entry.unknown is not None), None)
+        return cls(None, RELEASES[newest_told], told, unknown)
 
     def for_entry(self, entry: _Entry) -> Release:
         return RELEASES[entry.told.release] if self.asked is None and entry.told is not None else self.common
@@ -250,6 +257,12 @@ class _Rules:
     def reason(self) -> str:
         if self.asked is not None:
             return "the release is the one asked for"
+        if not self.told and self.unknown is not None and self.unknown.unknown is not None:
+            told, subject = self.unknown.unknown, document_name(self.unknown.document)
+            return (
+                f"the release is the newest, since {told.path} of {subject} is {told.release[:80]!r}, "
+                "which tells no release known here: use --release for another"
+            )
         if not self.told:
             return "the release is the newest, since no document tells one: use --release for another"
         first = self.told[self.common.name][0]
@@ -284,17 +297,17 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, rules: _Rules, earlier: Sequence[Any]) -> Iterator[Result]:
+    def results(self, rules: _Rules, earlier: Beside) -> Iterator[Result]:
         """Yield what is to say of the text, also beside the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.path, each.problem.message, each.problem.line, each.rule
             )
-        lines: yaml.Lines | None = None  # only read where there is something to find
+        places: _Places | None = None  # only read where there is something to find
         for entry, found in _found(self.entries, rules, earlier):
-            lines = lines or yaml.Lines(self.text)
+            places = places or _Places(self.text)
             path = found.problem.under(entry.place).path
-            line = _line(lines, self.text, entry, found.problem)
+            line = places.line(entry, found.problem)
             name = document_name(entry.document)
             yield Result(self.name, name, found.level, path, found.problem.message, line, found.rule)
 
@@ -311,7 +324,7 @@ def _read(name: str, text: str | bytes) -> _File:
     return _File(name, text, tuple(entries))
 
 
-def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Sequence[Any] = ()) -> Iterator[tuple[_Entry, Found]]:
+def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = None) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
     owners: dict[int, _Entry] = {}
@@ -341,39 +354,49 @@ def _of_one(entry: _Entry, release: Release) -> Iterator[Found]:
             yield from as_errors(refusal.problems, "yaml/syntax")
 
 
-def _line(lines: yaml.Lines, text: str | bytes, entry: _Entry, problem: Problem) -> int | None:
-    """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
-    path = problem.under(entry.place).path
-    line = lines.line(path, entry.number)
-    for key in ("mesh", "meshNetworks"):
-        inner_text = at(entry.document, "data", key)
-        start = f"data.{key}"
-        if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
-            inner = problem.line or _inner_line(inner_text, problem.path[len(start) :].lstrip("."))
-            return line + inner if inner and _begins_block(text, line) else line
-    return line
+class _Places:
+    """The lines of a text, and of the texts of mesh config in it; each is read once, however much is found in it."""
+
+    def __init__(self, text: str | bytes) -> None:
+        self._lines = yaml.Lines(text)
+        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        self._shown = shown.split("\n")
+        self._inner: dict[str, yaml.Lines | None] = {}
+
+    def line(self, entry: _Entry, problem: Problem) -> int | None:
+        """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
+        line = self._lines.line(problem.under(entry.place).path, entry.number)
+        for key in ("mesh", "meshNetworks"):
+            inner_text = at(entry.document, "data", key)
+            start = f"data.{key}"
+            if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
+                inner = problem.line or self._inner_line(inner_text, problem.path[len(start) :].lstrip("."))
+                return line + inner if inner and self._begins_block(line) else line
+        return line
+
+    def _inner_line(self, text: str, path: str) -> int | None:
+        if text not in self._inner:
+            self._inner[text] = _lines_of(text)
+        lines = self._inner[text]
+        return None if lines is None else lines.line(path)
+
+    def _begins_block(self, line: int) -> bool:
+        """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
+        return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
 
 
 def _is_at_or_below(path: str, start: str) -> bool:
     return path.startswith(start) and path[len(start) : len(start) + 1] in ("", ".", "[")
 
 
-def _inner_line(text: str, path: str) -> int | None:
+def _lines_of(text: str) -> yaml.Lines | None:
     try:
-        return yaml.Lines(text).line(path)
+        return yaml.Lines(text)
     except Exception:  # a text that is not YAML has a line of its own, or none
         return None
 
 
 _BLOCK = re.compile(r"[|][-+0-9]*\s*(?:#.*)?$")
-
-
-def _begins_block(text: str | bytes, line: int) -> bool:
-    """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
-    separator: Any = b"\n" if isinstance(text, bytes) else "\n"
-    content = text.split(separator, line)[line - 1]
-    shown = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
-    return _BLOCK.search(shown) is not None
 
 
 # -------------------------------------------------------------------------------------------------------------- checks

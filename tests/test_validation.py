@@ -112,3 +112,20 @@ def test_nested_lists_end(items: Any) -> None:
     text = yaml.dump({"apiVersion": "v1", "kind": "List", "items": [{"kind": "List", "items": items}, items]})
     report = validate_texts({"f": text}, release="1.30")
     assert report.checked + sum(report.skipped.values()) >= 1
+
+
+def test_a_text_in_a_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is found in the mesh config of a ConfigMap, its lines are looked for once."""
+    read: list[str | bytes] = []
+
+    class Lines(yaml.Lines):
+        def __init__(self, text: str | bytes) -> None:
+            read.append(text)
+            super().__init__(text)
+
+    monkeypatch.setattr(yaml, "Lines", Lines)
+    mesh = "".join(f"key{number}: 1\n" for number in range(50))
+    indented = "".join(f"    {line}\n" for line in mesh.splitlines())
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio}}\ndata:\n  mesh: |\n{indented}"
+    assert [result.line for result in validate_text("", text)] == list(range(6, 56))
+    assert sorted(map(len, read)) == [len(mesh), len(mesh), len(text)]  # once more by what merges mesh config
