@@ -95,7 +95,7 @@ end, while another control plane uses it."""
 
 def _contexts(topology: Topology) -> Iterator[str]:
     """A command that fails for a context that is missing, and where API servers are."""
-    contexts = [context_of(cluster) for cluster in (topology.external_cluster, *topology.mesh_clusters)]
+    contexts = [context_of(topology.external_cluster), *map(context_of, topology.mesh_clusters)]
     yield "  ```sh\n  kubectl config get-contexts"
     if any(context.startswith("-") for context in contexts):
         yield " --"  # none of them is an option
