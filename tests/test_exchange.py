@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from folders import at_change, changes_of, content, in_child, kill_this_process, needs_fork, start_child
 
 from extcp_manifests import exchange
+from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
 from extcp_manifests.exchange import prepare, recover, write_file
 
@@ -125,6 +127,88 @@ def test_a_process_killed_at_any_change(
 def without_remains(base: Path) -> dict[str, bytes | str]:
     """What is there but for lock and stage, beside the folder or inside."""
     return {path: data for path, data in content(base).items() if "extcp-manifests." not in path}
+
+
+GUIDE = (Path(__file__).parents[1] / "examples/guide.yaml").read_text()
+
+
+def manifests(version: str) -> Files:
+    """A folder as every command may read it, with a value in each file that tells its version."""
+    head = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: a}\n"
+    operator = f"{head}spec: {{hub: {version}, components: {{pilot: {{}}}}}}\n"
+    return {
+        "a.yaml": operator,
+        "b/c.yaml": operator,
+        "b/mesh.yaml": f"trustDomain: {version}\n",
+        "b/topology.yaml": GUIDE.replace("name: mesh1", f"name: {version}"),
+        "z/service.yaml": f"apiVersion: v1\nkind: Service\nmetadata: {{name: {version}}}\n",
+        f"z/{version}.yaml": operator.replace("hub", "hubb"),
+    }
+
+
+READERS = (
+    "validate out",
+    "validate .",
+    "validate out/b out/z",
+    "validate out/a.yaml out/b/c.yaml",
+    "validate link",
+    "validate links",
+    "compose -f out/a.yaml",
+    "compose -f out/a.yaml -f out/b/c.yaml",
+    "compose -f a.yaml",
+    "merge-mesh --shared out/b/mesh.yaml --local link/b/mesh.yaml",
+    "patch --overlays out/a.yaml out/z/service.yaml",
+    "diff out other",
+    "diff other out",
+    "diff out/z other/z",
+    "diff other/a.yaml out/a.yaml",
+    "diff . other",
+    "plan out/b/topology.yaml",
+    "generate out/b/topology.yaml",
+    "generate topology.yaml -o out --check",
+    "generate topology.yaml -o out/b/below --check",
+    "generate topology.yaml -o out/b/below",
+    "kustomize topology.yaml -o link/z/below",
+)
+
+
+@needs_fork
+def test_every_command_after_a_kill(tmp_path: Path) -> None:
+    """Whatever a command reads or writes, a folder, one in it, a file or a link, it finds it old or new as a whole."""
+    before, after = manifests("old"), manifests("new")
+    foreign = {"notes": "mine", "b/notes": "mine", "z/notes": "mine"}
+    old, new = (folder_with(tmp_path / name, files, foreign) for name, files in (("old", before), ("new", after)))
+    halves = 0
+    for number in endings(tmp_path, partial(turn, old=before, new=after), kill):
+        assert number == -signal.SIGKILL
+        if without_remains(tmp_path / "now") in (old, new):
+            continue
+        halves += 1
+        for words in READERS[halves % 3 :: 3]:  # each at every third change
+            place = tmp_path / "read"
+            shutil.copytree(tmp_path / "now", place / "now")
+            first = told(place, words)
+            found = {path: data for path, data in content(place / "now").items() if "below" not in path}
+            assert found in (old, new), words
+            if "below" not in words or "--check" in words:
+                assert told(place, words) == first
+            shutil.rmtree(place)
+    assert halves > 3
+
+
+def told(place: Path, words: str) -> tuple[int, str]:
+    """What a command tells of place/now, with links beside it."""
+    if not (place / "links").exists():
+        put(place, {"topology.yaml": GUIDE, "links/.keep": ""})
+        put(place / "other", manifests("other"))
+        (place / "link").symlink_to("now/out")
+        (place / "out").symlink_to("now/out")
+        (place / "links/out").symlink_to("../now/out")
+        (place / "a.yaml").symlink_to("now/out/a.yaml")
+    with chdir(place):
+        done = CliRunner().invoke(cli, words.split())
+    assert isinstance(done.exception, SystemExit | None), words
+    return done.exit_code, done.output
 
 
 @needs_fork
