@@ -19,7 +19,7 @@ from folders import at_change, changes_of, content, in_child, kill_this_process,
 from extcp_manifests import exchange
 from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
-from extcp_manifests.exchange import prepare, recover, write_file
+from extcp_manifests.exchange import prepare, recover, recover_below, write_file
 
 Files = Mapping[str, str]
 
@@ -345,6 +345,9 @@ def test_two_at_once(tmp_path: Path) -> None:
         assert place == str(out)
         assert message.startswith(f"is being written by process {child} on {socket.gethostname()} since 2")
         assert message.endswith("Z: wait for it, or stop it")
+        with pytest.raises(OutputError) as caught:
+            turn(out / "b/below", old={})
+        assert str(caught.value).startswith(f"{out}: is being written by process {child} on ")
         recover(out)  # has nothing to finish
         assert (tmp_path / ".out.extcp-manifests.stage/new/a").read_text() == "held"
     finally:
@@ -374,8 +377,13 @@ def test_a_folder_that_is_being_renamed(tmp_path: Path) -> None:
     child = start_child(hold)
     try:
         os.read(reader, 1)
-        with pytest.raises(OutputError, match=rf"out: is being written by process {child} on .*: wait for it, or stop"):
-            recover(out)
+        for path in (out, out / "a", out / "b/c/d"):
+            with pytest.raises(OutputError) as caught:
+                recover(path)
+            assert str(caught.value).startswith(f"{out}: is being written by process {child} on ")
+            assert str(caught.value).endswith("Z: wait for it, or stop it")
+        with pytest.raises(OutputError):
+            recover_below(tmp_path)
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
@@ -399,6 +407,34 @@ def test_many_pairs_at_once(tmp_path: Path) -> None:
         assert done
         assert {path: data.decode() for path, data in content(out).items() if isinstance(data, bytes)} in done
         assert list(out.parent.iterdir()) == [out]
+
+
+@needs_fork
+def test_a_reader_who_may_not_write(tmp_path: Path) -> None:
+    """Who may not finish a run reads on where no part has moved, and is refused where one may have."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    out, stage = tmp_path / "parent/out", tmp_path / "parent/.out.extcp-manifests.stage"
+    put(out, OLD)
+    put(stage, {"new/a": "new"})
+    (tmp_path / "parent").chmod(0o500)
+    try:
+        recover(out / "a")
+        recover_below(out.parent)
+        (stage / "journal").write_text("[]")
+        for mode in (0o700, 0):  # of another user's stage not even the names are told
+            stage.chmod(mode)
+            with pytest.raises(OutputError) as caught:
+                recover(out / "a")
+            assert str(caught.value) == (
+                f"{out}: Permission denied: make it writable for you, or choose another folder; "
+                "until then the folder may be a mixture, since a run ended early"
+            )
+    finally:
+        (tmp_path / "parent").chmod(0o700)
+        stage.chmod(0o700)
+    recover(out / "a")
+    assert not stage.exists()
 
 
 def test_what_stands_in_the_place_of_a_stage(tmp_path: Path) -> None:
