@@ -464,6 +464,9 @@ def _clear(place: _Place) -> None:
     if not place.stage.is_dir() or place.stage.is_symlink() or not _is_stage(place.stage):
         raise OutputError(str(place.stage), "stands where files wait for their place: move it away")
     if place.journal.exists():
+        if not _is_trusted(place):
+            way_out = "have that user run again, or restore the folder, and remove the stage"
+            raise OutputError(str(place.journal), f"belongs neither to you nor to the folder's owner: {way_out}")
         for move in _read_journal(place):
             with telling(place.shown / move.path, _UNFINISHED):
                 _forward(place, move)
@@ -473,6 +476,16 @@ def _clear(place: _Place) -> None:
 
 def _is_stage(stage: Path) -> bool:
     return all(each.name in ("new", "old", "journal") or each.name.startswith(".journal.") for each in stage.iterdir())
+
+
+def _is_trusted(place: _Place) -> bool:
+    """Return whether stage and journal are ours or the folder owner's; in /tmp everybody may write beside a folder."""
+    if sys.platform == "win32":
+        return True
+    trusted = {os.geteuid()}
+    if place.root.exists():
+        trusted.add(place.root.stat().st_uid)
+    return {place.stage.lstat().st_uid, place.journal.lstat().st_uid} <= trusted
 
 
 def _read_journal(place: _Place) -> list[_Move]:

@@ -465,6 +465,29 @@ def test_a_forged_journal(tmp_path: Path, path: str, text: str) -> None:
     assert content(tmp_path) == before
 
 
+@needs_fork
+def test_a_journal_of_another_user(tmp_path: Path) -> None:
+    """Where everybody may write beside a folder, nobody but its owner says what moves into it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    put(tmp_path / "out", OLD)
+    put(tmp_path / ".out.extcp-manifests.stage", {"new/x": "evil", "journal": '[{"path":"x","old":false,"new":true}]'})
+    journal = tmp_path / ".out.extcp-manifests.stage/journal"
+    os.chown(journal, 65534, -1)
+    before = content(tmp_path)
+    for action in (recover, turn):
+        with pytest.raises(OutputError) as caught:
+            action(tmp_path / "out")
+        assert str(caught.value) == (
+            f"{journal}: belongs neither to you nor to the folder's owner: "
+            "have that user run again, or restore the folder, and remove the stage"
+        )
+    assert content(tmp_path) == before
+    os.chown(tmp_path / "out", 65534, -1)
+    recover(tmp_path / "out")
+    assert (tmp_path / "out/x").exists()
+
+
 @pytest.mark.parametrize(
     ("folder", "problem"),
     [
