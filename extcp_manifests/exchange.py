@@ -7,9 +7,9 @@
     .OUT.extcp-manifests.stage/journal   what is left to rename, where that is more than one thing
 
 Where every file in the folder is ours, the folder and its stage exchange names in one step. Otherwise the largest parts
-that are ours move, after a journal has been written; whoever comes after a killed process finishes what the journal
-says. Lock and stage stand beside the folder; inside of it, without OUT in their names, where it is a mount point
-or nobody may write beside it.
+that are ours move, after a journal has been written; whoever comes after a killed process, to write or to read,
+finishes what the journal says. Lock and stage stand beside the folder; inside of it, without OUT in their names, where
+it is a mount point or nobody may write beside it.
 
 That holds when a process is killed. When the machine stops, file systems may lose what they have not stored yet: only
 single files and journals are waited for, since waiting for thousands of files takes minutes.
@@ -23,7 +23,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from extcp_manifests.errors import OutputError
@@ -35,15 +35,16 @@ from extcp_manifests.locking import Locked, locked
 def prepare(folder: Path) -> Iterator["Stage"]:
     """Hold the lock of a folder, finish what a killed process left, and remove the stage at the end.
 
-    A link is followed. Raises OutputError if another process writes the folder, or it cannot be written.
+    A link is followed. Raises OutputError if another process writes the folder or one that it lies in, or it cannot be
+    written.
     """
     with ExitStack() as undo:
         with telling(folder):
             root = Path(os.path.realpath(folder))
             if os.path.lexists(root) and not root.is_dir():
                 raise OutputError(str(folder), "is not a folder: choose another")
+            _recover(folder, writes=True)
             make_folder(root.parent, undo)
-            recover(folder)
             place = _place_of(root, folder)
             if place.inside:
                 make_folder(root, undo)
@@ -55,21 +56,55 @@ def prepare(folder: Path) -> Iterator["Stage"]:
         yield stage
 
 
-def recover(folder: str | os.PathLike[str]) -> None:
-    """Finish what a killed process began in a folder, so that it is whole; otherwise do nothing.
+def recover(path: str | os.PathLike[str]) -> None:
+    """Finish what killed processes began in a folder, and in those that it or a file lies in; otherwise do nothing.
 
-    Raises OutputError if a process is at it, or if it cannot be finished.
+    What is read after this is old or new as a whole. Raises OutputError if a process is at it, or if it cannot be
+    finished.
     """
-    shown, root = Path(folder), Path(os.path.realpath(folder))
-    for place in (_beside(root, shown), _inside(root, shown)):
-        if not os.access(place.stage, os.F_OK) and not os.access(place.lock, os.W_OK):
-            continue
-        try:
-            with telling(shown, _UNFINISHED), locked(place.lock):
-                _clear(place)
-        except Locked as holder:
-            if place.journal.exists():
-                raise _busy(place, holder) from None
+    _recover(path, writes=False)
+
+
+def recover_below(folder: str | os.PathLike[str]) -> None:
+    """Do as `recover`, also for the folders in a folder, at any depth; links are not followed. Raises OutputError."""
+    recover(folder)
+    for place, folders, _ in os.walk(folder):
+        stages = [name for name in folders if name.endswith(_STAGE)]
+        for stage in stages:
+            recover(Path(place, stage.removesuffix(_STAGE)[1:]))  # of a stage inside its folder no name is left
+        folders[:] = [name for name in folders if name not in stages and name != ".git"]
+
+
+def _recover(path: str | os.PathLike[str], *, writes: bool) -> None:
+    real = Path(os.path.realpath(path))
+    for root in reversed((real, *real.parents)):  # the outermost first, for it may move those in it
+        for place in (_beside(root, root), _inside(root, root)):
+            if os.access(place.stage, os.F_OK) or os.access(place.lock, os.W_OK):
+                _finish(replace(place, shown=_as_named(root, Path(path))), writes=writes)
+
+
+def _as_named(root: Path, path: Path) -> Path:
+    """Return a folder that a path lies in, in the words of that path where it names the folder."""
+    return next((each for each in (path, *path.parents) if os.path.realpath(each) == str(root)), root)
+
+
+def _finish(place: "_Place", *, writes: bool) -> None:
+    """Finish what a killed process began; who only reads needs no lock where nothing has moved."""
+    try:
+        with telling(place.shown, _UNFINISHED), locked(place.lock):
+            _clear(place)
+    except Locked as holder:
+        if writes or _may_be_a_mixture(place):
+            raise _busy(place, holder) from None
+    except OutputError:
+        if writes or _may_be_a_mixture(place):
+            raise
+
+
+def _may_be_a_mixture(place: "_Place") -> bool:
+    if not os.path.lexists(place.stage):
+        return False
+    return not os.access(place.stage, os.X_OK) or os.path.lexists(place.journal)
 
 
 def write_file(target: Path, content: bytes, *, mode: int = 0o666) -> None:
@@ -170,12 +205,16 @@ _LONGEST_NAME = 200  # most file systems take 255 bytes, and the names of lock a
 
 
 def _beside(root: Path, shown: Path) -> _Place:
-    name = f".{root.name}.extcp-manifests"
-    return _Place(root, shown, root.parent / f"{name}.lock", root.parent / f"{name}.stage", inside=False)
+    name = f".{root.name}"
+    return _Place(root, shown, root.parent / f"{name}{_LOCK}", root.parent / f"{name}{_STAGE}", inside=False)
 
 
 def _inside(root: Path, shown: Path) -> _Place:
-    return _Place(root, shown, root / ".extcp-manifests.lock", root / ".extcp-manifests.stage", inside=True)
+    return _Place(root, shown, root / _LOCK, root / _STAGE, inside=True)
+
+
+_LOCK = ".extcp-manifests.lock"
+_STAGE = ".extcp-manifests.stage"
 
 
 @contextmanager
@@ -425,6 +464,9 @@ def _clear(place: _Place) -> None:
     if not place.stage.is_dir() or place.stage.is_symlink() or not _is_stage(place.stage):
         raise OutputError(str(place.stage), "stands where files wait for their place: move it away")
     if place.journal.exists():
+        if not _is_trusted(place):
+            way_out = "have that user run again, or restore the folder, and remove the stage"
+            raise OutputError(str(place.journal), f"belongs neither to you nor to the folder's owner: {way_out}")
         for move in _read_journal(place):
             with telling(place.shown / move.path, _UNFINISHED):
                 _forward(place, move)
@@ -434,6 +476,16 @@ def _clear(place: _Place) -> None:
 
 def _is_stage(stage: Path) -> bool:
     return all(each.name in ("new", "old", "journal") or each.name.startswith(".journal.") for each in stage.iterdir())
+
+
+def _is_trusted(place: _Place) -> bool:
+    """Return whether stage and journal are ours or the folder owner's; in /tmp everybody may write beside a folder."""
+    if sys.platform == "win32":
+        return True
+    trusted = {os.geteuid()}
+    if place.root.exists():
+        trusted.add(place.root.stat().st_uid)
+    return {place.stage.lstat().st_uid, place.journal.lstat().st_uid} <= trusted
 
 
 def _read_journal(place: _Place) -> list[_Move]:

@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from folders import at_change, changes_of, content, in_child, kill_this_process, needs_fork, start_child
 
 from extcp_manifests import exchange
+from extcp_manifests.cli import cli
 from extcp_manifests.errors import OutputError
-from extcp_manifests.exchange import prepare, recover, write_file
+from extcp_manifests.exchange import prepare, recover, recover_below, write_file
 
 Files = Mapping[str, str]
 
@@ -125,6 +127,88 @@ def test_a_process_killed_at_any_change(
 def without_remains(base: Path) -> dict[str, bytes | str]:
     """What is there but for lock and stage, beside the folder or inside."""
     return {path: data for path, data in content(base).items() if "extcp-manifests." not in path}
+
+
+GUIDE = (Path(__file__).parents[1] / "examples/guide.yaml").read_text()
+
+
+def manifests(version: str) -> Files:
+    """A folder as every command may read it, with a value in each file that tells its version."""
+    head = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: a}\n"
+    operator = f"{head}spec: {{hub: {version}, components: {{pilot: {{}}}}}}\n"
+    return {
+        "a.yaml": operator,
+        "b/c.yaml": operator,
+        "b/mesh.yaml": f"trustDomain: {version}\n",
+        "b/topology.yaml": GUIDE.replace("name: mesh1", f"name: {version}"),
+        "z/service.yaml": f"apiVersion: v1\nkind: Service\nmetadata: {{name: {version}}}\n",
+        f"z/{version}.yaml": operator.replace("hub", "hubb"),
+    }
+
+
+READERS = (
+    "validate out",
+    "validate .",
+    "validate out/b out/z",
+    "validate out/a.yaml out/b/c.yaml",
+    "validate link",
+    "validate links",
+    "compose -f out/a.yaml",
+    "compose -f out/a.yaml -f out/b/c.yaml",
+    "compose -f a.yaml",
+    "merge-mesh --shared out/b/mesh.yaml --local link/b/mesh.yaml",
+    "patch --overlays out/a.yaml out/z/service.yaml",
+    "diff out other",
+    "diff other out",
+    "diff out/z other/z",
+    "diff other/a.yaml out/a.yaml",
+    "diff . other",
+    "plan out/b/topology.yaml",
+    "generate out/b/topology.yaml",
+    "generate topology.yaml -o out --check",
+    "generate topology.yaml -o out/b/below --check",
+    "generate topology.yaml -o out/b/below",
+    "kustomize topology.yaml -o link/z/below",
+)
+
+
+@needs_fork
+def test_every_command_after_a_kill(tmp_path: Path) -> None:
+    """Whatever a command reads or writes, a folder, one in it, a file or a link, it finds it old or new as a whole."""
+    before, after = manifests("old"), manifests("new")
+    foreign = {"notes": "mine", "b/notes": "mine", "z/notes": "mine"}
+    old, new = (folder_with(tmp_path / name, files, foreign) for name, files in (("old", before), ("new", after)))
+    halves = 0
+    for number in endings(tmp_path, partial(turn, old=before, new=after), kill):
+        assert number == -signal.SIGKILL
+        if without_remains(tmp_path / "now") in (old, new):
+            continue
+        halves += 1
+        for words in READERS[halves % 3 :: 3]:  # each at every third change
+            place = tmp_path / "read"
+            shutil.copytree(tmp_path / "now", place / "now")
+            first = told(place, words)
+            found = {path: data for path, data in content(place / "now").items() if "below" not in path}
+            assert found in (old, new), words
+            if "below" not in words or "--check" in words:
+                assert told(place, words) == first
+            shutil.rmtree(place)
+    assert halves > 3
+
+
+def told(place: Path, words: str) -> tuple[int, str]:
+    """What a command tells of place/now, with links beside it."""
+    if not (place / "links").exists():
+        put(place, {"topology.yaml": GUIDE, "links/.keep": ""})
+        put(place / "other", manifests("other"))
+        (place / "link").symlink_to("now/out")
+        (place / "out").symlink_to("now/out")
+        (place / "links/out").symlink_to("../now/out")
+        (place / "a.yaml").symlink_to("now/out/a.yaml")
+    with chdir(place):
+        done = CliRunner().invoke(cli, words.split())
+    assert isinstance(done.exception, SystemExit | None), words
+    return done.exit_code, done.output
 
 
 @needs_fork
@@ -261,6 +345,9 @@ def test_two_at_once(tmp_path: Path) -> None:
         assert place == str(out)
         assert message.startswith(f"is being written by process {child} on {socket.gethostname()} since 2")
         assert message.endswith("Z: wait for it, or stop it")
+        with pytest.raises(OutputError) as caught:
+            turn(out / "b/below", old={})
+        assert str(caught.value).startswith(f"{out}: is being written by process {child} on ")
         recover(out)  # has nothing to finish
         assert (tmp_path / ".out.extcp-manifests.stage/new/a").read_text() == "held"
     finally:
@@ -290,8 +377,13 @@ def test_a_folder_that_is_being_renamed(tmp_path: Path) -> None:
     child = start_child(hold)
     try:
         os.read(reader, 1)
-        with pytest.raises(OutputError, match=rf"out: is being written by process {child} on .*: wait for it, or stop"):
-            recover(out)
+        for path in (out, out / "a", out / "b/c/d"):
+            with pytest.raises(OutputError) as caught:
+                recover(path)
+            assert str(caught.value).startswith(f"{out}: is being written by process {child} on ")
+            assert str(caught.value).endswith("Z: wait for it, or stop it")
+        with pytest.raises(OutputError):
+            recover_below(tmp_path)
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
@@ -315,6 +407,34 @@ def test_many_pairs_at_once(tmp_path: Path) -> None:
         assert done
         assert {path: data.decode() for path, data in content(out).items() if isinstance(data, bytes)} in done
         assert list(out.parent.iterdir()) == [out]
+
+
+@needs_fork
+def test_a_reader_who_may_not_write(tmp_path: Path) -> None:
+    """Who may not finish a run reads on where no part has moved, and is refused where one may have."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    out, stage = tmp_path / "parent/out", tmp_path / "parent/.out.extcp-manifests.stage"
+    put(out, OLD)
+    put(stage, {"new/a": "new"})
+    (tmp_path / "parent").chmod(0o500)
+    try:
+        recover(out / "a")
+        recover_below(out.parent)
+        (stage / "journal").write_text("[]")
+        for mode in (0o700, 0):  # of another user's stage not even the names are told
+            stage.chmod(mode)
+            with pytest.raises(OutputError) as caught:
+                recover(out / "a")
+            assert str(caught.value) == (
+                f"{out}: Permission denied: make it writable for you, or choose another folder; "
+                "until then the folder may be a mixture, since a run ended early"
+            )
+    finally:
+        (tmp_path / "parent").chmod(0o700)
+        stage.chmod(0o700)
+    recover(out / "a")
+    assert not stage.exists()
 
 
 def test_what_stands_in_the_place_of_a_stage(tmp_path: Path) -> None:
@@ -343,6 +463,29 @@ def test_a_forged_journal(tmp_path: Path, path: str, text: str) -> None:
         recover(tmp_path / "out")
     assert str(caught.value) == f"{journal}: is not what a run wrote: restore the folder, and remove the stage"
     assert content(tmp_path) == before
+
+
+@needs_fork
+def test_a_journal_of_another_user(tmp_path: Path) -> None:
+    """Where everybody may write beside a folder, nobody but its owner says what moves into it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    put(tmp_path / "out", OLD)
+    put(tmp_path / ".out.extcp-manifests.stage", {"new/x": "evil", "journal": '[{"path":"x","old":false,"new":true}]'})
+    journal = tmp_path / ".out.extcp-manifests.stage/journal"
+    os.chown(journal, 65534, -1)
+    before = content(tmp_path)
+    for action in (recover, turn):
+        with pytest.raises(OutputError) as caught:
+            action(tmp_path / "out")
+        assert str(caught.value) == (
+            f"{journal}: belongs neither to you nor to the folder's owner: "
+            "have that user run again, or restore the folder, and remove the stage"
+        )
+    assert content(tmp_path) == before
+    os.chown(tmp_path / "out", 65534, -1)
+    recover(tmp_path / "out")
+    assert (tmp_path / "out/x").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,16 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from extcp_manifests.cli.shared import STDIN, text
+from extcp_manifests.cli.shared import STDIN, content, text
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.exchange import recover, recover_below
 
 
 def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
     """Read files, folders and standard input, each file once, whatever leads to it; messages call them by the keys.
 
-    Raises InvalidInput for a folder without any YAML or JSON file.
+    What interrupted runs left in them is finished first. Raises InvalidInput for a folder without any YAML or JSON
+    file, OutputError for what cannot be finished.
     """
     texts: dict[str, bytes] = {}
     seen: set[str] = set()
@@ -19,11 +21,12 @@ def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
         if argument == "-":
             texts[STDIN] = text(argument)
             continue
+        recover_below(argument)
         for file in _files_of(argument) if Path(argument).is_dir() else [argument]:
             real = os.path.realpath(file)
             if real not in seen:
                 seen.add(real)
-                texts[file] = text(file)
+                texts[file] = content(file)
     return texts
 
 
@@ -45,9 +48,14 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     if real in seen:
         return
     seen.add(real)
+    if folder.is_symlink():
+        recover_below(folder)
     for entry in sorted(folder.iterdir()):
         if entry.is_dir():
             if not entry.name.startswith("."):
                 yield from _walk(entry, seen)
-        elif entry.suffix in _ENDINGS and not entry.name.startswith(_STATE) and entry.is_file():
+            continue
+        if entry.is_symlink():
+            recover(entry)
+        if entry.suffix in _ENDINGS and not entry.name.startswith(_STATE) and entry.is_file():
             yield entry

@@ -26,9 +26,10 @@ from extcp_manifests.cli.shared import (
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.exchange import recover, recover_below
 from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
 from extcp_manifests.listing import LISTING
-from extcp_manifests.output import Entry, Kind, changes, owner_of, recover, write
+from extcp_manifests.output import Entry, Kind, changes, owner_of, write
 from extcp_manifests.plan import Plan
 from extcp_manifests.step import piped
 
@@ -183,6 +184,8 @@ def plugin() -> None:
 )
 def install_plugin(home: str | None) -> None:
     """Write the small program by which kustomize calls this one."""
+    if home is not None:
+        recover(home)
     tell(exec_plugin.install(home))
 
 
@@ -209,13 +212,15 @@ def show_difference(old: str, new: str) -> None:
 def _contents(place: str, other: str) -> dict[str, bytes]:
     """The files below a folder by their paths, but for Git's and for our own list of them; two files have one name."""
     path = Path(place)
-    recover(path)
+    recover_below(path)
     if path.is_dir() != Path(other).is_dir():
         raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
     if not path.is_dir():
         return {max(path.name, Path(other).name): path.read_bytes()}
     contents = {}
     for each in path.rglob("*"):
+        if each.is_symlink():
+            recover(each)
         inside = each.relative_to(path)
         ours = f"{inside.parts[0]}.".startswith(f"{LISTING}.")
         if each.is_file() and ".git" not in inside.parts and not ours:

@@ -14,6 +14,7 @@ import click
 from extcp_manifests import yaml
 from extcp_manifests.credentials import load_credentials
 from extcp_manifests.errors import Problem
+from extcp_manifests.exchange import recover
 from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.plan import Plan, plan
 from extcp_manifests.runbook import RUNBOOK
@@ -61,7 +62,11 @@ STDIN = "<stdin>"
 
 
 def source(file: str) -> Path | bytes:
-    return text(file) if file == "-" else Path(file)
+    """What the library reads, of which an interrupted run is finished first."""
+    if file == "-":
+        return text(file)
+    recover(file)
+    return Path(file)
 
 
 def name_of(file: str) -> str:
@@ -70,9 +75,15 @@ def name_of(file: str) -> str:
 
 
 def text(file: str) -> bytes:
-    """The content of a file, or of standard input."""
+    """The content of a file, after what an interrupted run left there is finished; or of standard input."""
     if file == "-":
         return sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
+    recover(file)
+    return content(file)
+
+
+def content(file: str) -> bytes:
+    """The content of a file as it is."""
     with Path(file).open("rb") as opened:
         return opened.read(yaml.MAX_BYTES + 1)
 
