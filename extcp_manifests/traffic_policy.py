@@ -182,17 +182,32 @@ def _no_topology_labels(setting: Mapping[str, Any]) -> Iterator[Found]:
 
 def _localities(place: str, names: list[str]) -> Iterator[Found]:
     """Localities of one set must be well formed and must not cover each other."""
+    others = _covering(names)
     for index, name in enumerate(names):
         parts = name.split("/")
         if name.count("*") > 1 or ("*" in name and not name.endswith("*")) or "" in parts:
             yield error(place, f"has {name!r}, which is no locality: write region/zone/subzone, '*' only at the end")
-        for other in names[:index]:
-            if _covers(other, name) or _covers(name, other):
-                yield error(place, f"has {name!r} and {other!r}, which overlap: leave one out")
+        if index in others:
+            yield error(place, f"has {name!r} and {others[index]!r}, which overlap: leave one out")
 
 
-def _covers(one: str, other: str) -> bool:
-    return one == other or (one.endswith("*") and other.startswith(one[:-1])) or other.startswith(f"{one}/")
+def _covering(names: list[str]) -> dict[int, str]:
+    """Return, for each name that another covers, the closest such name; in order, all that one covers follow it."""
+    found: dict[int, str] = {}
+    open_names: list[tuple[str, str]] = []
+    for index in sorted(range(len(names)), key=lambda each: _in_order(names[each])):
+        name = names[index]
+        while open_names and name != open_names[-1][0] and not name.startswith(open_names[-1][1]):
+            open_names.pop()
+        if open_names:
+            found[index] = open_names[-1][0]
+        open_names.append((name, name[:-1] if name.endswith("*") else f"{name}/"))
+    return found
+
+
+def _in_order(name: str) -> tuple[str, bool]:
+    """What covers a name sorts before it, and nothing else comes between: `a*`, `a`, `a/b`, `a-b`."""
+    return name.removesuffix("*").replace("/", "\0"), not name.endswith("*")
 
 
 def _inside(part: str, rule: Rule) -> Rule:
