@@ -9,6 +9,7 @@ in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector`
 told as unknown, although istioctl takes it from 1.24.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ from extcp_manifests.external_istiod import check_external_istiod
 from extcp_manifests.istio_operator import GATEWAY_CHARTS, IstioOperator
 from extcp_manifests.mesh import merge_mesh_config, path_text
 from extcp_manifests.patch import is_skipped, why_unreadable
-from extcp_manifests.release import Release, find_release, in_release
+from extcp_manifests.release import Release, find_release, first_release_with, in_release
 from extcp_manifests.schema import Decoded, Finding, decode, read_schema
 from extcp_manifests.service_ports import check_service_ports
 
@@ -43,8 +44,8 @@ from extcp_manifests.service_ports import check_service_ports
 def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
     """Validate an IstioOperator, typed or plain.
 
-    Errors are what istioctl refuses; warnings what it accepts and then ignores, or only warns of. Raises InvalidInput
-    for a document of another kind.
+    Errors are what istioctl refuses, and lists of values that get lost; warnings what it accepts and then ignores, or
+    only warns of. Raises InvalidInput for a document of another kind.
     """
     record = find_release(release)
     plain: Any = document.plain() if isinstance(document, IstioOperator) else document
@@ -73,7 +74,18 @@ def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Found]:
 def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     values = spec.get("values")
     if isinstance(values, Mapping):
-        yield from _of_the_schema("spec.values", decode(read_schema("values"), "Values", values, release))
+        decoded = decode(read_schema("values"), "Values", values, release)
+        if release.mounting_values == "unvalidatedValues":
+            decoded = replace(decoded, unknown=[_of_a_volume(each, release) for each in decoded.unknown])
+        yield from _of_the_schema("spec.values", decoded)
+
+
+def _of_a_volume(found: Finding, release: Release) -> Finding:
+    """What Kubernetes knows of volumes and istioctl does not, which other values may say."""
+    if found.path[:2] != ("pilot", "volumes"):
+        return found
+    problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
+    return replace(found, message=problem)
 
 
 def _of_the_schema(start: str, decoded: Decoded) -> Iterator[Found]:
@@ -257,6 +269,54 @@ def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
                 yield warning(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
 
 
+def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Mounts of istiod where its chart has no values for them; in `values` they are unknown keys already."""
+    if release.mounting_values is None:
+        first = first_release_with("mounting_values", "values")
+        for key in ("volumes", "volumeMounts"):
+            if at(spec, "unvalidatedValues", "pilot", key):
+                problem = f"is known to Istio from {first}, not to {release}: use spec.components.pilot.k8s.overlays"
+                yield error(f"spec.unvalidatedValues.pilot.{key}", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A list of values that becomes a setting of a component, which unvalidatedValues do not replace."""
+
+    path: tuple[str, ...]
+    since: str
+    until: str
+
+
+_KEPT = (_Kept(("pilot", "tolerations"), "1.15", "1.23"),)  # istio 1.23.6: operator/pkg/translate
+
+
+def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Lists are not merged: those of unvalidatedValues replace those of values."""
+    kept = [row.path for row in _KEPT if in_release(row.since, row.until, release)]
+    for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
+        if path not in kept:
+            place = path_text(path)
+            yield error(f"spec.values.{place}", f"is replaced by spec.unvalidatedValues.{place}: add it there")
+
+
+def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each list of which another one at the same path does not have all items."""
+    for key in values:
+        below, other = values[key], over.get(key)
+        if isinstance(below, Mapping) and isinstance(other, Mapping):
+            yield from ((key, *path) for path in _lists_of_both(below, other))
+        elif isinstance(other, list | tuple) and {_as_text(each) for each in items_of(below)} - set(
+            map(_as_text, other)
+        ):
+            yield (key,)
+
+
+def _as_text(item: Any) -> str:
+    """An item as a text that is the same for equal ones."""
+    return json.dumps(item, sort_keys=True, default=repr)
+
+
 def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
@@ -320,6 +380,8 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("operator/profile", _profile),
     ("operator/outdated", _outdated),
     ("operator/ignored", _ignored_volumes),
+    ("operator/ignored", _ignored_values),
+    ("operator/ignored", _replaced_lists),
     ("operator/ignored", _istiod_remote),
     ("operator/replicas", _replicas),
     ("operator/overlay", _overlays),
