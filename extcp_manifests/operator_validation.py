@@ -33,7 +33,13 @@ from extcp_manifests.checks import (
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.external_istiod import check_external_istiod
-from extcp_manifests.istio_operator import GATEWAY_CHARTS, IstioOperator
+from extcp_manifests.istio_operator import (
+    EGRESS_INSTALLATION,
+    GATEWAY_CHARTS,
+    INGRESS_INSTALLATION,
+    IstioOperator,
+)
+from extcp_manifests.merge import operator_values
 from extcp_manifests.mesh import merge_mesh_config, path_text
 from extcp_manifests.patch import is_skipped, why_unreadable
 from extcp_manifests.release import Release, find_release, first_release_with, in_release
@@ -62,6 +68,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     told = {each.problem.path for each in found}
     for rule, check in _CHECKS:
         found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
+    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain.get("metadata")), spec))
     found += check_external_istiod(plain, release=record).found
     return Findings(tuple(found))
 
@@ -174,6 +181,43 @@ def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
         name = text_of(at(gateway, "name"))
         if name and not _GATEWAY_NAME.fullmatch(name):
             yield error(f"{place}.name", f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+
+
+def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
+    if release.untyped_operator or spec.get("profile") != "empty":
+        return
+    for place, chart, gateway in _gateways(spec):
+        said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
+        if isinstance(gateway, Mapping) and said == (None, None):
+            problem = f"has no `enabled`, so istioctl {release} installs nothing: add `enabled: true`"
+            yield warning(place, problem)
+
+
+def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Found]:
+    """An installation of nothing but gateways, which makes the default revision tag unless it is told not to.
+
+    That is sure to be wrong in a remote cluster, whose istiod is elsewhere: by their names our own are there. Gateways
+    that connect networks are rendered and not installed. Source: as in `builders.gateways`.
+    """
+    system = text_of(at(operator_values(spec), "global", "istioNamespace"))
+    others = [part for key, part in mapping_of(spec.get("components")).items() if key not in GATEWAY_CHARTS]
+    gateways = [gateway for _, _, gateway in _gateways(spec)]
+    if spec.get("profile") != "empty" or not gateways or any(at(part, "enabled") is not False for part in others):
+        return
+    if system in ("", "istio-system") or any(at(each, "label", _NETWORK) is not None for each in gateways):
+        return
+    if at(operator_values(spec), "global", "operatorManageWebhooks") is True:
+        return
+    problem = "is not true, and `istioctl install` switches off the cluster's own injection webhooks: set it to true"
+    place = "spec.values.global.operatorManageWebhooks"
+    if metadata.get("name") in (INGRESS_INSTALLATION, EGRESS_INSTALLATION):
+        yield error(place, problem)
+    elif metadata.get("namespace") == system:
+        yield warning(place, f"{problem}, unless istiod runs in this cluster")
+
+
+_NETWORK = "topology.istio.io/network"
 
 
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
@@ -375,6 +419,7 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("operator/revision", _revision),
     ("operator/image", _images),
     ("operator/gateway-name", _gateway_names),
+    ("operator/ignored", _disabled_gateways),
     ("operator/port", _service_ports),
     ("operator/range", _ranges),
     ("operator/profile", _profile),
