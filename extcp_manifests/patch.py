@@ -407,6 +407,8 @@ class _Nodes:
         self._indexes: dict[str, dict[int, _Index]] = {}
         """By the key that is selected by, and by the list."""
         self._noted = 0
+        self._asked: set[tuple[str, int]] = set()
+        """Keys and lists that were asked for once, which is no reason yet to make an index."""
 
     def set(self, node: dict[str, Any], key: str, value: Any) -> None:
         node[key] = value
@@ -455,6 +457,9 @@ class _Nodes:
         if not key_and_value:
             return next((position for position, item in enumerate(items) if _matches(selector, item)), None)
         key, value = key_and_value.groups()
+        if (key, id(items)) not in self._asked:
+            self._asked.add((key, id(items)))
+            return next((position for position, item in enumerate(items) if _has(item, key, value)), None)
         indexes = self._indexes.setdefault(key, {})
         if id(items) not in indexes:
             self._noted += len(items)
@@ -491,7 +496,7 @@ class _Index:
     def first(self, text: str) -> int | None:
         known = [self._position(number) for number in self._by_text.get(text, ())[:1]]
         nested = (self._position(number) for number in self._nested)
-        known += [each for each in nested if go_text(self._items[each][self._key]) == text][:1]
+        known += [each for each in nested if _has(self._items[each], self._key, text)][:1]
         return min(known, default=None)
 
     def appended(self) -> None:
@@ -579,6 +584,10 @@ def _index(piece: str) -> int | None:
     """The number of a selector such as `[100]` or `[-1]`."""
     number = re.fullmatch(r"\[([-+]?[0-9]{1,18})\]", piece)
     return int(number[1]) if number else None
+
+
+def _has(item: Any, key: str, text: str) -> bool:
+    return isinstance(item, dict) and key in item and go_text(item[key]) == text
 
 
 def _matches(selector: str, item: Any) -> bool:

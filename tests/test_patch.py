@@ -238,6 +238,16 @@ def test_items_are_selected_by_what_they_are_now() -> None:
     ]
 
 
+def test_more_lists_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where many lists are selected from by turns, what is known of them is forgotten, and all still is found."""
+    monkeypatch.setattr("extcp_manifests.patch._MOST_NOTED", 5)
+    lists = {key: [{"name": name} for name in "abc"] for key in "lmn"}
+    patches = [{"path": f"{key}.[name:{name}].v{turn}", "value": 1} for turn in "01" for name in "abc" for key in "lmn"]
+    applied = apply_one(lists, "1.24", *patches)
+    assert applied.problems == ()
+    assert [applied.objects[0][key] for key in "lmn"] == [[{"name": name, "v0": 1, "v1": 1} for name in "abc"]] * 3
+
+
 def test_many_selectors_of_one_list() -> None:
     """A list is not read again for every selector; that would take minutes here."""
     count = 10_000
