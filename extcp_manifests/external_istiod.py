@@ -351,20 +351,49 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
     volume = _mounted_volume(istiod, directory.path)
     if volume is None:
         problem = f"mounts nothing at {directory.path}, and {directory.effect}: {ways} the ConfigMap {config_map!r}"
-        # Without a shared mesh config all may be meant to come from the config cluster.
-        yield error(place, problem) if istiod.shares_mesh_config else warning(place, problem)
+        yield _without_files(istiod, place, problem)
     elif volume not in istiod.volumes:
         problem = (
             f"mounts {volume!r} at {directory.path}, which no volume is named: {ways} the ConfigMap {config_map!r}"
         )
         yield error(place, problem)
+    elif names := tuple(_config_maps(istiod.volumes[volume])):
+        for named in names if config_map not in names else ():
+            if named == directory.config_map or named.startswith(f"{directory.config_map}-"):
+                problem = (
+                    f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
+                )
+                yield error(place, problem)
     else:
-        named = text_of(at(istiod.volumes[volume], "configMap", "name"))
-        if named != config_map and (named == directory.config_map or named.startswith(f"{directory.config_map}-")):
-            problem = (
-                f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
-            )
-            yield error(place, problem)
+        problem = (
+            f"mounts {volume!r} at {directory.path}, which is no ConfigMap, and {directory.effect}: "
+            f"make it the ConfigMap {config_map!r}"
+        )
+        if _may_have_files(istiod.volumes[volume]):
+            yield warning(place, f"{problem}, unless files of your own are meant")
+        else:
+            yield _without_files(istiod, place, problem)
+
+
+def _without_files(istiod: _Istiod, place: str, problem: str) -> Found:
+    """Without a shared mesh config all may be meant to come from the config cluster."""
+    return error(place, problem) if istiod.shares_mesh_config else warning(place, problem)
+
+
+def _config_maps(volume: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the ConfigMaps whose files a volume has."""
+    for source in (volume, *items_of(at(volume, "projected", "sources"))):
+        if name := text_of(at(source, "configMap", "name")):
+            yield name
+
+
+_NO_FILES = ("name", "configMap", "emptyDir", "ephemeral", "volumeSource")
+"""Keys of a volume that begins empty, or that Kubernetes does not know."""
+
+
+def _may_have_files(volume: Mapping[str, Any]) -> bool:
+    sources = {key for key, value in volume.items() if value is not None and key not in _NO_FILES}
+    return bool(sources - {"projected"} or items_of(at(volume, "projected", "sources")))
 
 
 def _ways_to_mount(istiod: _Istiod) -> tuple[str, str]:

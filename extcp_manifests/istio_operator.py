@@ -57,6 +57,10 @@ class GatewayComponent(Model):
 GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "istio-egressgateway"}
 """The lists of gateways in `components`, each with the key of `values.gateways` that its chart reads."""
 
+INGRESS_INSTALLATION = "ingress-install"
+EGRESS_INSTALLATION = "egress-install"
+"""The names of IstioOperators that install a gateway of the mesh in a remote cluster."""
+
 
 class Components(Model):
     base: Component | None = None

@@ -9,6 +9,7 @@ in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector`
 told as unknown, although istioctl takes it from 1.24.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,10 +33,16 @@ from extcp_manifests.checks import (
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.external_istiod import check_external_istiod
-from extcp_manifests.istio_operator import GATEWAY_CHARTS, IstioOperator
+from extcp_manifests.istio_operator import (
+    EGRESS_INSTALLATION,
+    GATEWAY_CHARTS,
+    INGRESS_INSTALLATION,
+    IstioOperator,
+)
+from extcp_manifests.merge import operator_values
 from extcp_manifests.mesh import merge_mesh_config, path_text
 from extcp_manifests.patch import is_skipped, why_unreadable
-from extcp_manifests.release import Release, find_release, in_release
+from extcp_manifests.release import Release, find_release, first_release_with, in_release
 from extcp_manifests.schema import Decoded, Finding, decode, read_schema
 from extcp_manifests.service_ports import check_service_ports
 
@@ -43,8 +50,8 @@ from extcp_manifests.service_ports import check_service_ports
 def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
     """Validate an IstioOperator, typed or plain.
 
-    Errors are what istioctl refuses; warnings what it accepts and then ignores, or only warns of. Raises InvalidInput
-    for a document of another kind.
+    Errors are what istioctl refuses, and lists of values that get lost; warnings what it accepts and then ignores, or
+    only warns of. Raises InvalidInput for a document of another kind.
     """
     record = find_release(release)
     plain: Any = document.plain() if isinstance(document, IstioOperator) else document
@@ -61,6 +68,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     told = {each.problem.path for each in found}
     for rule, check in _CHECKS:
         found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
+    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain.get("metadata")), spec))
     found += check_external_istiod(plain, release=record).found
     return Findings(tuple(found))
 
@@ -73,7 +81,18 @@ def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Found]:
 def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     values = spec.get("values")
     if isinstance(values, Mapping):
-        yield from _of_the_schema("spec.values", decode(read_schema("values"), "Values", values, release))
+        decoded = decode(read_schema("values"), "Values", values, release)
+        if release.mounting_values == "unvalidatedValues":
+            decoded = replace(decoded, unknown=[_of_a_volume(each, release) for each in decoded.unknown])
+        yield from _of_the_schema("spec.values", decoded)
+
+
+def _of_a_volume(found: Finding, release: Release) -> Finding:
+    """What Kubernetes knows of volumes and istioctl does not, which other values may say."""
+    if found.path[:2] != ("pilot", "volumes"):
+        return found
+    problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
+    return replace(found, message=problem)
 
 
 def _of_the_schema(start: str, decoded: Decoded) -> Iterator[Found]:
@@ -162,6 +181,43 @@ def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
         name = text_of(at(gateway, "name"))
         if name and not _GATEWAY_NAME.fullmatch(name):
             yield error(f"{place}.name", f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+
+
+def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
+    if release.untyped_operator or spec.get("profile") != "empty":
+        return
+    for place, chart, gateway in _gateways(spec):
+        said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
+        if isinstance(gateway, Mapping) and said == (None, None):
+            problem = f"has no `enabled`, so istioctl {release} installs nothing: add `enabled: true`"
+            yield warning(place, problem)
+
+
+def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Found]:
+    """An installation of nothing but gateways, which makes the default revision tag unless it is told not to.
+
+    That is sure to be wrong in a remote cluster, whose istiod is elsewhere: by their names our own are there. Gateways
+    that connect networks are rendered and not installed. Source: as in `builders.gateways`.
+    """
+    system = text_of(at(operator_values(spec), "global", "istioNamespace"))
+    others = [part for key, part in mapping_of(spec.get("components")).items() if key not in GATEWAY_CHARTS]
+    gateways = [gateway for _, _, gateway in _gateways(spec)]
+    if spec.get("profile") != "empty" or not gateways or any(at(part, "enabled") is not False for part in others):
+        return
+    if system in ("", "istio-system") or any(at(each, "label", _NETWORK) is not None for each in gateways):
+        return
+    if at(operator_values(spec), "global", "operatorManageWebhooks") is True:
+        return
+    problem = "is not true, and `istioctl install` switches off the cluster's own injection webhooks: set it to true"
+    place = "spec.values.global.operatorManageWebhooks"
+    if metadata.get("name") in (INGRESS_INSTALLATION, EGRESS_INSTALLATION):
+        yield error(place, problem)
+    elif metadata.get("namespace") == system:
+        yield warning(place, f"{problem}, unless istiod runs in this cluster")
+
+
+_NETWORK = "topology.istio.io/network"
 
 
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
@@ -257,6 +313,54 @@ def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
                 yield warning(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
 
 
+def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Mounts of istiod where its chart has no values for them; in `values` they are unknown keys already."""
+    if release.mounting_values is None:
+        first = first_release_with("mounting_values", "values")
+        for key in ("volumes", "volumeMounts"):
+            if at(spec, "unvalidatedValues", "pilot", key):
+                problem = f"is known to Istio from {first}, not to {release}: use spec.components.pilot.k8s.overlays"
+                yield error(f"spec.unvalidatedValues.pilot.{key}", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A list of values that becomes a setting of a component, which unvalidatedValues do not replace."""
+
+    path: tuple[str, ...]
+    since: str
+    until: str
+
+
+_KEPT = (_Kept(("pilot", "tolerations"), "1.15", "1.23"),)  # istio 1.23.6: operator/pkg/translate
+
+
+def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Lists are not merged: those of unvalidatedValues replace those of values."""
+    kept = [row.path for row in _KEPT if in_release(row.since, row.until, release)]
+    for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
+        if path not in kept:
+            place = path_text(path)
+            yield error(f"spec.values.{place}", f"is replaced by spec.unvalidatedValues.{place}: add it there")
+
+
+def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each list of which another one at the same path does not have all items."""
+    for key in values:
+        below, other = values[key], over.get(key)
+        if isinstance(below, Mapping) and isinstance(other, Mapping):
+            yield from ((key, *path) for path in _lists_of_both(below, other))
+        elif isinstance(other, list | tuple) and {_as_text(each) for each in items_of(below)} - set(
+            map(_as_text, other)
+        ):
+            yield (key,)
+
+
+def _as_text(item: Any) -> str:
+    """An item as a text that is the same for equal ones."""
+    return json.dumps(item, sort_keys=True, default=repr)
+
+
 def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
@@ -315,11 +419,14 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("operator/revision", _revision),
     ("operator/image", _images),
     ("operator/gateway-name", _gateway_names),
+    ("operator/ignored", _disabled_gateways),
     ("operator/port", _service_ports),
     ("operator/range", _ranges),
     ("operator/profile", _profile),
     ("operator/outdated", _outdated),
     ("operator/ignored", _ignored_volumes),
+    ("operator/ignored", _ignored_values),
+    ("operator/ignored", _replaced_lists),
     ("operator/ignored", _istiod_remote),
     ("operator/replicas", _replicas),
     ("operator/overlay", _overlays),

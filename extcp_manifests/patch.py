@@ -8,9 +8,10 @@ result has a problem instead.
 import json
 import posixpath
 import re
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -192,6 +193,7 @@ class _Run:
 
     tree: dict[str, Any]
     operations: list[dict[str, Any]]
+    nodes: "_Nodes" = field(default_factory=lambda: _Nodes())
 
 
 class PatchError(Exception):
@@ -262,11 +264,12 @@ class _Writer:
     def __init__(self, run: _Run) -> None:
         self._tree = run.tree
         self._operations = run.operations
-        self._inserted: list[Any] = []
+        self._nodes = run.nodes
+        self._inserted: dict[int, Any] = {}
 
     def know(self, value: Any) -> None:
         """Treat the maps of a value as inserted ones."""
-        self._inserted += _maps(value)
+        self._inserted |= {id(each): each for each in _maps(value)}
 
     def write(self, path: str, value: Any) -> None:
         pieces = split_path(path)
@@ -277,7 +280,7 @@ class _Writer:
         pointer = ""
         last = pieces[-1]
         for piece, following in pairwise(pieces):
-            if value is None and _leads_to_nothing(node, piece):
+            if value is None and self._leads_to_nothing(node, piece):
                 if _index(last) is not None:
                     raise PatchError(_DELETES_NOTHING)
                 return
@@ -301,13 +304,13 @@ class _Writer:
                     raise PatchError(f"selects from {piece!r}, which is null: set a list first")
                 index = _index(following)
                 made: Any = [] if self._is_inserted(node) and index is not None and index >= -1 else {}
-                node[piece] = self._keep(made) if self._is_inserted(node) or piece in node else made
+                self._nodes.set(node, piece, self._keep(made) if self._is_inserted(node) or piece in node else made)
                 self._record("add", below, made)
             return node[piece], below
         if isinstance(node, list):
-            position = _position(node, piece)
+            position = self._nodes.position(node, piece)
             if position == len(node):
-                node.append(self._keep({}))
+                self._nodes.append(node, self._keep({}))
                 self._record("add", f"{pointer}/-", {})
             return node[position], f"{pointer}/{position}"
         raise PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
@@ -316,14 +319,14 @@ class _Writer:
         below = f"{pointer}/{_escaped(key)}"
         if value is None:
             if key in node:
-                del node[key]
+                self._nodes.remove(node, key)
                 self._record("remove", below)
             return
         read = interpret(value)
         if self._is_inserted(node):
             self._write_inserted_key(node, key, value, read, pointer)
             return
-        node[key] = self._keep(read)
+        self._nodes.set(node, key, self._keep(read))
         self._record("add", below, read)
 
     def _write_inserted_key(self, node: dict[str, Any], key: str, value: Any, read: Any, pointer: str) -> None:
@@ -331,54 +334,53 @@ class _Writer:
         below = f"{pointer}/{_escaped(key)}"
         if isinstance(value, str) and isinstance(read, dict):
             if key in node:
-                del node[key]
+                self._nodes.remove(node, key)
                 self._record("remove", below)
             for first, content in list(read.items())[:1]:
-                node[first] = self._keep(content)
+                self._nodes.set(node, first, self._keep(content))
                 self._record("add", f"{pointer}/{_escaped(first)}", content)
         elif isinstance(node.get(key), list):
-            node[key].append(self._keep(read))
+            self._nodes.append(node[key], self._keep(read))
             self._record("add", f"{below}/-", read)
         else:
-            node[key] = self._keep(read)
+            self._nodes.set(node, key, self._keep(read))
             self._record("add", below, read)
 
     def _write_item(self, node: list[Any], piece: str, value: Any, pointer: str) -> None:
-        position = _position(node, piece)
+        position = self._nodes.position(node, piece)
         if value is None:
             if position == len(node):
                 raise PatchError(_DELETES_NOTHING)
-            del node[position]
+            self._nodes.delete(node, position)
             self._record("remove", f"{pointer}/{position}")
             return
         read = self._keep(interpret(value))
         if position == len(node):
-            node.append(read)
+            self._nodes.append(node, read)
             self._record("add", f"{pointer}/-", read)
         else:
-            node[position] = read
+            self._nodes.replace(node, position, read)
             self._record("replace", f"{pointer}/{position}", read)
 
     def _keep(self, value: Any) -> Any:
         """Remember every map of an inserted value."""
-        self._inserted += _maps(value)
+        self.know(value)
         return value
 
     def _is_inserted(self, node: dict[str, Any]) -> bool:
-        return any(node is each for each in self._inserted)
+        return id(node) in self._inserted
+
+    def _leads_to_nothing(self, node: Any, piece: str) -> bool:
+        """Whether a path goes on behind the end of a list, or behind null."""
+        if isinstance(node, dict):
+            return piece in node and node[piece] is None
+        return isinstance(node, list) and self._nodes.position(node, piece) == len(node)
 
     def _record(self, operation: str, path: str, *value: Any) -> None:
         self._operations.append({"op": operation, "path": path, **({"value": deepcopy(value[0])} if value else {})})
 
 
 _DELETES_NOTHING = "deletes an item that is not there, at which istioctl crashes: name one that is"
-
-
-def _leads_to_nothing(node: Any, piece: str) -> bool:
-    """Whether a path goes on behind the end of a list, or behind null."""
-    if isinstance(node, dict):
-        return piece in node and node[piece] is None
-    return isinstance(node, list) and _position(node, piece) == len(node)
 
 
 def _maps(value: Any) -> Iterator[dict[str, Any]]:
@@ -390,6 +392,164 @@ def _maps(value: Any) -> Iterator[dict[str, Any]]:
 
 def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
+
+
+# ---------------------------------------------------------------------------------------------------- an object's nodes
+
+
+class _Nodes:
+    """Changes mappings and lists of one object, and finds in its lists what selectors select.
+
+    Every change of the object goes through here, so that a list need not be read again for every selector.
+    """
+
+    def __init__(self) -> None:
+        self._indexes: dict[str, dict[int, _Index]] = {}
+        """By the key that is selected by, and by the list."""
+        self._noted = 0
+        self._asked: set[tuple[str, int]] = set()
+        """Keys and lists that were asked for once, which is no reason yet to make an index."""
+
+    def set(self, node: dict[str, Any], key: str, value: Any) -> None:
+        node[key] = value
+        for index in self._indexes.get(key, {}).values():
+            index.changed(node)
+
+    def remove(self, node: dict[str, Any], key: str) -> None:
+        del node[key]
+        for index in self._indexes.get(key, {}).values():
+            index.changed(node)
+
+    def append(self, items: list[Any], item: Any) -> None:
+        items.append(item)
+        for index in self._of(items):
+            index.appended()
+
+    def replace(self, items: list[Any], position: int, item: Any) -> None:
+        for index in self._of(items):
+            index.replaces(position, item)
+        items[position] = item
+
+    def delete(self, items: list[Any], position: int) -> None:
+        for index in self._of(items):
+            index.deletes(position)
+        del items[position]
+
+    def _of(self, items: list[Any]) -> Iterator["_Index"]:
+        return (indexes[id(items)] for indexes in self._indexes.values() if id(items) in indexes)
+
+    def position(self, items: list[Any], piece: str) -> int:
+        """Where in a list a selector points; its length stands for a new item at the end."""
+        if not _SELECTOR.fullmatch(piece):
+            raise PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
+        number = _index(piece)
+        if number is not None:
+            if number < -1:
+                raise PatchError(f"has the index {number}: use -1 or a large number to append")
+            return min(number, len(items)) if number >= 0 else len(items)
+        found = self._selected(items, piece[1:-1])
+        if found is None:
+            raise PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
+        return found
+
+    def _selected(self, items: list[Any], selector: str) -> int | None:
+        key_and_value = _KEY_AND_VALUE.fullmatch(selector)
+        if not key_and_value:
+            return next((position for position, item in enumerate(items) if _matches(selector, item)), None)
+        key, value = key_and_value.groups()
+        if (key, id(items)) not in self._asked:
+            self._asked.add((key, id(items)))
+            return next((position for position, item in enumerate(items) if _has(item, key, value)), None)
+        indexes = self._indexes.setdefault(key, {})
+        if id(items) not in indexes:
+            self._noted += len(items)
+            if self._noted > _MOST_NOTED:
+                self._indexes, self._noted = {key: (indexes := {})}, len(items)
+            indexes[id(items)] = _Index(items, key)
+        return indexes[id(items)].first(value)
+
+
+_MOST_NOTED = 1_000_000
+"""The items in all indexes of an object, after which they are begun anew: for each further key they cost memory."""
+
+
+class _Index:
+    """The items of a list by the text that they have at one key.
+
+    Items are known by numbers that rise along the list and stay when others go. It keeps the list and so its items
+    alive, whose ids therefore are their own.
+    """
+
+    def __init__(self, items: list[Any], key: str) -> None:
+        self._items = items
+        self._key = key
+        self._numbers: list[int] = []
+        self._texts: list[str | None] = []
+        """As each item is noted in `_by_text`; None where it is not."""
+        self._by_text: dict[str, list[int]] = {}
+        self._nested: list[int] = []
+        """Items with a mapping or a list at the key, whose text may change with whatever is below."""
+        self._by_id: dict[int, list[int]] = {}
+        for item in items:
+            self._add(item)
+
+    def first(self, text: str) -> int | None:
+        known = [self._position(number) for number in self._by_text.get(text, ())[:1]]
+        nested = (self._position(number) for number in self._nested)
+        known += [each for each in nested if _has(self._items[each], self._key, text)][:1]
+        return min(known, default=None)
+
+    def appended(self) -> None:
+        self._add(self._items[-1])
+
+    def replaces(self, position: int, item: Any) -> None:
+        """Note an item that takes the place of another, before it does."""
+        self._forget(position)
+        self._note(position, item)
+
+    def deletes(self, position: int) -> None:
+        """Note that an item goes, before it does."""
+        self._forget(position)
+        del self._numbers[position], self._texts[position]
+
+    def changed(self, node: dict[str, Any]) -> None:
+        """Note that the value at the key is another one in a mapping that may be an item."""
+        for number in list(self._by_id.get(id(node), ())):
+            position = self._position(number)
+            self._forget(position)
+            self._note(position, node)
+
+    def _position(self, number: int) -> int:
+        return bisect_left(self._numbers, number)
+
+    def _add(self, item: Any) -> None:
+        self._numbers.append(self._numbers[-1] + 1 if self._numbers else 0)
+        self._texts.append(None)
+        self._note(len(self._numbers) - 1, item)
+
+    def _note(self, position: int, item: Any) -> None:
+        if not isinstance(item, dict):
+            return
+        number = self._numbers[position]
+        insort(self._by_id.setdefault(id(item), []), number)
+        if self._key not in item:
+            return
+        value = item[self._key]
+        if isinstance(value, dict | list):
+            insort(self._nested, number)
+        else:
+            text = self._texts[position] = go_text(value)
+            insort(self._by_text.setdefault(text, []), number)
+
+    def _forget(self, position: int) -> None:
+        number, text = self._numbers[position], self._texts[position]
+        self._texts[position] = None
+        places = [self._by_id.get(id(self._items[position]), []), self._nested]
+        places += [] if text is None else [self._by_text[text]]
+        for numbers in places:
+            at = bisect_left(numbers, number)
+            if numbers[at : at + 1] == [number]:
+                del numbers[at]
 
 
 # ---------------------------------------------------------------------------------------------------- paths and values
@@ -426,27 +586,12 @@ def _index(piece: str) -> int | None:
     return int(number[1]) if number else None
 
 
-def _position(items: list[Any], piece: str) -> int:
-    """Where in a list a selector points; its length stands for a new item at the end."""
-    if not _SELECTOR.fullmatch(piece):
-        raise PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
-    index = _index(piece)
-    if index is not None:
-        if index < -1:
-            raise PatchError(f"has the index {index}: use -1 or a large number to append")
-        return min(index, len(items)) if index >= 0 else len(items)
-    selector = piece[1:-1]
-    for position, item in enumerate(items):
-        if _selects(selector, item):
-            return position
-    raise PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
+def _has(item: Any, key: str, text: str) -> bool:
+    return isinstance(item, dict) and key in item and go_text(item[key]) == text
 
 
-def _selects(selector: str, item: Any) -> bool:
-    key_and_value = _KEY_AND_VALUE.fullmatch(selector)
-    if key_and_value:
-        key, value = key_and_value.groups()
-        return isinstance(item, dict) and key in item and go_text(item[key]) == value
+def _matches(selector: str, item: Any) -> bool:
+    """Whether a selector that is a pattern selects an item, which must be no mapping."""
     pattern = selector.removeprefix(":")
     if isinstance(item, dict) or not pattern:
         raise PatchError(f"has the selector [{selector}], which selects no mapping: use key:value or a number")

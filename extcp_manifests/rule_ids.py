@@ -124,6 +124,10 @@ RULES: Mapping[str, About] = {
     "operator/profile": About("A profile that the release does not have.", "Use the profile that is named."),
     "operator/outdated": About("A setting that has gone or is going.", "Use what the message names."),
     "operator/ignored": About("A setting that istioctl takes and ignores.", "Use what the message names."),
+    "operator/webhooks": About(
+        "The installation of a gateway would switch off the injection webhooks of a remote cluster.",
+        "Set values.global.operatorManageWebhooks to true, as it is in our documents.",
+    ),
     "operator/replicas": About("A number of replicas that autoscaling overrules.", "Keep one of both."),
     "operator/overlay": About(
         "An entry of k8s.overlays that does nothing, deletes or makes the object unreadable.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from extcp_manifests import InvalidInput, load, plan, yaml
+from extcp_manifests import InvalidInput, builders, load, plan, yaml
 from extcp_manifests.istio_operator import IstioOperator
 from extcp_manifests.operator_validation import validate_operator
 from extcp_manifests.preview import read_profile
@@ -29,8 +29,12 @@ CASES = yaml.load((TESTS / "cases/validation/istio_operator.yaml").read_bytes())
 def test_specs(case: Any, release: str) -> None:
     """Keys, values, scalars, ports and ranges, by release: exactly these errors and warnings."""
     found = validate_operator({"kind": "IstioOperator", "spec": case["spec"]}, release=release)
-    assert [str(problem) for problem in found.errors] == case.get("errors", [])
-    assert [str(problem) for problem in found.warnings] == case.get("warnings", [])
+    assert [str(problem) for problem in found.errors] == [
+        each.replace("{release}", release) for each in case.get("errors", [])
+    ]
+    assert [str(problem) for problem in found.warnings] == [
+        each.replace("{release}", release) for each in case.get("warnings", [])
+    ]
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -45,6 +49,80 @@ def test_our_own_operators(topology: str, release: str) -> None:
                 assert (found.errors, found.warnings) == ((), ()), step.path
                 seen += 1
     assert seen > 4
+
+
+WEBHOOKS = (
+    "spec.values.global.operatorManageWebhooks: is not true, and `istioctl install` switches off the cluster's own "
+    "injection webhooks: set it to true"
+)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("builder", [builders.IngressGateway, builders.EgressGateway])
+@pytest.mark.parametrize("value", [False, None])
+def test_gateways_that_take_the_webhooks(builder: Any, value: bool | None, release: str) -> None:
+    """Our gateways leave the webhooks of a remote cluster alone; whoever takes that away is told."""
+    document = builder(namespace="mesh-control").build().plain()
+    assert validate_operator(document, release=release).found == ()
+    document["spec"]["values"]["global"]["operatorManageWebhooks"] = value
+    found = validate_operator(document, release=release)
+    assert ([str(problem) for problem in found.errors], found.warnings) == ([WEBHOOKS], ())
+    assert [each.rule for each in found.found] == ["operator/webhooks"]
+    document["metadata"]["name"] = "another"
+    found = validate_operator(document, release=release)
+    assert [str(problem) for problem in found.warnings] == [f"{WEBHOOKS}, unless istiod runs in this cluster"]
+    assert found.errors == ()
+
+
+GATEWAY: dict[str, Any] = {
+    "profile": "empty",
+    "components": {"ingressGateways": [{"name": "a", "enabled": True}]},
+    "values": {"global": {"istioNamespace": "mesh-control"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "spec"),
+    [
+        pytest.param("x", "elsewhere", GATEWAY, id="namespaces of its own"),
+        pytest.param("x", None, GATEWAY, id="no namespace"),
+        pytest.param("ingress-install", "mesh-control", {**GATEWAY, "profile": "default"}, id="a whole Istio"),
+        pytest.param(
+            "ingress-install",
+            "mesh-control",
+            {**GATEWAY, "components": {**GATEWAY["components"], "cni": {"enabled": True}}},
+            id="other components",
+        ),
+        pytest.param("ingress-install", "a", {**GATEWAY, "values": {}}, id="the namespace of a flag"),
+        pytest.param(
+            "ingress-install",
+            "istio-system",
+            {**GATEWAY, "values": {"global": {"istioNamespace": "istio-system"}}},
+            id="a mesh in one cluster",
+        ),
+        pytest.param(
+            "ingress-install",
+            "mesh-control",
+            {**GATEWAY, "unvalidatedValues": {"global": {"operatorManageWebhooks": True}}},
+            id="told in unvalidatedValues",
+        ),
+        pytest.param(
+            "x",
+            "mesh-control",
+            {
+                **GATEWAY,
+                "components": {
+                    "ingressGateways": [{"name": "a", "enabled": True, "label": {"topology.istio.io/network": "n"}}]
+                },
+            },
+            id="a gateway between networks, which is rendered",
+        ),
+    ],
+)
+def test_gateways_of_which_nothing_is_known(name: str, namespace: str | None, spec: Any) -> None:
+    """Nothing is said where the istiod may be in the same cluster, or nothing is installed."""
+    document = {"kind": "IstioOperator", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    assert validate_operator(document, release="1.31").found == ()
 
 
 @pytest.mark.parametrize("document", [{}, {"kind": "Gateway"}, {"kind": "IstioOperator", "spec": []}])

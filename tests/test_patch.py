@@ -198,6 +198,65 @@ def test_the_json_patch_makes_the_same_change(content: Any, patches: list[Any], 
             assert by_library == applied.objects[0]
 
 
+@given(st.dictionaries(KEYS, st.lists(VALUES, max_size=4), max_size=3), st.lists(PATCHES, max_size=8))
+def test_what_is_selected_follows_every_change(content: Any, patches: list[Any]) -> None:
+    """Overlays one after another find the same items as each does in an object that nobody has looked at yet."""
+    changes = [overlay({**patch, "path": f"spec.{patch['path']}"}) for patch in patches]
+    objects: list[dict[str, Any]] = [{"kind": "K", "metadata": {"name": "x"}, "spec": content}]
+    together = apply_overlays(objects, changes, release="1.24")
+    operations: list[Any] = []
+    for change in changes:
+        alone = apply_overlays(objects, [change], release="1.24")
+        objects = list(alone.objects)
+        operations += alone.operations[0]
+    assert (list(together.objects), list(together.operations[0])) == (objects, operations)
+
+
+def test_items_are_selected_by_what_they_are_now() -> None:
+    """Renamed, replaced, deleted and appended items, and names that are no text."""
+    patches: list[dict[str, Any]] = [
+        {"path": "l.[name:b].name", "value": "a2"},
+        {"path": "l.[name:a].v", "value": 1},
+        {"path": "l.[name:a]"},
+        {"path": "l.[name:a].v", "value": 2},
+        {"path": "l[100]", "value": {"name": "b"}},
+        {"path": "l.[name:b].v", "value": 3},
+        {"path": "l[0]", "value": {"name": ["b"]}},
+        {"path": "l.[name:[b]].name[0]", "value": "c"},
+        {"path": "l.[name:[c]].v", "value": 4},
+        {"path": "l.[name:true].v", "value": 5},
+        {"path": "l.[name:a].w", "value": 6},
+    ]
+    items = [{"name": name} for name in ("a", "b", "a", True)]
+    applied = apply_one({"l": items}, "1.24", *patches)
+    assert applied.problems == ()
+    assert applied.objects[0]["l"] == [
+        {"name": ["c"], "v": 4},
+        {"name": "a", "v": 2, "w": 6},
+        {"name": True, "v": 5},
+        {"name": "b", "v": 3},
+    ]
+
+
+def test_more_lists_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where many lists are selected from by turns, what is known of them is forgotten, and all still is found."""
+    monkeypatch.setattr("extcp_manifests.patch._MOST_NOTED", 5)
+    lists = {key: [{"name": name} for name in "abc"] for key in "lmn"}
+    patches = [{"path": f"{key}.[name:{name}].v{turn}", "value": 1} for turn in "01" for name in "abc" for key in "lmn"]
+    applied = apply_one(lists, "1.24", *patches)
+    assert applied.problems == ()
+    assert [applied.objects[0][key] for key in "lmn"] == [[{"name": name, "v0": 1, "v1": 1} for name in "abc"]] * 3
+
+
+def test_many_selectors_of_one_list() -> None:
+    """A list is not read again for every selector; that would take minutes here."""
+    count = 10_000
+    items = [{"name": f"E{number}", "value": ""} for number in range(count)]
+    patches = [{"path": f"l.[name:E{number}].value", "value": str(number)} for number in range(count)]
+    applied = apply_one({"l": items}, "1.24", *patches)
+    assert [item["value"] for item in applied.objects[0]["l"]] == [str(number) for number in range(count)]
+
+
 def test_kustomize_patches() -> None:
     """The same change as patches of a kustomization, with the target of each."""
     objects: list[dict[str, Any]] = [

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from extcp_manifests.builders.base import Builder
 from extcp_manifests.istio_operator import (
+    EGRESS_INSTALLATION,
+    INGRESS_INSTALLATION,
     Components,
     GatewayChartService,
     GatewayChartValues,
@@ -30,7 +32,7 @@ _INJECTED = {"injectionTemplate": "gateway"}
 class IngressGateway(Builder[IstioOperator]):
     """An ingress gateway of the mesh, installed with istioctl."""
 
-    operator_name: ClassVar[str] = "ingress-install"
+    operator_name: ClassVar[str] = INGRESS_INSTALLATION
     namespace: str = "external-istiod"
     revision: str | None = None
 
@@ -45,7 +47,7 @@ class IngressGateway(Builder[IstioOperator]):
 class EgressGateway(Builder[IstioOperator]):
     """An egress gateway of the mesh, installed with istioctl."""
 
-    operator_name: ClassVar[str] = "egress-install"
+    operator_name: ClassVar[str] = EGRESS_INSTALLATION
     namespace: str = "external-istiod"
     revision: str | None = None
 
