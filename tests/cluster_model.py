@@ -6,7 +6,7 @@ its source. A program that is not known here is an error: a new command needs it
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,10 @@ class Clusters:
 
     def __post_init__(self) -> None:
         self.files = {step.path: step for step in self.plan.steps if step.path is not None}
+
+    def copy(self) -> "Clusters":
+        """The same clusters, from which objects can be removed without any change here."""
+        return replace(self, objects={where: dict(objects) for where, objects in self.objects.items()})
 
     def run(self, command: Command, number: int) -> set[tuple[str, Key]]:
         """Run a command as that of a step; what it removed comes back, with the contexts."""

@@ -57,7 +57,7 @@ def test_a_way_back_removes_what_its_step_made(name: str) -> None:
     the_plan = PLANS[name]
     full = set_up(the_plan)
     for number, step in enumerate(the_plan.steps):
-        clusters = deepcopy(full)
+        clusters = full.copy()
         for command in step.undo:
             for where, removed in clusters.run(command, number):
                 in_namespace = (where, ("", f"namespace/{removed[0]}"))
