@@ -49,9 +49,12 @@ def not_empty(_context: click.Context, option: click.Parameter, value: str | Non
 def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
-    topology = load(source(file), release=release, name=STDIN)
-    for problem in topology.warnings:
-        print_problem("warning", replace(problem, file=STDIN if file == "-" else file))
+    given = text(file)
+    topology = load(given, release=release, name=name_of(file))
+    if topology.warnings:
+        lines = yaml.Lines(given)
+        for problem in topology.warnings:
+            print_problem("warning", replace(problem, file=name_of(file), line=lines.line(problem.path)))
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
