@@ -95,8 +95,8 @@ def test_generate_names_only_some_of_many_files(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr == (
         "warning: <stdin>:23: spec.remoteClusters[0].gateways.eastWest: network 'net' has no east-west gateway, so "
-        "that clusters in other networks cannot reach its services: set eastWest in one of its clusters, or leave it where "
-        "that is meant\n"
+        "that clusters in other networks cannot reach its services: set eastWest in one of its clusters, or leave it "
+        "where that is meant\n"
     )
     assert "... and 75 more files\n" in done.stdout
 

@@ -82,6 +82,7 @@ def test_the_pipelines(section: str, kubectl: str, tmp_path: Path) -> None:
     script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     path = f"{Path(kubectl).parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {key: value for key, value in os.environ.items() if key not in ("CI", "KUSTOMIZE_PLUGIN_HOME")}
+    environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"  # of no use there, and slow to import
     environment |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config"), "PATH": path}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
