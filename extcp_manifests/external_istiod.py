@@ -1,6 +1,6 @@
 """What makes an istiod an external one, and whether an IstioOperator still has all of it.
 
-People lay files of their own over ours, and a list of theirs replaces ours: istiod is then installed without a word,
+People lay files of their own over ours, and a list of theirs replaces ours: istiod is then installed without a warning,
 but without variables or mounts. What a document comes to is looked at here, after `compose` and after kustomize alike:
 istiod's Deployment as the chart and istioctl of the release make it, as far as variables and mounts go.
 

@@ -37,7 +37,7 @@ class Overridden:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A key that istiod drops without a word."""
+    """A key that istiod drops without a warning."""
 
     source: Source
     path: str
@@ -263,7 +263,7 @@ def decoding_problems(content: SourceContent, decoded: Decoded) -> Iterator[Prob
 
 
 def ignored_keys(source: Source, content: SourceContent, decoded: Decoded) -> list[Ignored]:
-    """What istiod drops of a source without a word."""
+    """What istiod drops of a source without a warning."""
     found = [(path_text(each.path), each.message) for each in (*decoded.unknown, *decoded.lost)]
     return [Ignored(source, path, message, content.line(path)) for path, message in found]
 

@@ -134,7 +134,8 @@ def _why_no_hub(text: str) -> str | None:
             "written; a password belongs in an image pull secret"
         )
     return (
-        placeholder(text)
+        _why_no_query(text)
+        or placeholder(text)
         or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
     )
 
@@ -145,11 +146,18 @@ def _why_no_charts(text: str) -> str | None:
             "has something before an '@': leave user and password out, since this stands in files that are written; "
             "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
         )
-    if problem := placeholder(text):
+    if problem := _why_no_query(text) or placeholder(text):
         return problem
     if _CHARTS.fullmatch(text):
         return None
     return f"{text!r} is not a chart repository: write its URL, as in https://charts.example.com/istio or oci://..."
+
+
+def _why_no_query(text: str) -> str | None:
+    """A query may hold a token, so it is refused without being shown."""
+    if "?" in text:
+        return "has a query, behind its '?': leave it out, since this stands in files that are written"
+    return None
 
 
 # A host, perhaps with a port, and a path, as images begin (github.com/distribution/reference: regexp.go).

@@ -218,6 +218,7 @@ def test_placeholders(changes: dict[str, Any], problem: str) -> None:
     assert str(caught.value) == problem
 
 
+_WITH_QUERY = "has a query, behind its '?': leave it out, since this stands in files that are written"
 _HUB_WITH_USER = (
     "hub: has something before an '@': leave user, password and digest out, since this stands in files that are "
     "written; a password belongs in an image pull secret"
@@ -243,6 +244,8 @@ def with_api_server(url: str) -> dict[str, Any]:
         ({"hub": "robot:hunter2@reg.example.com/istio"}, _HUB_WITH_USER),
         ({"hub": "robot:hunt/er2@reg.example.com/istio"}, _HUB_WITH_USER),
         ({"hub": "robot:hunter2@${HUB}"}, _HUB_WITH_USER),
+        ({"hub": "reg.example.com/istio?token=hunter2"}, f"hub: {_WITH_QUERY}"),
+        ({"charts": "https://reg.example.com/charts?token=hunter2"}, f"charts: {_WITH_QUERY}"),
         ({"hub": "reg.example.com/istio@sha256:0"}, _HUB_WITH_USER),
         ({"charts": "https://robot:hunter2@reg.example.com/charts"}, _CHARTS_WITH_USER),
         ({"charts": "https://robot:1/hunter2@reg.example.com/charts"}, _CHARTS_WITH_USER),
