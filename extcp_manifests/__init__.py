@@ -24,18 +24,12 @@ Nothing here calls a cluster. Only `load`, `load_credentials`, the methods `writ
 `output` touch files.
 """
 
-from extcp_manifests.credentials import ClusterCredentials, load_credentials
 from extcp_manifests.errors import ExtcpError, InvalidInput
-from extcp_manifests.plan import Plan, plan
-from extcp_manifests.topology import (
-    ExternalCluster,
-    MeshCluster,
-    MeshGateways,
-    Sample,
-    SharedGateway,
-    Topology,
-    load,
-)
+from extcp_manifests.planning.plan import Plan, plan
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, MeshGateways, Sample, SharedGateway
+from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
+from extcp_manifests.topology.file import load
+from extcp_manifests.topology.model import Topology
 
 __version__ = "0.1.0"
 

@@ -7,11 +7,10 @@
 No message holds a token or a key.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
-
-from extcp_manifests.text import kind_of, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +80,53 @@ class OutputError(ExtcpError):
         self.problems = (Problem(path, message), *others)
         self.path = path
         super().__init__("\n".join(map(str, self.problems)))
+
+
+# Characters that no command line, environment variable or YAML stream carries unharmed.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Return the text in one line, with every character that a reader would not see written as an escape.
+
+    These are line breaks, control characters, surrogates, and Unicode's format characters (category Cf), which change
+    the direction of text or have no width. All that is printed for people goes through here, so that no name can forge
+    a line, a command of a build server or an escape sequence of a terminal.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible_character, text))
+
+
+def _visible_character(character: str) -> str:
+    # What Python calls unprintable: categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and Zs but for the blank itself.
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def why_no_text(text: str) -> str | None:
+    """Return why no file can hold the text, or None."""
+    if not text.isascii() and _SURROGATE.search(text):
+        return "is no valid text, since it has half of a surrogate pair: correct it"
+    return None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def kind_of(value: object) -> str:
+    """Return what a value is, for people, without the value: `a number`."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(value).__name__}"

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from posixpath import normpath
 from urllib.parse import quote, unquote
 
-from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.text import DNS_SUBDOMAIN, UNPRINTABLE
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
+from extcp_manifests.errors import UNPRINTABLE, InvalidInput, Problem, require
 
 SLASH = "--slash--"
+
+
 CLUSTER_ID = "ISTIO_META_CLUSTER_ID"
+
+
 NETWORK = "ISTIO_META_NETWORK"
 
 
@@ -70,6 +74,8 @@ _WITH_IOTA = {
     **{chr(first + step): 8 for first in (0x1F80, 0x1F90, 0x1FA0) for step in range(8)},
     **dict.fromkeys("\u1fb3\u1fc3\u1ff3", 9),
 }
+
+
 # Letters whose capitals came with Unicode 16 and 17, which newer Pythons know.
 _LATER = frozenset(
     "\u019b\u0264\u1c8a\ua7cd\ua7cf\ua7d3\ua7d5\ua7db"
@@ -107,7 +113,11 @@ def doubts(path: str) -> list[Problem]:
 
 
 _EXAMPLE = "/inject/cluster/NAME/net/NAME"
+
+
 _MEANINGS = {"cluster": "cluster", "net": "network"}
+
+
 _MISSPELT = {
     "cluster": ("cluster", "clusters", "clustername", "cluster-name", "clusterid", "cluster_id"),
     "net": ("net", "nets", "network", "networks", "networkname", "network-name"),

@@ -15,15 +15,17 @@ from typing import Any, NoReturn, TypeAlias, cast
 import pytest
 
 from extcp_manifests import yaml
+from extcp_manifests.documents.kubernetes import Model, document_name
 from extcp_manifests.errors import OutputError
-from extcp_manifests.exchange import prepare, recover
-from extcp_manifests.kubernetes import Model, document_name
-from extcp_manifests.plan import Plan
+from extcp_manifests.planning.folder.exchange import prepare, recover
+from extcp_manifests.planning.plan import Plan
 
 OPTION = "--extcp-update-golden"
 
+
 Manifests: TypeAlias = Plan | Mapping[str, bytes | str] | Iterable[Model | Mapping[str, Any]]
 """A plan; files by their paths; or documents, each of which becomes a file of its own."""
+
 
 _UPDATED = pytest.StashKey[list[str]]()
 
@@ -122,7 +124,7 @@ def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]
 
 
 def _report(folder: str, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
-    from extcp_manifests.difference import compare_files, report
+    from extcp_manifests.documents.compare import compare_files, report
 
     yield f"{folder} is not what is written now (- stored, + now):"
     for _, line in report(compare_files(stored, wanted)):

@@ -1,6 +1,6 @@
 """Clusters as far as the commands of a plan change them: which objects are there, who made each, and whose mark it has.
 
-A command of istioctl makes what tests/cases/commands/rendered.yaml says, and what the functions below add, each with
+A command of istioctl makes what tests/planning/cases/rendered.yaml says, and what the functions below add, each with
 its source. A program that is not known here is an error: a new command needs its lines here first.
 """
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from extcp_manifests import Plan, yaml
-from extcp_manifests.release import in_release
-from extcp_manifests.step import Argv, Command, Step
+from extcp_manifests.istio.releases import in_release
+from extcp_manifests.planning.step import Argv, Command, Step
 
-RENDERED = yaml.load((Path(__file__).parent / "cases/commands/rendered.yaml").read_bytes())
+RENDERED = yaml.load((Path(__file__).parent / "planning/cases/rendered.yaml").read_bytes())
 PARTS = {
     "ControlPlaneGateway": "shared gateway",
     "ExternalIstiod": "external istiod",

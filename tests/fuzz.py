@@ -25,26 +25,28 @@ from typing import Any
 from pydantic import SecretStr
 
 from extcp_manifests import ClusterCredentials, MeshCluster, Topology, builders, injection, load, plan, yaml
-from extcp_manifests.compose import compose, compose_plain
-from extcp_manifests.credentials import load_credentials
-from extcp_manifests.difference import compare_documents, compare_files, report
-from extcp_manifests.errors import ExtcpError
-from extcp_manifests.gitops import Repository, argocd, flux
-from extcp_manifests.istio_operator import Overlay, Patch
-from extcp_manifests.krm import generate
-from extcp_manifests.krm import run as answer
-from extcp_manifests.kubernetes import document_name
-from extcp_manifests.merge import merge_env
-from extcp_manifests.mesh import merge_mesh_config
-from extcp_manifests.mesh_networks import choose_mesh_networks
-from extcp_manifests.networking_validation import validate_networking
-from extcp_manifests.operator_validation import validate_operator
-from extcp_manifests.patch import apply_overlays, to_json6902
-from extcp_manifests.preview import preview
-from extcp_manifests.release import RELEASES
-from extcp_manifests.reports import REPORTS
-from extcp_manifests.text import why_no_text
-from extcp_manifests.validation import validate_documents, validate_text
+from extcp_manifests.cli.reports import REPORTS
+from extcp_manifests.documents.compare import compare_documents, compare_files, report
+from extcp_manifests.documents.istio_operator import Overlay, Patch
+from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.errors import ExtcpError, why_no_text
+from extcp_manifests.istio.mesh.merging import merge_mesh_config
+from extcp_manifests.istio.mesh.networks import choose_mesh_networks
+from extcp_manifests.istio.operator.compose import compose, compose_plain
+from extcp_manifests.istio.operator.merging import merge_env
+from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
+from extcp_manifests.istio.operator.preview import preview
+from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.istio.rules.istio_operator import validate_operator
+from extcp_manifests.istio.rules.networking import validate_networking
+from extcp_manifests.istio.validation import validate_documents, validate_text
+from extcp_manifests.pipelines.argocd import argocd
+from extcp_manifests.pipelines.flux import flux
+from extcp_manifests.pipelines.krm import generate
+from extcp_manifests.pipelines.krm import run as answer
+from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.topology.check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.credentials import load_credentials
 
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0
@@ -127,7 +129,7 @@ def documents() -> Sequence[Any]:
         for path in sorted(ROOT.glob(pattern)):
             found += yaml.load_all(path.read_bytes())
     for kind, name in (("VirtualService", "virtual_service"), ("DestinationRule", "destination_rule")):
-        suite = yaml.load((ROOT / f"tests/cases/validation/{name}.yaml").read_bytes())
+        suite = yaml.load((ROOT / f"tests/istio/rules/cases/{name}.yaml").read_bytes())
         found += [{"kind": kind, "metadata": {"name": "x"}, "spec": case["spec"]} for case in suite["cases"]]
     found += [
         {
@@ -450,8 +452,14 @@ def call_validate(make: Maker) -> None:
     kinds = make.random.choice([NETWORKING, OPERATORS, (), ("Gateway", "VirtualService")])
     several = make.several(*kinds)
     copies = list(several) if hasattr(several, "__next__") else several
-    refused(lambda: list(validate_documents(copies, release=make.release())))
-    results = refused(validate_text, make.random.choice(["f", "a\nb"]), make.yaml(copies), release=make.release())
+    refused(lambda: list(validate_documents(copies, release=make.release(), more=TOPOLOGY_CHECKS)))
+    results = refused(
+        validate_text,
+        make.random.choice(["f", "a\nb"]),
+        make.yaml(copies),
+        release=make.release(),
+        more=TOPOLOGY_CHECKS,
+    )
     for form in REPORTS.values():
         refused(form, results or ())
     refused(validate_operator, make.document(*OPERATORS), release=make.release())
@@ -466,7 +474,7 @@ def call_agreement(make: Maker) -> None:
     several = deepcopy(list(RELATED))
     for _ in range(make.random.choice([1, 2, 3])):
         make.change_anywhere(several)
-    refused(lambda: list(validate_documents(several, release=make.release())))
+    refused(lambda: list(validate_documents(several, release=make.release(), more=TOPOLOGY_CHECKS)))
 
 
 def call_difference(make: Maker) -> None:

@@ -7,7 +7,7 @@ names its release and Kubernetes, so it is compared for the first release of an 
 from pathlib import Path
 
 from extcp_manifests import InvalidInput, Plan, load, load_credentials, plan
-from extcp_manifests.release import RELEASES
+from extcp_manifests.istio.releases import RELEASES
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden"

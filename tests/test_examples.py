@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from extcp_manifests import yaml
-from extcp_manifests.krm import run
+from extcp_manifests.pipelines.krm import run
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTED = {

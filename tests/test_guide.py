@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from extcp_manifests import load, plan, yaml
-from extcp_manifests.release import RELEASES
+from extcp_manifests.istio.releases import RELEASES
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

@@ -7,15 +7,16 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from command_line import run
 from pydantic import SecretStr
-from test_cli import run
 
 from extcp_manifests import ClusterCredentials, builders, load, load_credentials, plan, yaml
-from extcp_manifests.difference import compare_documents, compare_files, report
+from extcp_manifests.cli.reports import REPORTS
+from extcp_manifests.documents.compare import compare_documents, compare_files, report
 from extcp_manifests.errors import ExtcpError
-from extcp_manifests.krm import run as answer
-from extcp_manifests.reports import REPORTS
-from extcp_manifests.validation import validate_text
+from extcp_manifests.istio.validation import validate_text
+from extcp_manifests.pipelines.krm import run as answer
+from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "examples/guide.yaml"
@@ -266,6 +267,6 @@ def test_no_command_shows_a_token(tmp_path: Path) -> None:
 def test_findings_show_no_token() -> None:
     """What is found in a set with Secrets shows nothing of them, in no report."""
     text = yaml.dump_all([secret(), kubeconfig(), {"kind": "Gateway", "metadata": {"name": "g"}, "spec": secret()}])
-    results = validate_text("f", text, release="1.30")
+    results = validate_text("f", text, release="1.30", more=TOPOLOGY_CHECKS)
     assert results
     assert [form for form, write in REPORTS.items() if TOKEN in write(results)] == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from extcp_manifests import Plan, load, load_credentials, plan
-from extcp_manifests.kubernetes import Namespace, ObjectMeta
+from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta
 from extcp_manifests.testing import GoldenManifests, files_of, why_not_everywhere
 
 ROOT = Path(__file__).parents[1]

@@ -9,11 +9,10 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_typ
 from pydantic import SecretStr
 
 from extcp_manifests import yaml
-from extcp_manifests.address import Hostname, IPAddress
-from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.kubernetes import Model
-from extcp_manifests.release import Release
-from extcp_manifests.text import kind_of, why_no_text
+from extcp_manifests.builders.address import Hostname, IPAddress
+from extcp_manifests.documents.kubernetes import Model
+from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_no_text
+from extcp_manifests.istio.releases import Release
 
 Document = TypeVar("Document", bound=Model, covariant=True)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.istio_operator import (
+from extcp_manifests.documents.istio_operator import (
     EGRESS_INSTALLATION,
     INGRESS_INSTALLATION,
     Components,
@@ -17,14 +17,20 @@ from extcp_manifests.istio_operator import (
     KubernetesResources,
     Values,
 )
-from extcp_manifests.kubernetes import EnvVar, ObjectMeta, ServicePort, ServiceSpec
-from extcp_manifests.naming import gateway_labels
-from extcp_manifests.networking import Gateway, GatewaySpec, Port, Server, ServerTLSSettings
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.documents.kubernetes import EnvVar, ObjectMeta, ServicePort, ServiceSpec
+from extcp_manifests.documents.networking import Gateway, GatewaySpec, Port, Server, ServerTLSSettings
+from extcp_manifests.istio.object_names import gateway_labels
+from extcp_manifests.istio.releases import Release, find_release
 
 INGRESS = "istio-ingressgateway"
+
+
 EGRESS = "istio-egressgateway"
+
+
 EAST_WEST = "istio-eastwestgateway"
+
+
 _INJECTED = {"injectionTemplate": "gateway"}
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
-from extcp_manifests.istio_operator import (
+from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
+from extcp_manifests.documents.istio_operator import (
     Component,
     Components,
     GatewayComponent,
@@ -24,7 +23,7 @@ from extcp_manifests.istio_operator import (
     PilotValues,
     Values,
 )
-from extcp_manifests.kubernetes import (
+from extcp_manifests.documents.kubernetes import (
     ConfigMapVolumeSource,
     EnvVar,
     ObjectMeta,
@@ -33,12 +32,15 @@ from extcp_manifests.kubernetes import (
     Volume,
     VolumeMount,
 )
-from extcp_manifests.merge import overlay
-from extcp_manifests.mesh_config import MeshConfig
-from extcp_manifests.naming import Names, gateway_labels
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.documents.mesh_config import MeshConfig
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.object_names import Names, gateway_labels
+from extcp_manifests.istio.operator.merging import overlay
+from extcp_manifests.istio.releases import Release, find_release
 
 DEFAULT_GATEWAY = "istio-ingressgateway"
+
+
 DEFAULT_GATEWAY_NAMESPACE = "istio-system"
 
 
@@ -185,6 +187,8 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
 # istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself
 # (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go).
 _MESH_CONFIG = ("config-volume", "/etc/istio/config")
+
+
 _INJECTION = ("inject-volume", "/var/lib/istio/inject")
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.kubernetes import Namespace, ObjectMeta, ServiceAccount
-from extcp_manifests.naming import Names
+from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServiceAccount
+from extcp_manifests.istio.object_names import Names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

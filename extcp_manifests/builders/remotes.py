@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.exposure import exposure_of, refuse_misfits
-from extcp_manifests.istio_operator import (
+from extcp_manifests.builders.exposure import exposure_of, refuse_misfits
+from extcp_manifests.documents.istio_operator import (
     BaseValues,
     GlobalValues,
     IstioOperator,
@@ -13,9 +13,9 @@ from extcp_manifests.istio_operator import (
     PilotValues,
     Values,
 )
-from extcp_manifests.kubernetes import ObjectMeta
-from extcp_manifests.naming import Names
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.documents.kubernetes import ObjectMeta
+from extcp_manifests.istio.object_names import Names
+from extcp_manifests.istio.releases import Release, find_release
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

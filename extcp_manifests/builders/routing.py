@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 
-from extcp_manifests.address import Address, parse_address
+from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.exposure import (
+    HTTPS_PORT,
+    WEBHOOK_PORT,
+    XDS_PORT,
+    exposure_of,
+    refuse_misfits,
+    why_no_credential,
+)
 from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
-from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exposure import HTTPS_PORT, WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits, why_no_credential
-from extcp_manifests.kubernetes import ObjectMeta
-from extcp_manifests.naming import Names, gateway_labels
-from extcp_manifests.networking import (
+from extcp_manifests.documents.kubernetes import ObjectMeta
+from extcp_manifests.documents.networking import (
     ClientTLSSettings,
     ConnectionPoolSettings,
     Destination,
@@ -28,9 +33,13 @@ from extcp_manifests.networking import (
     VirtualService,
     VirtualServiceSpec,
 )
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.object_names import Names, gateway_labels
+from extcp_manifests.istio.releases import Release, find_release
 
 _SERVERS = ((XDS_PORT, "XDS"), (WEBHOOK_PORT, "WEBHOOK"))
+
+
 _ROUTES = ((XDS_PORT, XDS_PORT), (WEBHOOK_PORT, HTTPS_PORT))
 """Port of the gateway, port of the Service istiod."""
 

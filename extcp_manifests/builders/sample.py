@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from extcp_manifests.builders.base import Builder
 from extcp_manifests.builders.gateways import INGRESS
-from extcp_manifests.kubernetes import (
+from extcp_manifests.documents.kubernetes import (
     Container,
     ContainerPort,
     Deployment,
@@ -25,8 +25,7 @@ from extcp_manifests.kubernetes import (
     Volume,
     VolumeMount,
 )
-from extcp_manifests.naming import gateway_labels
-from extcp_manifests.networking import (
+from extcp_manifests.documents.networking import (
     Destination,
     Gateway,
     GatewaySpec,
@@ -40,7 +39,8 @@ from extcp_manifests.networking import (
     VirtualService,
     VirtualServiceSpec,
 )
-from extcp_manifests.release import Release, find_release
+from extcp_manifests.istio.object_names import gateway_labels
+from extcp_manifests.istio.releases import Release, find_release
 
 HELLOWORLD = "helloworld"
 

@@ -11,13 +11,17 @@ from pydantic import SecretStr
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.base import Builder
+from extcp_manifests.documents.kubernetes import ObjectMeta, Secret
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.kubernetes import ObjectMeta, Secret
-from extcp_manifests.release import Release, find_release, first_release_with
-from extcp_manifests.text import DNS_SUBDOMAIN, stand_in
+from extcp_manifests.istio.releases import Release, find_release, first_release_with
 
 READER = "istio-reader-service-account"
+
+
 CONFIG_SECRET = "istio-kubeconfig"
+
+
 REMOTE_SECRET_LABEL = "istio/multiCluster"
 """The label by which istiod finds the Secrets of remote clusters."""
 

@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from extcp_manifests import __version__
-from extcp_manifests.errors import InvalidInput, OutputError
-from extcp_manifests.text import visible
+from extcp_manifests.errors import InvalidInput, OutputError, visible
 
 _MODULES = {
     "generating": ("generate", "plan", "inject", "schema", "releases"),

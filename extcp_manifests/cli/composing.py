@@ -10,19 +10,20 @@ from pydantic import ValidationError
 
 from extcp_manifests import yaml
 from extcp_manifests.cli.folders import read_all
+from extcp_manifests.cli.reports import REPORTS
 from extcp_manifests.cli.shared import json_text, name_of, print_changes, print_table, tell, text
-from extcp_manifests.compose import Composition, compose_files
+from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.inputs import problems_of
-from extcp_manifests.istio_operator import IstioOperator
-from extcp_manifests.mesh import MeshConfigMerge, merge_mesh_config
-from extcp_manifests.mesh_sources import Source
-from extcp_manifests.patch import apply_overlays, to_json6902
-from extcp_manifests.preview import Preview, preview
-from extcp_manifests.release import RELEASES
-from extcp_manifests.reports import REPORTS
-from extcp_manifests.told_release import told_of
-from extcp_manifests.validation import validate_texts
+from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
+from extcp_manifests.istio.mesh.sources import Source
+from extcp_manifests.istio.named_release import told_of
+from extcp_manifests.istio.operator.compose import Composition, compose_files
+from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
+from extcp_manifests.istio.operator.preview import Preview, preview
+from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.istio.validation import validate_texts
+from extcp_manifests.topology.check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.reading import problems_of
 
 TOLD_OR_NEWEST = click.option(
     "--release", metavar="R", help="Istio minor; without it what the documents tell, or else the newest."
@@ -107,7 +108,7 @@ def patch_objects(
     except InvalidInput as error:
         raise InvalidInput(map(in_file.located, error.problems)) from None
     if show_diff:
-        from extcp_manifests.difference import compare_documents
+        from extcp_manifests.documents.compare import compare_documents
 
         print_changes(compare_documents(rendered, applied.objects))
     else:
@@ -256,7 +257,7 @@ def validate_files(release: str | None, form: str, strict: bool, files: tuple[st
     of standard error says how many, and by which release's rules the others were checked. The exit code is 1 where
     there are errors.
     """
-    report = validate_texts(read_all(files), release=release)
+    report = validate_texts(read_all(files), release=release, more=TOPOLOGY_CHECKS)
     click.echo(REPORTS[form](report.results), nl=False)
     tell(report.summary, err=True)
     is_wrong = any(result.level == "error" for result in report.results)

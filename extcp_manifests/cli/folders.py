@@ -6,7 +6,7 @@ from pathlib import Path
 
 from extcp_manifests.cli.shared import STDIN, content, text
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exchange import recover, recover_below
+from extcp_manifests.planning.folder.exchange import recover, recover_below
 
 
 def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
@@ -38,6 +38,8 @@ def _files_of(folder: str) -> list[str]:
 
 
 _ENDINGS = (".yaml", ".yml", ".json")
+
+
 _STATE = ".extcp-manifests"
 """How the files begin in which generate keeps what it wrote."""
 

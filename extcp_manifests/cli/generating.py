@@ -8,7 +8,8 @@ from itertools import groupby
 import click
 
 from extcp_manifests import injection
-from extcp_manifests.address import parse_address
+from extcp_manifests.builders.address import parse_address
+from extcp_manifests.builders.exposure import exposure_of
 from extcp_manifests.cli.shared import (
     CHECK,
     CREDENTIALS,
@@ -24,10 +25,9 @@ from extcp_manifests.cli.shared import (
     tell_changes,
     write_files,
 )
-from extcp_manifests.exposure import exposure_of
-from extcp_manifests.plan import Plan
-from extcp_manifests.release import CHANGES, RELEASES
-from extcp_manifests.topology import schema
+from extcp_manifests.istio.releases import CHANGES, RELEASES
+from extcp_manifests.planning.plan import Plan
+from extcp_manifests.topology.file import schema
 
 
 @click.group()

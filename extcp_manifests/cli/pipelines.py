@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from extcp_manifests import exec_plugin, gitops, krm, yaml
+from extcp_manifests import yaml
 from extcp_manifests.cli.shared import (
     CHECK,
     CREDENTIALS,
@@ -26,12 +26,15 @@ from extcp_manifests.cli.shared import (
     write_files,
 )
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.exchange import recover, recover_below
-from extcp_manifests.kustomize import OVERLAYS, KustomizeTree
-from extcp_manifests.listing import LISTING
-from extcp_manifests.output import Entry, Kind, changes, owner_of, write
-from extcp_manifests.plan import Plan
-from extcp_manifests.step import piped
+from extcp_manifests.pipelines import argocd, exec_plugin, flux, krm
+from extcp_manifests.pipelines.notes import NOTES
+from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.planning.folder.exchange import recover, recover_below
+from extcp_manifests.planning.folder.listing import LISTING, Kind
+from extcp_manifests.planning.folder.writing import Entry, changes, owner_of, write
+from extcp_manifests.planning.kustomize import OVERLAYS, KustomizeTree
+from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.step import piped
 
 
 @click.group()
@@ -113,9 +116,9 @@ def write_applications(
 ) -> None:
     """Write Argo CD Applications for the kustomize tree of the topology in FILE (- is standard input)."""
     mode = Mode(check=check, diff=diff, force=force)
-    repository = gitops.Repository(url=repo, revision=revision, path=path, overlay=overlay)
+    repository = Repository(url=repo, revision=revision, path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
-    entries = gitops.argocd(the_plan, repository, namespace=namespace, project=project)
+    entries = argocd.argocd(the_plan, repository, namespace=namespace, project=project)
     _write_entries(output, entries, the_plan, "argocd", mode)
 
 
@@ -146,9 +149,9 @@ def write_kustomizations(
 ) -> None:
     """Write Flux Kustomizations for the kustomize tree of the topology in FILE (- is standard input)."""
     mode = Mode(check=check, diff=diff, force=force)
-    repository = gitops.Repository(path=path, overlay=overlay)
+    repository = Repository(path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
-    entries = gitops.flux(the_plan, repository, source=source, namespace=namespace, here=here)
+    entries = flux.flux(the_plan, repository, source=source, namespace=namespace, here=here)
     _write_entries(output, entries, the_plan, "flux", mode)
 
 
@@ -157,7 +160,7 @@ def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan, kind: 
     if mode.only_tells:
         tell_changes(folder, changes(folder, entries, owner=owner), mode)
     paths = write(folder, entries, owner=owner, force=mode.force)
-    report_files(folder, paths, gitops.NOTES, place="the top of the repository")
+    report_files(folder, paths, NOTES, place="the top of the repository")
 
 
 @commands.command("krm")
@@ -204,7 +207,7 @@ def show_difference(old: str, new: str) -> None:
 
     The exit code is 1 where there is a difference. What Secrets hold is not shown.
     """
-    from extcp_manifests.difference import compare_files
+    from extcp_manifests.documents.compare import compare_files
 
     sys.exit(1 if print_changes(compare_files(_contents(old, new), _contents(new, old))) else 0)
 

@@ -12,28 +12,38 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from extcp_manifests import yaml
-from extcp_manifests.credentials import load_credentials
-from extcp_manifests.errors import Problem
-from extcp_manifests.exchange import recover
-from extcp_manifests.kustomize import KUSTOMIZATION, OPENAPI
-from extcp_manifests.plan import Plan, plan
-from extcp_manifests.runbook import RUNBOOK
-from extcp_manifests.text import visible
-from extcp_manifests.topology import load
+from extcp_manifests.errors import Problem, visible
+from extcp_manifests.planning.folder.exchange import recover
+from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
+from extcp_manifests.planning.plan import Plan, plan
+from extcp_manifests.planning.runbook import RUNBOOK
+from extcp_manifests.topology.credentials import load_credentials
+from extcp_manifests.topology.file import load
 
 if TYPE_CHECKING:
-    from extcp_manifests.difference import Change
-    from extcp_manifests.output import FileChange
+    from extcp_manifests.documents.compare import Change
+    from extcp_manifests.planning.folder.writing import FileChange
+
 
 FILE = click.argument("file", metavar="FILE")
+
+
 RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
+
+
 CHECK = click.option(
     "--check", is_flag=True, help="Write nothing; list what would change, and exit 1 if anything would."
 )
+
+
 DIFF = click.option("--diff", is_flag=True, help="The same as --check, with the differences by document and path.")
+
+
 FORCE = click.option(
     "--force", is_flag=True, help="Take over another control plane's folder, and give up what was edited by hand."
 )
+
+
 CREDENTIALS = click.option(
     "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
 )
@@ -109,7 +119,7 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
 def print_changes(changes: "Iterable[Change]") -> bool:
     """Print a report, coloured on a terminal; whether there was anything to report comes back."""
-    from extcp_manifests.difference import report
+    from extcp_manifests.documents.compare import report
 
     colours = {"+": "green", "-": "red", "~": "yellow", " ": None}
     found = False
@@ -160,7 +170,7 @@ def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> No
         if mode.diff and change.new is not None:
             new[change.path] = change.new
     if old or new:
-        from extcp_manifests.difference import compare_files
+        from extcp_manifests.documents.compare import compare_files
 
         click.echo()
         print_changes(compare_files(old, new))

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import yaml as pyyaml
 
-from extcp_manifests.mesh import merge_mesh_config
+from extcp_manifests.istio.mesh.merging import merge_mesh_config
 
 ADMIN = """\
 accessLogFile: /dev/stdout

@@ -10,7 +10,7 @@ from time import perf_counter
 import yaml as pyyaml
 
 from extcp_manifests import MeshCluster, MeshGateways, Sample, Topology, plan
-from extcp_manifests.step import text_of
+from extcp_manifests.planning.step import text_of
 
 EVERYTHING = MeshGateways(ingress=True, egress=True, east_west=True)
 

@@ -19,11 +19,11 @@ from extcp_manifests import (
     plan,
     yaml,
 )
-from extcp_manifests.compose import compose_files
-from extcp_manifests.dropped import Dropped
-from extcp_manifests.istio_operator import IstioOperator
-from extcp_manifests.kubernetes import Model, Secret
-from extcp_manifests.step import Step
+from extcp_manifests.documents.dropped import Dropped
+from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.kubernetes import Model, Secret
+from extcp_manifests.istio.operator.compose import compose_files
+from extcp_manifests.planning.step import Step
 
 topology = Topology(
     release="1.24",

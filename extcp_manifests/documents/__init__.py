@@ -1,0 +1,1 @@
+"""Typed documents, and what every reader of plain documents needs."""

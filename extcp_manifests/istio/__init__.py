@@ -1,0 +1,1 @@
+"""What Istio makes of documents, by release."""

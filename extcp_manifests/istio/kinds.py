@@ -1,0 +1,134 @@
+"""Which documents are Istio's or ours: groups, kinds and the versions that each release serves.
+
+Source: istio 1.15.7 to 1.23.6: manifests/charts/base/crds/crd-all.gen.yaml; 1.24.6 to 1.30.3 and the branch
+release-1.31: manifests/charts/base/files/crd-all.gen.yaml.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from extcp_manifests.documents.findings import Found, error
+from extcp_manifests.documents.lookup import text_of
+from extcp_manifests.istio.releases import Release, in_release
+
+NETWORKING = "networking.istio.io"
+
+
+INSTALL = "install.istio.io"
+
+
+OURS = "extcp-manifests"
+
+
+CORE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """Kinds of a group with a version, and the first release that serves them so."""
+
+    group: str
+    kinds: str
+    version: str
+    since: str = "1.15"
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+_ROUTING = "Gateway VirtualService DestinationRule ServiceEntry Sidecar WorkloadEntry WorkloadGroup"
+
+
+_SERVED = (
+    _Served(NETWORKING, _ROUTING, "v1", since="1.22"),  # istio 1.22.8
+    _Served(NETWORKING, _ROUTING, "v1beta1"),
+    _Served(NETWORKING, _ROUTING, "v1alpha3"),
+    _Served(NETWORKING, "EnvoyFilter", "v1alpha3"),
+    _Served(NETWORKING, "ProxyConfig", "v1beta1"),
+    _Served("security.istio.io", "AuthorizationPolicy RequestAuthentication", "v1", since="1.17"),  # istio 1.17.8
+    _Served("security.istio.io", "PeerAuthentication", "v1", since="1.22"),  # istio 1.22.8
+    _Served("security.istio.io", "AuthorizationPolicy RequestAuthentication PeerAuthentication", "v1beta1"),
+    _Served("telemetry.istio.io", "Telemetry", "v1", since="1.22"),  # istio 1.22.8
+    _Served("telemetry.istio.io", "Telemetry", "v1alpha1"),
+    _Served("extensions.istio.io", "WasmPlugin", "v1alpha1"),
+    _Served("extensions.istio.io", "TrafficExtension", "v1alpha1", since="1.30"),  # istio 1.30.3
+    _Served(INSTALL, "IstioOperator", "v1alpha1"),
+    _Served(CORE, "ConfigMap", "v1"),
+    _Served(OURS, "ExternalControlPlane Credentials", "v1"),
+)
+
+
+def group_of(document: Mapping[str, Any]) -> str:
+    """Return the API group of a document, which is empty for Kubernetes' core."""
+    return text_of(document.get("apiVersion")).rpartition("/")[0]
+
+
+def likely_group(document: Mapping[str, Any]) -> str:
+    """Return the group, or where apiVersion is missing or not text, the one of ours that has the kind."""
+    if isinstance(document.get("apiVersion"), str):
+        return group_of(document)
+    kind = document.get("kind")
+    return next((row.group for row in _SERVED if kind in row.kinds.split()), CORE)
+
+
+def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Find a group, version or kind that is missing, misspelt or not served; other projects' are left alone."""
+    version, kind = document.get("apiVersion"), document.get("kind")
+    if isinstance(version, str):
+        yield from _check_kind(group_of(document), kind)
+        yield from _check_version(version, kind, release)
+    else:
+        yield from _check_missing_version(version, kind, release)
+
+
+def _check_kind(group: str, kind: Any) -> Iterator[Found]:
+    known = [name for row in _SERVED if row.group == group for name in row.kinds.split()]
+    if group == CORE:
+        return
+    if known and kind is None:
+        yield error("kind", f"is missing: write one of {group}, such as {known[0]}", "document/kind")
+    elif known and not isinstance(kind, str):
+        yield error("kind", f"must be text: write one of {group}, such as {known[0]}", "document/kind")
+    elif known and kind not in known and not str(kind).endswith("List"):
+        near = _nearest(kind, known)
+        hint = f"did you mean {near!r}?" if near else f"use {', '.join(sorted(set(known)))}"
+        yield error("kind", f"is {kind!r}, which {group} does not have: {hint}", "document/kind")
+
+
+def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Found]:
+    group = api_version.rpartition("/")[0]
+    of_kind = [row for row in _SERVED if kind in row.kinds.split()]
+    of_group = [row for row in of_kind if row.group == group]
+    served = [row.api_version for row in of_group if in_release(row.since, None, release)]
+    if not of_group:
+        near = get_close_matches(group, {row.group for row in of_kind}, n=1, cutoff=0.9)
+        if near:
+            problem = f"is {api_version!r}, which has no {kind}: did you mean the group {near[0]!r}?"
+            yield error("apiVersion", problem, "document/api-version")
+    elif api_version not in served:
+        use = f"use {' or '.join(served)}" if served else "leave the document out"
+        whose = group if group == OURS else f"Istio {release}" if group else "Kubernetes"
+        problem = f"is {api_version!r}, which {whose} does not serve for {kind}: {use}"
+        yield error("apiVersion", problem, "document/api-version")
+
+
+def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterator[Found]:
+    rows = [row for row in _SERVED if in_release(row.since, None, release)]
+    near = _nearest(kind, [name for row in rows for name in row.kinds.split()])
+    if near is None:
+        return
+    given = "is missing" if version is None else "must be text"
+    use = next(row.api_version for row in rows if near in row.kinds.split())
+    yield error("apiVersion", f"{given}: write {use}", "document/api-version")
+    if near != kind:
+        yield error("kind", f"is {kind!r}: did you mean {near!r}?", "document/kind")
+
+
+def _nearest(kind: Any, known: list[str]) -> str | None:
+    if not isinstance(kind, str) or len(kind) > 80:
+        return None
+    near = get_close_matches(kind, known, n=1, cutoff=0.8)
+    return near[0] if near else None

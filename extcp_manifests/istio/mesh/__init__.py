@@ -1,0 +1,1 @@
+"""Mesh config: built-in defaults, sources, merging and networks."""

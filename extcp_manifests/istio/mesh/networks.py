@@ -1,0 +1,110 @@
+"""Which meshNetworks istiod uses: one whole document, never a mixture.
+
+Source: istio 1.24.6 and 1.30.3: pilot/pkg/bootstrap/mesh.go, read and not run; validation: 1.30.3:
+pkg/config/validation/agent/validation.go.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from extcp_manifests.documents.paths import path_text
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.mesh.sources import (
+    Ignored,
+    Input,
+    Source,
+    SourceContent,
+    decoding_problems,
+    ignored_keys,
+    read_source,
+)
+from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.istio.rules.checks import LABEL, is_fqdn, is_ip, is_subnet
+from extcp_manifests.istio.schema.decoder import decode
+from extcp_manifests.istio.schema.tables import read_schema
+
+
+@dataclass(frozen=True, slots=True)
+class MeshNetworksChoice:
+    """The networks that istiod uses, and where they are from."""
+
+    networks: dict[str, Any]
+    source: Source
+    ignored: tuple[Ignored, ...]
+    """The other source, where it says something, and keys that nobody knows."""
+    problems: tuple[Problem, ...]
+
+
+def choose_mesh_networks(
+    *, shared: Input, local: Input, release: Release | str, names: Mapping[Source, str] | None = None
+) -> MeshNetworksChoice:
+    """The meshNetworks of an external istiod whose own file is `local`; `shared` is the config cluster's.
+
+    Up to 1.24 istiod reads its own file alone. From 1.25 the config cluster's, where there are any, beat the file's,
+    against what holds for the mesh config. Sources are given as to `merge_mesh_config`; a ConfigMap's key is
+    `meshNetworks`. Raises InvalidInput for a source that is used and cannot be decoded.
+    """
+    record = find_release(release)
+    given: dict[Source, Input] = {"shared": shared, "local": local}
+    order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
+    source, content = _first(order, given, names or {}, record)
+    decoded = decode(read_schema("mesh_config"), "MeshNetworks", content.data, record)
+    if decoded.errors:
+        raise InvalidInput(decoding_problems(content, decoded))
+    reason = f"is not read, since istiod {record} uses the {source} document alone"
+    ignored = [
+        Ignored(name, "networks", reason) for name in given if name != source and _says_something(given[name], record)
+    ]
+    ignored += ignored_keys(source, content, decoded)
+    networks = decoded.value.get("networks", {})
+    return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
+
+
+def _first(
+    order: Iterable[Source], given: Mapping[Source, Input], names: Mapping[Source, str], release: Release
+) -> tuple[Source, SourceContent]:
+    """The first source that is there."""
+    for source in order:
+        content = _content(names.get(source, source), given[source], release)
+        if content is not None:
+            return source, content
+    return "defaults", SourceContent("defaults", {})
+
+
+def _content(name: str, given: Input, release: Release) -> SourceContent | None:
+    return None if given is None else read_source(name, given, "meshNetworks", release)
+
+
+def _says_something(given: Input, release: Release) -> bool:
+    try:
+        return _content("", given, release) is not None
+    except InvalidInput:
+        return True
+
+
+def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, network in networks.items():
+        for index, endpoint in enumerate(network.get("endpoints", ())):
+            yield from _endpoint(path_text(("networks", name, "endpoints", index)), endpoint)
+        for index, gateway in enumerate(network.get("gateways", ())):
+            yield from _gateway(path_text(("networks", name, "gateways", index)), gateway)
+
+
+def _endpoint(place: str, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
+    cidr, registry = endpoint.get("fromCidr"), endpoint.get("fromRegistry")
+    if cidr is not None and not is_subnet(cidr):
+        yield Problem(f"{place}.fromCidr", f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
+    if registry is not None and not LABEL.fullmatch(registry):
+        problem = f"is {registry!r}, which is no DNS label: a cluster of such a name cannot stand here"
+        yield Problem(f"{place}.fromRegistry", problem)
+
+
+def _gateway(place: str, gateway: Mapping[str, Any]) -> Iterator[Problem]:
+    service, address, port = (gateway.get(key) for key in ("registryServiceName", "address", "port"))
+    if service is not None and not is_fqdn(service):
+        yield Problem(f"{place}.registryServiceName", f"is {service!r}, which is no host name: correct it")
+    if address is not None and not (is_ip(address) or is_fqdn(address)):
+        yield Problem(f"{place}.address", f"is {address!r}, which is neither an IP address nor a host name: correct it")
+    if not 1 <= (port or 0) <= 65535:
+        yield Problem(f"{place}.port", f"is {port or 0}, which is no port: use 1 to 65535")

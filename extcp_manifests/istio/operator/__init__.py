@@ -1,0 +1,1 @@
+"""IstioOperators: composing, overlays, profiles and the values of charts."""

@@ -1,0 +1,290 @@
+"""Composing IstioOperators: files and `--set` flags of one istioctl call, merged as its release does.
+
+Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/values/map.go, of which 1.30.3 was run;
+1.15.7 to 1.23.6: operator/pkg/manifest/shared.go, operator/pkg/util/merge_iop.go, confirmed on a part of its struct.
+Profiles are not part of this: the result is what the user says, before istioctl lays it over a profile.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from extcp_manifests import yaml
+from extcp_manifests.documents.dropped import Dropped, Loss, identity, losses
+from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.paths import Path, leaves, path_text
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.operator.merging import NamelessItem, overlay, strategic_merge
+from extcp_manifests.istio.operator.set_flags import checked_flags, split_flag, with_flag
+from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
+from extcp_manifests.istio.releases import Release, find_release
+
+Input = IstioOperator | Mapping[str, Any] | str | bytes
+"""An IstioOperator: typed, plain, or the YAML text of one document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What files and flags come to, and how it came about."""
+
+    plain: dict[str, Any]
+    """The IstioOperator as plain data, explicit nulls included, of which 1.24 and later make something."""
+    dropped: tuple[Dropped, ...]
+    """What later files and flags took away from earlier ones by replacing a list or a mapping."""
+    _origins: Mapping[str, str]
+    _sources: Sequence["_Source"]
+
+    @property
+    def operator(self) -> IstioOperator:
+        """The IstioOperator; a typed one has no explicit null under its own keys.
+
+        Raises InvalidInput for keys that no IstioOperator has.
+        """
+        try:
+            known = {key: value for key, value in self.plain.items() if value is not None}
+            return IstioOperator.model_validate({"metadata": {}, "spec": {}, **known})
+        except ValidationError as error:
+            places = (".".join(map(str, details["loc"])) for details in error.errors())
+            problem = "is no part of an IstioOperator as it is: correct it"
+            raise InvalidInput(self.located(Problem(place, problem)) for place in places) from None
+
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem of the whole with the last file that says something at its place, and the line there."""
+        origin = self._origins.get(problem.path)
+        if origin is not None and all(source.name != origin for source in self._sources):
+            return problem  # a flag's
+        keys = tuple(problem.path.partition("[")[0].split("."))  # items may have another place in the file
+        for source in reversed(self._sources):
+            above = _value_at(source.tree, keys[:-1])
+            if isinstance(above, Mapping) and keys[-1] in above:
+                return replace(problem, file=source.name, line=source.line(problem.path))
+        return problem
+
+    def origin(self, path: str) -> str:
+        """Return who said the value of a leaf last, by its path: a file, or `set[0]`.
+
+        Raises KeyError where there is no leaf.
+        """
+        return self._origins[path]
+
+    def origins(self) -> Iterator[tuple[str, Any, str]]:
+        """Yield each leaf of the IstioOperator with its path and who said it."""
+        for path, value in leaves(self.plain):
+            text = path_text(path)
+            yield text, value, self._origins[text]
+
+
+def compose_files(
+    *files: Input,
+    names: Sequence[str] = (),
+    set: Iterable[str] = (),  # noqa: A002
+    release: Release | str,
+) -> Composition:
+    """Compose files and `--set` flags as one call of istioctl does, and keep account of what becomes of each value.
+
+    Later files beat earlier ones, flags beat files, later flags earlier ones. Messages call the files by `names`; one
+    without a name is `files[0]`. Raises InvalidInput, with all problems of all files and flags, for what is not an
+    IstioOperator, and for flags that istioctl refuses, misreads or crashes at.
+    """
+    record = find_release(release)
+    flags = checked_flags(set)
+    sources = _read_all(files, names, flags, record)
+    run = _Run(sources, record)
+    run.merge_files()
+    run.assign(flags)
+    return Composition(run.tree, tuple(run.dropped), run.origins, sources)
+
+
+def compose(
+    base: Input,
+    *overlays: Input,
+    names: Sequence[str] = (),
+    set: Iterable[str] = (),  # noqa: A002
+    release: Release | str,
+) -> IstioOperator:
+    """Return the IstioOperator that files and `--set` flags come to; errors are those of `compose_files`."""
+    return compose_files(base, *overlays, names=names, set=set, release=release).operator
+
+
+def compose_plain(
+    base: Input,
+    *overlays: Input,
+    names: Sequence[str] = (),
+    set: Iterable[str] = (),  # noqa: A002
+    release: Release | str,
+) -> dict[str, Any]:
+    """Return the same as plain data, explicit nulls included."""
+    return compose_files(base, *overlays, names=names, set=set, release=release).plain
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file, as it was read."""
+
+    name: str
+    tree: Mapping[str, Any]
+    text: str | bytes | None
+
+    def line(self, path: str) -> int | None:
+        """Return the line at which a path begins, where the file is a text."""
+        return None if self._lines is None else self._lines.line(path)
+
+    @cached_property
+    def _lines(self) -> yaml.Lines | None:
+        return None if self.text is None else yaml.Lines(self.text)
+
+
+def _read_all(
+    files: Sequence[Input], names: Sequence[str], flags: Sequence[str], release: Release
+) -> Sequence[_Source]:
+    """Read every file; where one cannot be read, tell of the flags too, as far as they are wrong by themselves."""
+    sources: list[_Source] = []
+    problems: list[Problem] = []
+    for index, file in enumerate(files):
+        try:
+            sources.append(_read(file, names[index] if index < len(names) else f"files[{index}]"))
+        except InvalidInput as error:
+            problems += error.problems
+    if not problems:
+        return sources
+    for index, flag in enumerate(flags):
+        try:
+            split_flag(flag, release)
+        except PatchError as wrong:
+            problems.append(_flag_problem(index, flag, wrong))
+    raise InvalidInput(problems)
+
+
+def _read(file: Input, name: str) -> _Source:
+    data: Any = file.plain() if isinstance(file, IstioOperator) else file
+    text = data if isinstance(data, str | bytes) else None
+    try:
+        if text is not None:
+            data = yaml.load(text)
+        if not isinstance(data, Mapping) or not data.get("kind"):
+            raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
+        yaml.require_plain(data)
+    except InvalidInput as error:
+        raise InvalidInput(replace(each, file=name) for each in error.problems) from None
+    return _Source(name, data, text)
+
+
+def _flag_problem(index: int, flag: str, error: PatchError) -> Problem:
+    return Problem(_flag_name(index), f"{flag!r} {error}")
+
+
+def _flag_name(index: int) -> str:
+    return f"set[{index}]"
+
+
+class _Run:
+    """Files and flags on their way into one tree."""
+
+    def __init__(self, sources: Sequence[_Source], release: Release) -> None:
+        self._sources = sources
+        self._release = release
+        # The first file is taken as it is, so that up to 1.23 its nulls still delete what the profile says.
+        self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **deepcopy(dict(sources[0].tree))}
+        self.dropped: list[Dropped] = []
+        self.origins: dict[str, str] = {}
+
+    def merge_files(self) -> None:
+        """Merge every file into the first one."""
+        merge = overlay if self._release.untyped_operator else strategic_merge
+        for index, source in enumerate(self._sources[1:], start=1):
+            try:
+                merged = merge(self.tree, source.tree)
+            except NamelessItem as error:
+                raise InvalidInput([self._placed(error, index)]) from None
+            for loss in losses(self.tree, merged, source.tree):
+                path = path_text(loss.path)
+                holders = self._holders(loss, index)
+                self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
+            self.tree = merged
+        said = [(source.name, source.tree) for source in self._sources]
+        self.origins = {path_text(path): name for path, name in _origins(self.tree, said, ())}
+
+    def assign(self, flags: Sequence[str]) -> None:
+        """Write the values of flags into the tree."""
+        problems: list[Problem] = []
+        for index, flag in enumerate(flags):
+            try:
+                changed = with_flag(self.tree, flag, self._release)
+            except PatchError as error:
+                problems.append(_flag_problem(index, flag, error))
+                continue
+            name = _flag_name(index)
+            for loss in losses(self.tree, changed):
+                holders = self._holders(loss, len(self._sources))
+                self.dropped.append(Dropped(path_text(loss.path), loss.kind, loss.items, name, holders))
+            self._note_origins(changed, flag, name)
+            self.tree = changed
+        if problems:
+            raise InvalidInput(problems)
+
+    def _note_origins(self, changed: Mapping[str, Any], flag: str, name: str) -> None:
+        """A flag said what is new or different, and the very value that it names."""
+        before = {path_text(path): value for path, value in leaves(self.tree)}
+        own = path_text(tuple(split_path(f"spec.{split_flag(flag, self._release)[0]}")))
+        origins: dict[str, str] = {}
+        for path, value in leaves(changed):
+            text = path_text(path)
+            is_old = text in before and before[text] == value and text != own
+            origins[text] = self.origins[text] if is_old else name
+        self.origins = origins
+
+    def _holders(self, loss: Loss, index: int) -> tuple[str, ...]:
+        """Return the files before one that had said what was lost: of a list the last one, of a mapping all."""
+        if loss.kind == "list":
+            return (self._last_with(loss.path, index).name,)
+        holders: list[str] = []
+        for source in self._sources[:index]:
+            said = _value_at(source.tree, loss.path)
+            if isinstance(said, Mapping) and any(key in said for key in loss.items):
+                holders.append(source.name)
+        return tuple(holders) or (self._sources[0].name,)
+
+    def _last_with(self, path: Path, index: int) -> _Source:
+        """Return the last of the files before one that says something at a path."""
+        for source in reversed(self._sources[:index]):
+            if _value_at(source.tree, path) is not None:
+                return source
+        return self._sources[0]
+
+    def _placed(self, error: "NamelessItem", index: int) -> Problem:
+        """Return the problem of an item with the file that has it."""
+        problem = error.problems[0]
+        source = self._last_with(error.list_path, index) if error.in_base else self._sources[index]
+        return replace(problem, file=source.name, line=source.line(problem.path))
+
+
+def _value_at(tree: Any, path: Path) -> Any:
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _origins(value: Any, said: Sequence[tuple[str, Any]], path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each leaf's path and the last file that says its value; items of lists are found by their names."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            below = [(name, node[key]) for name, node in said if isinstance(node, Mapping) and key in node]
+            yield from _origins(item, below, (*path, key))
+    elif isinstance(value, list | tuple) and value:
+        lists = [
+            (name, {identity(item): item for item in node}) for name, node in said if isinstance(node, list | tuple)
+        ]
+        for index, item in enumerate(value):
+            key = identity(item)
+            below = [(name, items[key]) for name, items in lists if key in items]
+            yield from _origins(item, below, (*path, index))
+    else:
+        names = [name for name, node in said if node == value and type(node) is type(value)]
+        yield path, names[-1] if names else "istioctl"

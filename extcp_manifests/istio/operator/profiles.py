@@ -1,0 +1,33 @@
+"""The profiles of istioctl, by release."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.releases import Release, in_release
+
+Tree = Mapping[str, Any]
+
+
+@cache
+def read_profile(name: str, release: Release) -> Tree:
+    """The spec of a profile. Raises InvalidInput for one that the release does not have."""
+    known = [each for each in _profiles() if in_release(each["since"], each["until"], release)]
+    for each in known:
+        if each["name"] == name:
+            spec: Tree = each["spec"]
+            return spec
+    names = ", ".join(each["name"] for each in known)
+    raise InvalidInput(
+        [Problem("spec.profile", f"is {name!r}, which Istio {release} does not have: known are {names}")]
+    )
+
+
+@cache
+def _profiles() -> list[dict[str, Any]]:
+    text = resources.files("extcp_manifests.istio.schema").joinpath("profiles.yaml").read_text("utf-8")
+    profiles: list[dict[str, Any]] = yaml.load(text)
+    return profiles

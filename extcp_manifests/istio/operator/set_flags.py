@@ -1,0 +1,171 @@
+"""`--set` flags of istioctl, by release."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.istio.operator.overlays import write_into
+from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
+from extcp_manifests.istio.releases import Release
+
+
+def checked_flags(given: Any) -> tuple[str, ...]:
+    """Return `--set` flags. Raises InvalidInput for what is no list of texts."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInput([Problem("set", "must be a list of flags, as in ['values.global.meshID=mesh1']")])
+    flags = tuple(given)
+    for index, flag in enumerate(flags):
+        require(flag, str, f"set[{index}]", "text, as in 'values.global.meshID=mesh1'")
+    return flags
+
+
+# --------------------------------------------------------------------------------------------------------------- --set
+
+
+def with_flag(tree: dict[str, Any], flag: str, release: Release) -> dict[str, Any]:
+    path, value = split_flag(flag, release)
+    changed = deepcopy(tree)
+    if release.untyped_operator:
+        _assign(changed, split_path(f"spec.{path}"), value)
+    else:
+        _write_old(changed, path, value)
+    return changed
+
+
+def split_flag(flag: str, release: Release) -> tuple[str, Any]:
+    """The path below spec and the typed value of a `--set` flag.
+
+    Raises PatchError with a sentence for a flag that istioctl of the release refuses or misreads.
+    """
+    path, equals, text = (part.strip() for part in flag.partition("="))
+    if not equals or not path:
+        raise PatchError("is no assignment: write path=value")
+    if "=" in text and not release.set_splits_once:
+        raise PatchError(f"has a second '=', at which istioctl {release} takes all of it for the path: use a file")
+    if path.startswith("spec.") and release.untyped_operator:
+        raise PatchError(f"begins with 'spec.', of which istioctl {release} makes spec.spec: leave it out")
+    path = path.removeprefix("spec.")
+    start, *pieces = split_path(f"spec.{path}")
+    if start != "spec" or not pieces:
+        raise PatchError("is no path below spec: name a key")
+    if any(path.startswith(start) for start in release.set_as_text):
+        return path, text
+    return path, typed_value(text)
+
+
+def typed_value(text: str) -> str | int | float | bool:
+    """The value of a flag as Go's Atoi, ParseFloat and ParseBool read it, in this order; else text.
+
+    Raises PatchError for infinities and what is no number, at which istioctl crashes later.
+    """
+    trimmed = text.strip()
+    if _INTEGER.fullmatch(trimmed) and -(2**63) <= int(trimmed) < 2**63:
+        return int(trimmed)
+    if _NO_FINITE_NUMBER.fullmatch(trimmed):
+        raise PatchError("has a value that istioctl takes for a number without JSON form, and crashes: use a file")
+    if _HEXADECIMAL.fullmatch(trimmed):
+        return _finite(float.fromhex, trimmed)
+    if _DECIMAL.fullmatch(trimmed):
+        return _finite(float, trimmed)
+    if trimmed in _BOOLEANS:
+        return _BOOLEANS[trimmed]
+    return trimmed.replace("\\,", ",")
+
+
+def _finite(read: Callable[[str], float], text: str) -> str | float:
+    """A number, or the text itself where it is beyond all numbers."""
+    try:
+        number = read(text)
+    except OverflowError:
+        return text
+    return number if math.isfinite(number) else text
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,25}")
+
+
+_DIGITS = "[0-9](?:_?[0-9])*"
+
+
+_DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
+
+
+_HEXADECIMAL = re.compile(r"[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?[0-9]{1,4}")
+
+
+_NO_FINITE_NUMBER = re.compile(r"[-+]?(?:inf|infinity)|nan", re.IGNORECASE)
+
+
+_BOOLEANS = {
+    **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),
+}
+
+
+def _write_old(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Up to 1.23: the code of overlay patches, which also makes lists and appends to them."""
+    if isinstance(value, str) and ": " in value:
+        raise PatchError("has a value that reads as a YAML mapping, which would replace the key itself: use a file")
+    write_into(tree, f"spec.{path}", value)
+
+
+def _assign(tree: dict[str, Any], pieces: list[str], value: Any) -> None:
+    """From 1.24: mappings are made on the way, a list only gets new items at its end."""
+    for piece in pieces:
+        if not _is_selector(piece) and ("[" in piece or "]" in piece):
+            raise PatchError(f"has the segment {piece!r}, which istioctl does not know: write dots in brackets as \\.")
+    node: Any = tree
+    for piece, following in pairwise(pieces):
+        node = _step(node, piece, following)
+    last = pieces[-1]
+    if isinstance(node, dict) and not _is_selector(last):
+        node[last] = value
+    elif isinstance(node, list) and _is_selector(last):
+        if _found(node, last) is not None:
+            raise PatchError(f"sets the item {last} itself, at which istioctl crashes: name a key of it")
+        node.append(value)
+    else:
+        raise PatchError(
+            f"does not fit at {last!r}, at which istioctl crashes: select items of lists, keys of mappings"
+        )
+
+
+def _step(node: Any, piece: str, following: str) -> Any:
+    if isinstance(node, dict) and not _is_selector(piece):
+        if piece not in node:
+            node[piece] = [] if _is_selector(following) else {}
+        elif node[piece] is None:
+            raise PatchError(
+                f"goes through {piece!r}, which is null, and istioctl drops it silently: take the null away"
+            )
+        return node[piece]
+    if isinstance(node, list) and _is_selector(piece):
+        found = _found(node, piece)
+        if found is None:
+            node.append({})
+            return node[-1]
+        return found
+    raise PatchError(f"does not fit at {piece!r}, at which istioctl crashes: select items of lists, keys of mappings")
+
+
+def _is_selector(piece: str) -> bool:
+    return piece.startswith("[") and piece.endswith("]")
+
+
+def _found(items: list[Any], selector: str) -> Any:
+    """The item that a selector points to; None is a new one at the end."""
+    inner = selector[1:-1]
+    if re.fullmatch(r"[-+]?[0-9]{1,9}", inner):
+        index = int(inner)
+        return items[index] if 0 <= index < len(items) else None
+    key, colon, value = inner.partition(":")
+    if not colon:
+        raise PatchError(f"has the selector {selector}: use a number or key:value")
+    for item in items:
+        if isinstance(item, dict) and item.get(key) == value:
+            return item
+    raise PatchError(f"finds nothing with {selector}: an item that is selected by its content must be there")

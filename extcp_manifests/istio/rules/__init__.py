@@ -1,0 +1,1 @@
+"""What Istio and Kubernetes report of documents, one module for each kind."""

@@ -1,0 +1,259 @@
+"""Whether the documents of one cluster still fit each other, after kustomize's transformers say.
+
+`namespace:` and `namePrefix:` change metadata alone; what names a document elsewhere, in values, mesh config, hosts and
+gateways, stays, and the mesh breaks without an error (kustomize 5.8.1, run).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
+from ipaddress import ip_address
+from typing import Any
+
+from extcp_manifests.documents.findings import Found, by_rule, error, warning
+from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
+from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
+from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
+from extcp_manifests.istio.rules.checks import is_ip
+
+Document = Mapping[str, Any]
+
+
+Rule = Callable[[Document, "_Set"], Iterator[Found]]
+"""What looks at a document among the others of its set."""
+
+
+class Beside:
+    """Documents of other sets, as far as those of one set are compared with them: topologies and Gateways.
+
+    Other sets may be of other clusters. So two servers of Gateways only clash where they are surely at one address:
+    by a host name, or by the IP address that the istiod in each one's namespace has, since both then take every host.
+    """
+
+    def __init__(self, everything: Iterable[Document] = ()) -> None:
+        """Take all documents there are, in which the addresses of istiods are looked for."""
+        self.addresses: dict[str, Document] = {}
+        self._servers: dict[tuple[_Server, str], dict[str, Document]] = {}
+        self._hosts: dict[Any, set[str]] = {}
+        for document in everything:
+            address = at(document, "spec", "meshConfig", "defaultConfig", "discoveryAddress")
+            if isinstance(address, str) and likely_group(document) == INSTALL:
+                host = _comparable(address.strip("'\"").rpartition(":")[0].strip("[]"))
+                self._hosts.setdefault(repr(at(document, "metadata", "namespace")), set()).add(host)
+
+    def add(self, document: Document) -> None:
+        """Take a document of a set to which later ones are compared."""
+        address = at(document, "spec", "address")
+        if isinstance(address, str) and _is_topology(document):
+            self.addresses.setdefault(_comparable(address), document)
+        for _, server in _tls_servers(document) if _is_gateway(document) else ():
+            for place in self._places(document, server):
+                self._servers.setdefault(place, {}).setdefault(document_name(document), document)
+
+    def another(self, document: Document, server: "_Server") -> Document | None:
+        """Return a Gateway of another name that has a server of this one."""
+        own = document_name(document)
+        for place in self._places(document, server):
+            for name, other in self._servers.get(place, {}).items():
+                if name != own:
+                    return other
+        return None
+
+    def _places(self, document: Document, server: "_Server") -> Iterator[tuple["_Server", str]]:
+        if not server[2].startswith("*"):
+            yield server, ""
+            return
+        hosts = self._hosts.get(repr(at(document, "metadata", "namespace")), set())
+        if len(hosts) == 1:
+            yield server, next(iter(hosts))
+
+
+def check_agreement(documents: Iterable[Document], *, beside: Beside | None = None) -> Iterator[tuple[Document, Found]]:
+    """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document."""
+    own = [document for document in documents if isinstance(document, Mapping)]
+    every = _Set(own, beside or Beside())
+    for document in own:
+        for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
+            for found in by_rule(rule, check(document, every)):
+                yield document, found
+
+
+class _Set:
+    """Documents, and what rules ask of them together."""
+
+    def __init__(self, documents: Sequence[Document], beside: Beside) -> None:
+        self.beside = beside
+        self.firsts: dict[str, Document] = {}
+        for document in documents:
+            self.firsts.setdefault(_identity(document), document)
+        self.addresses: dict[str, Document] = {}
+        for document in documents:
+            address = at(document, "spec", "address")
+            if isinstance(address, str) and _is_topology(document):
+                comparable = _comparable(address)
+                self.addresses.setdefault(comparable, beside.addresses.get(comparable, document))
+        self.servers: dict[_Server, Document] = {}
+        for document in documents:
+            if _is_gateway(document):
+                for _, server in _tls_servers(document):
+                    self.servers.setdefault(server, document)
+        self.gateways = {
+            f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
+            for each in documents
+            if _is_gateway(each)
+        }
+        self.some_gateways = nsmallest(5, self.gateways)
+
+
+def _is_topology(document: Any) -> bool:
+    return at(document, "kind") == "ExternalControlPlane" and likely_group(document) == OURS
+
+
+def _is_gateway(document: Any) -> bool:
+    return at(document, "kind") == "Gateway" and likely_group(document) == NETWORKING
+
+
+def _comparable(address: str) -> str:
+    """Return one text for all ways to write an IP address, or the host name in lower case."""
+    text = address.removeprefix("[").removesuffix("]")
+    return str(ip_address(text)) if is_ip(text) else text.lower()
+
+
+_Server = tuple[str, Any, str]
+"""The pods, the port and a host of a Gateway's server that clients reach by TLS."""
+
+
+def _tls_servers(document: Document) -> Iterator[tuple[str, _Server]]:
+    """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
+    pods = repr(sorted(mapping_of(at(document, "spec", "selector")).items(), key=repr))
+    for index, server in enumerate(items_of(at(document, "spec", "servers"))):
+        if text_of(at(server, "port", "protocol")).upper() in ("HTTPS", "TLS"):
+            for host in items_of(at(server, "hosts")):
+                name = text_of(host).rpartition("/")[2]
+                yield f"spec.servers[{index}].hosts", (pods, repr(at(server, "port", "number")), name)
+
+
+def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
+    own = at(document, "metadata", "namespace")
+    components = at(document, "spec", "components")
+    gateways = [
+        (f"spec.components.{kind}[{index}].namespace", at(gateway, "namespace"))
+        for kind in GATEWAY_CHARTS
+        for index, gateway in enumerate(items_of(at(components or {}, kind)))
+    ]
+    system = ("spec.values.global.istioNamespace", at(document, "spec", "values", "global", "istioNamespace"))
+    for place, namespace in (system, *gateways):
+        if own and namespace and namespace != own:
+            yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
+    root = at(document, "spec", "meshConfig", "rootNamespace")
+    if own and root and root != own:
+        yield warning(
+            "spec.meshConfig.rootNamespace",
+            f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant",
+        )
+
+
+_ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+
+
+def _host_of_istiod(document: Document, place: str, host: Any) -> Iterator[Found]:
+    """A Service's host has its namespace; ours stands beside the documents that name it."""
+    named = _ISTIOD.fullmatch(host) if isinstance(host, str) else None
+    own = at(document, "metadata", "namespace")
+    if named and own and named[2] != own:
+        problem = f"is {host!r}, but istiod is in this document's namespace {own!r}: write {named[1]}.{own}.svc..."
+        yield error(place, problem)
+
+
+def _routes(document: Document, _: _Set) -> Iterator[Found]:
+    for kind in ("http", "tls", "tcp"):
+        for number, route in enumerate(items_of(at(document, "spec", kind))):
+            for index, entry in enumerate(items_of(at(route, "route"))):
+                place = f"spec.{kind}[{number}].route[{index}].destination.host"
+                yield from _host_of_istiod(document, place, at(entry, "destination", "host"))
+
+
+def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
+    own = at(document, "metadata", "namespace") or ""
+    for index, gateway in enumerate(items_of(at(document, "spec", "gateways"))):
+        if not isinstance(gateway, str):
+            continue  # told where the types are looked at
+        name = gateway if "/" in gateway else f"{own}/{gateway}"
+        if every.gateways and gateway != "mesh" and name not in every.gateways:
+            there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
+            problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
+            yield error(f"spec.gateways[{index}]", problem)
+
+
+def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
+    yield from _host_of_istiod(document, "spec.host", at(document, "spec", "host"))
+
+
+def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
+    """istiod mounts the config cluster's Secret by its name."""
+    is_ours = isinstance(at(document, "metadata", "annotations", "networking.istio.io/cluster"), str)
+    has_config = any(at(document, part, "config") is not None for part in ("data", "stringData"))
+    name = at(document, "metadata", "name")
+    if is_ours and has_config and name != "istio-kubeconfig":
+        yield error("metadata.name", f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
+
+
+def _twice(document: Document, every: _Set) -> Iterator[Found]:
+    """kubectl applies one over the other where only the version of the API differs."""
+    first = every.firsts[_identity(document)]
+    if first is not document:
+        versions = [str(each.get("apiVersion")) for each in (first, document)]
+        shown = f" ({' and '.join(versions)})" if versions[0] != versions[1] else ""
+        yield error("metadata.name", f"is defined twice{shown}, and the last definition wins: leave one out")
+
+
+def _address(document: Document, every: _Set) -> Iterator[Found]:
+    """Two control planes behind one address; the first one would get the requests of both."""
+    address = at(document, "spec", "address")
+    first = every.addresses.get(_comparable(address), document) if isinstance(address, str) else document
+    if first is not document and at(first, "metadata", "name") != at(document, "metadata", "name"):
+        problem = f"is {address!r}, where {document_name(first)} is already: give each control plane its own address"
+        yield error("spec.address", problem)
+
+
+def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
+    """Two Gateways of one gateway with one TLS host on one port: Envoy gives all requests to the first.
+
+    Source: istio 1.30.3: pilot/pkg/model/gateway.go (MergeGateways), pilot/pkg/networking/core/gateway.go; read.
+    """
+    told: set[str] = set()
+    for place, server in _tls_servers(document):
+        first = every.servers[server]
+        if document_name(first) == document_name(document):
+            first = every.beside.another(document, server) or document
+        if first is not document and place not in told:
+            told.add(place)
+            _, port, host = server
+            other = document_name(first)
+            problem = (
+                f"has {host!r} on port {port}, which {other} takes at the same gateway: "
+                "give each its own host, or its own gateway"
+            )
+            yield error(place, problem)
+
+
+def _identity(document: Document) -> str:
+    group = likely_group(document)
+    names = [at(document, "metadata", key) for key in ("namespace", "name")]
+    return repr((group, document.get("kind"), *names))
+
+
+_RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {
+    (INSTALL, "IstioOperator"): (("agreement/namespace", _namespaces_of_an_operator),),
+    (NETWORKING, "Gateway"): (("agreement/twice", _twice), ("agreement/shared-port", _shared_port)),
+    (NETWORKING, "VirtualService"): (
+        ("agreement/twice", _twice),
+        ("agreement/host", _routes),
+        ("agreement/gateway", _gateways_of_routes),
+    ),
+    (NETWORKING, "DestinationRule"): (("agreement/twice", _twice), ("agreement/host", _host_of_a_rule)),
+    (OURS, "ExternalControlPlane"): (("agreement/shared-address", _address),),
+    (CORE, "Secret"): (("agreement/secret-name", _name_of_a_secret),),
+}
+"""The rules for each kind of a group, with their ids."""

@@ -1,0 +1,202 @@
+"""What the rules of validation share: findings, rules by release, and Istio's sense of hosts, ports and labels.
+
+Source: istio 1.15.7: pkg/config/validation/validation.go, 1.30.3: pkg/config/validation/agent/validation.go,
+pkg/config/labels/instance.go.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from extcp_manifests.documents.findings import Found, Rule, error
+from extcp_manifests.documents.lookup import texts_at
+from extcp_manifests.istio.durations import parse_duration
+
+# --------------------------------------------------------------------------------------------- ports, durations, labels
+
+
+def check_port(path: str, number: Any) -> Iterator[Found]:
+    """A port of TCP."""
+    if not isinstance(number, int) or not 1 <= number <= 65535:
+        yield error(path, f"is {number!r}, which is no port: use 1 to 65535")
+
+
+def check_duration(path: str, text: Any, *, or_zero: bool = False) -> Iterator[Found]:
+    """At least one millisecond, and no fraction of one."""
+    nanoseconds = parse_duration(text) if isinstance(text, str) else None
+    if nanoseconds == 0 and or_zero:
+        return
+    if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**6:
+        yield error(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s")
+
+
+def check_not_negative(settings: Mapping[str, Any], *keys: str) -> Iterator[Found]:
+    """Numbers that count something."""
+    for key in keys:
+        if settings.get(key, 0) < 0:
+            yield error(key, f"is {settings[key]}: use 0 or more")
+
+
+def check_labels(path: str, labels: Mapping[str, Any]) -> Iterator[Found]:
+    """Keys and values of Kubernetes labels; how long a value is, istiod does not look."""
+    for key, value in labels.items():
+        prefix, slash, name = key.rpartition("/")
+        good = _LABEL_TEXT.fullmatch(name) and (not slash or (len(prefix) <= 253 and _is_dns_name(prefix)))
+        if not good:
+            yield error(path, f"has the label {key!r}: use letters, digits and inner '-', '_' and '.'")
+        if value and not _LABEL_TEXT.fullmatch(str(value)):
+            yield error(path, f"has the label value {value!r}: use letters, digits and inner '-', '_' and '.'")
+
+
+_LABEL_TEXT = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?")
+
+
+def _is_dns_name(text: str) -> bool:
+    return all(map(LABEL.fullmatch, text.split(".")))
+
+
+# -------------------------------------------------------------------------------------------------- hosts and addresses
+
+
+LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+"""A DNS label in Istio's sense, upper case allowed."""
+
+
+_FIRST_OF_WILDCARD = re.compile(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+
+
+def is_fqdn(text: str) -> bool:
+    """A host name of DNS labels in Istio's sense, upper case allowed, that is no number at its end."""
+    *labels, last = text.split(".")
+    labels += [last] if last else []
+    number = re.fullmatch(r"[-+]?[0-9]+", last)
+    return 0 < len(text) <= 255 and not number and all(map(LABEL.fullmatch, labels))
+
+
+def is_wildcard_domain(text: str) -> bool:
+    """A host name whose first label may be, or begin with, `*`."""
+    first, dot, rest = text.partition(".")
+    return (
+        len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
+    )
+
+
+def is_ip(text: str) -> bool:
+    """An IPv4 or IPv6 address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_subnet(text: str) -> bool:
+    """An IP address, or a range of them as in 10.0.0.0/8."""
+    try:
+        ip_network(text, strict=False) if "/" in text else ip_address(text)
+    except ValueError:
+        return False
+    return "/" not in text or text.rpartition("/")[2].isdecimal()  # Python takes a mask there, too
+
+
+def is_address(text: str) -> bool:
+    """A host or IP address with a port, as Go's SplitHostPort splits them."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        return False
+    number = re.fullmatch(r"\+?[0-9]{1,9}", port)
+    return bool(colon and number and 1 <= int(port) <= 65535) and (is_fqdn(host) or is_ip(host))
+
+
+def is_service(text: str) -> bool:
+    """A host name, an IP address, or namespace/host."""
+    namespace, slash, host = text.rpartition("/")
+    if slash and not (namespace in ("*", ".", "~") or LABEL.fullmatch(namespace)):
+        return False
+    return (is_fqdn(host) and (not slash or "." in host)) or (not slash and is_ip(host))
+
+
+def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return document.get("spec") or {}
+
+
+# --------------------------------------------------------------------------------------------------------------- shared
+
+
+def check_name(document: Mapping[str, Any]) -> Iterator[Found]:
+    name = (document.get("metadata") or {}).get("name", "")
+    if not LABEL.fullmatch(name):
+        yield error("metadata.name", f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+
+
+def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
+    entries = texts_at(spec_of(document), "exportTo")
+    own = (document.get("metadata") or {}).get("namespace", "")
+    for entry in entries:
+        if entry not in (".", "*") and not LABEL.fullmatch(entry):
+            yield error("spec.exportTo", f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+    resolved = [own if entry == "." else entry for entry in entries]
+    if len(set(resolved)) < len(resolved):
+        yield error("spec.exportTo", "names a namespace twice: leave one out")
+    if "*" in entries and len(entries) > 1:
+        yield error("spec.exportTo", "has '*' beside others: leave them out")
+
+
+class HostNames:
+    """Hosts, each perhaps a wildcard, among which those that have names in common are found by their ends."""
+
+    def __init__(self) -> None:
+        self._plain: set[str] = set()
+        self._ends: dict[str, str] = {}
+        """The wildcards, by what follows their `*`."""
+
+    def add(self, host: str) -> None:
+        if host.startswith("*"):
+            self._ends.setdefault(host[1:], host)
+        else:
+            self._plain.add(host)
+
+    def covering(self, host: str) -> str | None:
+        """Return a host that has every name of this one, the closest if there are several, or None."""
+        if host in self._plain:
+            return host
+        end = host.removeprefix("*")
+        return next((self._ends[end[at:]] for at in range(len(end) + 1) if end[at:] in self._ends), None)
+
+
+def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of hosts that have names in common: each host that stands twice, and each with the closest wildcard.
+
+    Not every pair is looked at or told, which would be a million for some thousand hosts.
+    """
+    places: dict[str, int] = {}
+    twice: dict[str, None] = {}
+    for index, host in enumerate(hosts):
+        if places.setdefault(host, index) != index:
+            twice[host] = None
+    yield from ((host, host) for host in twice)
+    wildcards = HostNames()
+    pairs: list[tuple[int, int]] = []
+    for host in sorted(places, key=lambda each: (len(each.removeprefix("*")), not each.startswith("*"))):
+        other = wildcards.covering(host)
+        if other is not None:
+            first, second = sorted((places[host], places[other]))
+            pairs.append((first, second))
+        if host.startswith("*"):
+            wildcards.add(host)
+    yield from ((hosts[first], hosts[second]) for first, second in sorted(pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule of a kind, with its id and the first and the last release that has it."""
+
+    kind: str
+    id: str
+    rule: Rule
+    since: str = "1.15"
+    until: str | None = None

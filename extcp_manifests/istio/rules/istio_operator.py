@@ -1,0 +1,431 @@
+"""What istioctl says of an IstioOperator by itself, without a profile, by release.
+
+Source: istio 1.15.7: operator/pkg/validate, operator/pkg/apis/istio/v1alpha1/validation; 1.30.3:
+operator/pkg/apis/validation/validation.go. Read and not run.
+
+Of Kubernetes types (`k8s.*`, affinities, tolerations) keys and types are checked, but not what Kubernetes itself
+demands of them: required keys, words, bounds, the form of Quantities. Not looked into: metadata up to 1.23; such types
+in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector` from 1.29. A key in another case is
+told as unknown, although istioctl takes it from 1.24.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.documents.findings import Findings, Found, as_errors, as_warnings, by_rule, error, warning
+from extcp_manifests.documents.istio_operator import (
+    EGRESS_INSTALLATION,
+    GATEWAY_CHARTS,
+    INGRESS_INSTALLATION,
+    IstioOperator,
+)
+from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
+from extcp_manifests.documents.paths import path_text
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.mesh.merging import merge_mesh_config
+from extcp_manifests.istio.operator.merging import operator_values
+from extcp_manifests.istio.operator.overlays import is_skipped, why_unreadable
+from extcp_manifests.istio.releases import Release, find_release, first_release_with, in_release
+from extcp_manifests.istio.rules.checks import LABEL, is_subnet
+from extcp_manifests.istio.rules.external_istiod import check_external_istiod
+from extcp_manifests.istio.rules.service_ports import check_service_ports
+from extcp_manifests.istio.schema.decoder import Decoded, Finding, decode
+from extcp_manifests.istio.schema.tables import read_schema
+
+
+def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
+    """Validate an IstioOperator, typed or plain.
+
+    Errors are what istioctl refuses, and lists of values that get lost; warnings what it accepts and then ignores, or
+    only warns of. Raises InvalidInput for a document of another kind.
+    """
+    record = find_release(release)
+    plain: Any = document.plain() if isinstance(document, IstioOperator) else document
+    yaml.require_plain(plain)
+    if not isinstance(plain, Mapping):
+        raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
+    if plain.get("kind") != "IstioOperator":
+        raise InvalidInput([Problem("kind", f"is {plain.get('kind')!r}: give an IstioOperator")])
+    spec = mapping_of(plain.get("spec"))
+    found = [*_structure(plain, record), *_values(spec, record)]
+    for place, mesh_config in _mesh_configs(spec):
+        # istioctl only tells of keys that it drops up to 1.23
+        found += mesh_config_at(place, mesh_config, record, as_warnings if record.untyped_operator else as_errors)
+    told = {each.problem.path for each in found}
+    for rule, check in _CHECKS:
+        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
+    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain.get("metadata")), spec))
+    found += check_external_istiod(plain, release=record).found
+    return Findings(tuple(found))
+
+
+def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    decoded = decode(read_schema("istio_operator"), "IstioOperator", plain, release)
+    yield from _of_the_schema("", decoded)
+
+
+def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    values = spec.get("values")
+    if isinstance(values, Mapping):
+        decoded = decode(read_schema("values"), "Values", values, release)
+        if release.mounting_values == "unvalidatedValues":
+            decoded = replace(decoded, unknown=[_of_a_volume(each, release) for each in decoded.unknown])
+        yield from _of_the_schema("spec.values", decoded)
+
+
+def _of_a_volume(found: Finding, release: Release) -> Finding:
+    """What Kubernetes knows of volumes and istioctl does not, which other values may say."""
+    if found.path[:2] != ("pilot", "volumes"):
+        return found
+    problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
+    return replace(found, message=problem)
+
+
+def _of_the_schema(start: str, decoded: Decoded) -> Iterator[Found]:
+    yield from as_errors((_problem(start, each) for each in decoded.errors), "operator/wrong-value")
+    yield from as_errors((_problem(start, each) for each in decoded.unknown), "operator/unknown-key")
+
+
+def _problem(start: str, found: Finding) -> Problem:
+    return Problem(path_text(found.path), found.message).under(start)
+
+
+def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for place, found in (
+        ("spec.meshConfig", at(spec, "meshConfig")),
+        ("spec.values.meshConfig", at(spec, "values", "meshConfig")),
+    ):
+        if isinstance(found, Mapping):
+            yield place, found
+
+
+def mesh_config_at(
+    place: str, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
+) -> Iterator[Found]:
+    """Find what istiod refuses in a mesh config, what it logs, and what it drops, which is an error or a warning."""
+    try:
+        merged = merge_mesh_config(shared=None, local=source, release=release)
+    except InvalidInput as refusal:
+        yield from as_errors(moved(refusal.problems, place), "mesh-config/wrong-value")
+        return
+    yield from as_errors(moved(merged.problems, place), "mesh-config/refused")
+    yield from as_warnings(moved(merged.warnings, place), "mesh-config/logged")
+    yield from ignored(
+        [Problem(each.path, each.message).under(place) for each in merged.ignored], "mesh-config/ignored"
+    )
+
+
+def moved(problems: Iterable[Problem], place: str) -> Iterator[Problem]:
+    """Give problems of one part of a document as problems of the document, without the name that the part was given."""
+    for each in problems:
+        yield replace(each, file="").under(place)
+
+
+# --------------------------------------------------------------------------------------------------------------- parts
+
+
+def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield each gateway with its place, and where its values are."""
+    for key, name in GATEWAY_CHARTS.items():
+        for index, gateway in enumerate(items_of(at(spec, "components", key))):
+            yield f"spec.components.{key}[{index}]", name, gateway
+
+
+def _components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, component in mapping_of(at(spec, "components")).items():
+        if isinstance(component, Mapping):
+            yield f"spec.components.{name}", component
+    yield from ((place, gateway) for place, _, gateway in _gateways(spec))
+
+
+# An image's repository and tag as go-containerregistry takes them (github.com/google/go-containerregistry/pkg/name).
+_HUB = re.compile(r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9_./-]{1,255}")
+
+
+_TAG = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+_GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
+
+
+def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    revision = text_of(spec.get("revision"))
+    if revision and not LABEL.fullmatch(revision):
+        problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
+        yield error("spec.revision", problem)
+
+
+def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    for place, part in (("spec", spec), *_components(spec)):
+        hub, tag = at(part, "hub"), at(part, "tag")
+        if isinstance(hub, str) and hub and not _HUB.fullmatch(f"{hub}/pilot"):
+            problem = f"is {hub!r}, which is no image repository: write it as in docker.io/istio"
+            yield error(f"{place}.hub", problem)
+        if isinstance(tag, str | int | float) and not _TAG.fullmatch(str(tag)):
+            problem = f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'"
+            yield error(f"{place}.tag", problem)
+
+
+def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    for place, _chart, gateway in _gateways(spec):
+        name = text_of(at(gateway, "name"))
+        if name and not _GATEWAY_NAME.fullmatch(name):
+            yield error(f"{place}.name", f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+
+
+def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
+    if release.untyped_operator or spec.get("profile") != "empty":
+        return
+    for place, chart, gateway in _gateways(spec):
+        said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
+        if isinstance(gateway, Mapping) and said == (None, None):
+            problem = f"has no `enabled`, so istioctl {release} installs nothing: add `enabled: true`"
+            yield warning(place, problem)
+
+
+def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Found]:
+    """An installation of nothing but gateways, which makes the default revision tag unless it is told not to.
+
+    That is sure to be wrong in a remote cluster, whose istiod is elsewhere: by their names our own are there. Gateways
+    that connect networks are rendered and not installed. Source: as in `builders.gateways`.
+    """
+    system = text_of(at(operator_values(spec), "global", "istioNamespace"))
+    others = [part for key, part in mapping_of(spec.get("components")).items() if key not in GATEWAY_CHARTS]
+    gateways = [gateway for _, _, gateway in _gateways(spec)]
+    if spec.get("profile") != "empty" or not gateways or any(at(part, "enabled") is not False for part in others):
+        return
+    if system in ("", "istio-system") or any(at(each, "label", _NETWORK) is not None for each in gateways):
+        return
+    if at(operator_values(spec), "global", "operatorManageWebhooks") is True:
+        return
+    problem = "is not true, and `istioctl install` switches off the cluster's own injection webhooks: set it to true"
+    place = "spec.values.global.operatorManageWebhooks"
+    if metadata.get("name") in (INGRESS_INSTALLATION, EGRESS_INSTALLATION):
+        yield error(place, problem)
+    elif metadata.get("namespace") == system:
+        yield warning(place, f"{problem}, unless istiod runs in this cluster")
+
+
+_NETWORK = "topology.istio.io/network"
+
+
+def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    """Without root a gateway cannot listen below 1024."""
+    ingress = GATEWAY_CHARTS["ingressGateways"]
+    places = [
+        (f"{place}.k8s.service.ports", name, at(gateway, "k8s", "service", "ports"))
+        for place, name, gateway in _gateways(spec)
+    ]
+    in_values = at(spec, "values", "gateways", ingress, "ingressPorts")
+    places.append((f"spec.values.gateways.{ingress}.ingressPorts", ingress, in_values))
+    for place, name, ports in places:
+        if not at(spec, "values", "gateways", name, "runAsRoot"):
+            for index, port in enumerate(items_of(ports)):
+                yield from _target_port(f"{place}[{index}]", port)
+
+
+def _target_port(place: str, port: Any) -> Iterator[Found]:
+    if not isinstance(port, Mapping):
+        yield error(place, "must be a mapping with the key port")
+        return
+    target, own = (port.get(key) or 0 for key in ("targetPort", "port"))
+    above = isinstance(own, int) and own > 1024
+    if isinstance(target, int) and target < 1024 and not (target == 0 and above):
+        shown = f"has the target port {target}" if target else f"has no target port beside {port.get('port')}"
+        yield error(place, f"{shown}, where a gateway without root cannot listen: use 1024 or more")
+
+
+def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    proxy = mapping_of(at(spec, "values", "global", "proxy"))
+    blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
+    for key in ("includeIPRanges", "excludeIPRanges"):
+        parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
+        for part in (each.strip(blanks) if blanks else each for each in parts):
+            if "/" not in part or not is_subnet(part):
+                problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                yield error(f"spec.values.global.proxy.{key}", problem)
+    for key in ("includeInboundPorts", "excludeInboundPorts"):
+        for part in _scalar_text(proxy.get(key)).split(","):
+            if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
+                problem = f"has {part!r}, which is no port: write them as in 80,443"
+                yield error(f"spec.values.global.proxy.{key}", problem)
+
+
+def _scalar_text(value: Any) -> str:
+    return "" if value is None or isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    profile = spec.get("profile")
+    if profile in ("external", "remote") and profile not in release.profiles_of_remotes:
+        other = release.remote_profile
+        yield error("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outdated:
+    """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
+
+    path: str
+    fine: tuple[Any, ...]
+    refused: bool
+    message: str
+    since: str = "1.15"
+    until: str = "1.23"
+
+
+_ADDON = "is refused, since Istio has no such add-on any more: install it from samples/addons"
+
+
+# operator/pkg/apis/istio/v1alpha1/validation/validation.go: checkDeprecatedSettings. Settings that no schema of these
+# releases knows, such as values.global.centralIstiod and values.grafana, are unknown keys already.
+_OUTDATED = (
+    _Outdated("values.global.jwtPolicy", ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
+    _Outdated("values.global.arch", (), False, "is deprecated: use the affinity in the k8s of components"),
+    _Outdated("addonComponents.grafana.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.kiali.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.prometheus.enabled", (False,), True, _ADDON),
+    _Outdated("addonComponents.tracing.enabled", (False,), True, _ADDON),
+)
+
+
+def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    for row in _OUTDATED:
+        value = at(spec, *row.path.split("."))
+        if in_release(row.since, row.until, release) and value is not None and value not in row.fine:
+            report = error if row.refused else warning
+            yield report(f"spec.{row.path}", row.message)
+
+
+def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    for place, component in _components(spec):
+        for key in ("volumes", "volumeMounts"):
+            if at(component, "k8s", key):
+                yield warning(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
+
+
+def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Mounts of istiod where its chart has no values for them; in `values` they are unknown keys already."""
+    if release.mounting_values is None:
+        first = first_release_with("mounting_values", "values")
+        for key in ("volumes", "volumeMounts"):
+            if at(spec, "unvalidatedValues", "pilot", key):
+                problem = f"is known to Istio from {first}, not to {release}: use spec.components.pilot.k8s.overlays"
+                yield error(f"spec.unvalidatedValues.pilot.{key}", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A list of values that becomes a setting of a component, which unvalidatedValues do not replace."""
+
+    path: tuple[str, ...]
+    since: str
+    until: str
+
+
+_KEPT = (_Kept(("pilot", "tolerations"), "1.15", "1.23"),)  # istio 1.23.6: operator/pkg/translate
+
+
+def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Lists are not merged: those of unvalidatedValues replace those of values."""
+    kept = [row.path for row in _KEPT if in_release(row.since, row.until, release)]
+    for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
+        if path not in kept:
+            place = path_text(path)
+            yield error(f"spec.values.{place}", f"is replaced by spec.unvalidatedValues.{place}: add it there")
+
+
+def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each list of which another one at the same path does not have all items."""
+    for key in values:
+        below, other = values[key], over.get(key)
+        if isinstance(below, Mapping) and isinstance(other, Mapping):
+            yield from ((key, *path) for path in _lists_of_both(below, other))
+        elif isinstance(other, list | tuple) and {_as_text(each) for each in items_of(below)} - set(
+            map(_as_text, other)
+        ):
+            yield (key,)
+
+
+def _as_text(item: Any) -> str:
+    """An item as a text that is the same for equal ones."""
+    return json.dumps(item, sort_keys=True, default=repr)
+
+
+def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
+        problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
+        yield warning("spec.components.istiodRemote", problem)
+
+
+def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
+    """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
+    parts = [("spec.components.pilot", at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)]
+    parts += [(place, gateway, at(spec, "values", "gateways", name), 0) for place, name, gateway in _gateways(spec)]
+    for place, component, chart, most in parts:
+        replicas = at(component, "k8s", "replicaCount")
+        if at(chart, "autoscaleEnabled") and isinstance(replicas, int) and replicas > most:
+            problem = "is overruled by autoscaling: leave it out, or autoscaleEnabled"
+            yield warning(f"{place}.k8s.replicaCount", problem)
+
+
+def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    """Entries of `k8s.overlays` that do not do what people mean."""
+    for place, component in _components(spec):
+        for number, overlay in enumerate(items_of(at(component, "k8s", "overlays"))):
+            start = f"{place}.k8s.overlays[{number}]"
+            patches = at(overlay, "patches")
+            if isinstance(overlay, Mapping) and patches in (None, [], ()):
+                yield warning(f"{start}.patches", "is empty, so the overlay changes nothing: add a patch")
+            for key in ("kind", "name"):
+                if isinstance(overlay, Mapping) and not overlay.get(key):
+                    yield error(f"{start}.{key}", "is missing, so the overlay finds no object: add it")
+            for index, patch in enumerate(items_of(patches)):
+                if isinstance(patch, Mapping):
+                    yield from _patch(f"{start}.patches[{index}]", patch, release)
+
+
+def _patch(place: str, patch: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    path = patch.get("path")
+    if path is None:
+        yield error(f"{place}.path", "is missing, so istioctl skips the patch: add it")
+    elif isinstance(path, str) and is_skipped(path, release):
+        yield error(f"{place}.path", f"is {path!r}, so istioctl skips the patch: name a path")
+    elif isinstance(path, str) and (problem := why_unreadable(path, patch.get("value"))):
+        yield error(place, problem)
+    elif isinstance(path, str) and patch.get("value") is None:
+        yield warning(
+            f"{place}.value", f"is missing, so the patch deletes what is at {path!r}: add a value if not meant"
+        )
+
+
+_Check = Callable[[Mapping[str, Any], Release], Iterator[Found]]
+
+
+def _ports_of_services(spec: Mapping[str, Any], _release: Release) -> Iterator[Found]:
+    return as_errors(check_service_ports(spec), "operator/service-port")
+
+
+_CHECKS: tuple[tuple[str, _Check], ...] = (
+    ("operator/revision", _revision),
+    ("operator/image", _images),
+    ("operator/gateway-name", _gateway_names),
+    ("operator/ignored", _disabled_gateways),
+    ("operator/port", _service_ports),
+    ("operator/range", _ranges),
+    ("operator/profile", _profile),
+    ("operator/outdated", _outdated),
+    ("operator/ignored", _ignored_volumes),
+    ("operator/ignored", _ignored_values),
+    ("operator/ignored", _replaced_lists),
+    ("operator/ignored", _istiod_remote),
+    ("operator/replicas", _replicas),
+    ("operator/overlay", _overlays),
+    ("operator/service-port", _ports_of_services),
+)
+"""What is checked of a spec beside its types, each with the id of its rule."""

@@ -1,0 +1,450 @@
+"""Validation of whole texts: which documents are in them, by which release's rules each is checked, and what was found.
+
+What a document is, its group and kind say together; items of lists are documents too. What is not checked is counted,
+so that nobody takes silence for approval.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.documents.findings import Found, Level, as_errors, as_warnings, error, warning
+from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
+from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
+from extcp_manifests.istio.mesh.networks import choose_mesh_networks
+from extcp_manifests.istio.named_release import Told, told_release, told_unknown
+from extcp_manifests.istio.releases import RELEASES, Release, find_release
+from extcp_manifests.istio.rules.agreement import Beside, check_agreement
+from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
+from extcp_manifests.istio.rules.networking import check_networking
+
+Check = Callable[[Mapping[str, Any], Release], Iterable[Found]]
+"""What reports of a document, by a release."""
+
+Checks = Mapping[tuple[str, str], Check]
+"""The check of each kind that is checked, by API group and kind."""
+
+NO_CHECKS: Checks = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finding in a document of a file."""
+
+    file: str
+    document: str
+    """Kind, namespace and name: `Gateway external-istiod/external-istiod-gw`; empty for the whole file."""
+    level: Level
+    path: str
+    message: str
+    line: int | None = None
+    rule: str = ""
+    """The id of the rule, a key of `rule_ids.RULES`."""
+
+    def __str__(self) -> str:
+        place = Problem("", "", self.file, self.line).location
+        subject = " ".join(part for part in (self.document, self.level) if part)
+        return str(Problem(self.path, self.message, f"{place} {subject}".strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a validation found, and what it looked at."""
+
+    results: tuple[Result, ...]
+    checked: int
+    """How many documents were checked."""
+    skipped: Mapping[str, int]
+    """Why documents were not checked, and how many: `Deployment`, `without a kind`."""
+    releases: tuple[str, ...]
+    """The releases whose rules were used."""
+    reason: str
+    """Why these: a sentence's end."""
+
+    @property
+    def summary(self) -> str:
+        """One line that says what was checked, by which rules, and what was not."""
+        rules = f"by the rules of Istio {' and '.join(self.releases)}"
+        levels = Counter(result.level for result in self.results)
+        found = f"{_count(levels['error'], 'error')}, {_count(levels['warning'], 'warning')}"
+        kinds = ", ".join(f"{number} {reason}" for reason, number in self.skipped.items())
+        skipped = f"; skipped {sum(self.skipped.values())} ({kinds})" if self.skipped else ""
+        return f"Checked {_count(self.checked, 'document')} {rules}: {found}{skipped}; {self.reason}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def validate_text(
+    file: str, text: str | bytes, *, release: Release | str | None = None, more: Checks = NO_CHECKS
+) -> list[Result]:
+    """Return everything that is to say of the documents in a text; `validate_texts` also says what was not checked.
+
+    The documents of a text are taken for those of one cluster, which must agree. Raises InvalidInput for an unknown
+    release alone; a text that is not YAML is a result.
+    """
+    return list(validate_texts({file: text}, release=release, more=more).results)
+
+
+def validate_texts(
+    texts: Mapping[str, str | bytes], *, release: Release | str | None = None, more: Checks = NO_CHECKS
+) -> Report:
+    """Check the documents of texts by their names.
+
+    IstioOperators, Gateways, VirtualServices and DestinationRules of Istio are checked, ConfigMaps with a key `mesh` or
+    `meshNetworks`, and the kinds of further checks. Without a release the one counts that the documents tell, or else
+    the newest. Raises InvalidInput for an unknown release.
+    """
+    checks = {**_ISTIO, **more}
+    files = [_read(name, text, checks) for name, text in texts.items()]
+    entries = [entry for file in files for entry in file.entries]
+    rules = _Rules.of(entries, release)
+    results: list[Result] = []
+    if rules.differing is not None:
+        name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
+        results.append(Result(name, "", "warning", "", rules.differing, None, "document/release"))
+    earlier = Beside(entry.document for entry in entries)
+    for file in files:
+        results += file.results(rules, earlier)
+        for entry in file.entries:
+            earlier.add(entry.document)
+    kept = [entry for entry in entries if entry.skipped is None]
+    skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
+    return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
+
+
+def validate_documents(
+    documents: Iterable[Any], *, release: Release | str | None = None, more: Checks = NO_CHECKS
+) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
+    """Yield what is to say of plain documents: each finding with its document and its level.
+
+    Raises InvalidInput for an unknown release, and for data that YAML cannot hold.
+    """
+    require(documents, Iterable, "documents", "a list of documents")
+    given = list(documents)
+    for index, document in enumerate(given):
+        yaml.require_plain(document, f"documents[{index}]")
+    checks = {**_ISTIO, **more}
+    entries = [entry for number, document in enumerate(given) for entry in _entries(document, number, checks)]
+    rules = _Rules.of(entries, release)
+    for entry, found in _found(entries, rules):
+        document = entry.document if isinstance(entry.document, Mapping) else {}
+        yield document, found.level, found.problem.under(entry.place)
+
+
+# ----------------------------------------------------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A document of a text, or an item of a list in one."""
+
+    document: Any
+    number: int
+    """Which document of the text it is, or is in."""
+    place: str = ""
+    """Where in that document: `items[0]`."""
+    check: Check | None = None
+    skipped: str | None = None
+    """Why it is not checked."""
+    told: Told | None = None
+    unknown: Told | None = None
+    """What it tells where it tells no release that is known here."""
+
+
+def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
+    """Yield a document, or what is in it if it is a list; items of a typed list may leave their kind out."""
+    waiting = [_Entry(document, number)]
+    while waiting:
+        entry = waiting.pop()
+        items = _items(entry.document)
+        if items:
+            waiting += [
+                _Entry(_typed(item, entry.document), number, Problem(f"items[{index}]", "").under(entry.place).path)
+                for index, item in reversed(list(enumerate(items)))
+            ]
+        else:
+            told = told_release(entry.document) if isinstance(entry.document, Mapping) else None
+            unknown = told_unknown(entry.document) if isinstance(entry.document, Mapping) and told is None else None
+            skipped = _why_skipped(entry.document, checks)
+            yield replace(entry, check=_check_of(entry.document, checks), skipped=skipped, told=told, unknown=unknown)
+
+
+def _is_list(document: Any) -> bool:
+    return text_of(at(document, "kind")).endswith("List") and "items" in document
+
+
+def _items(document: Any) -> Sequence[Any]:
+    return items_of(document["items"]) if _is_list(document) else ()
+
+
+def _typed(item: Any, of: Mapping[str, Any]) -> Any:
+    """Return an item with the kind of its list, which the API server leaves out of the items of a `GatewayList`."""
+    kind = str(of["kind"]).removesuffix("List")
+    if not isinstance(item, Mapping) or "kind" in item or not kind:
+        return item
+    version = {"apiVersion": of["apiVersion"]} if "apiVersion" in of else {}
+    return {**version, "kind": kind, **item}
+
+
+def _why_skipped(document: Any, checks: Checks) -> str | None:
+    """Return why a document is not checked, in the words of the summary, or None."""
+    if document is None or document == {}:
+        return "empty"
+    if not isinstance(document, Mapping):
+        return "not a mapping"
+    if _check_of(document, checks) is not None:
+        data = document.get("data")
+        is_other = likely_group(document) == CORE and not _MESH_KEYS & mapping_of(data).keys()
+        return "ConfigMap without mesh config" if is_other and isinstance(data, Mapping | None) else None
+    kind = document.get("kind")
+    if kind is None or kind == "":
+        return "without a kind"
+    if _is_list(document):
+        return f"empty {kind}"
+    group = likely_group(document)
+    is_like_ours = any(kind == ours for _, ours in checks)
+    return f"{kind} of {group}" if is_like_ours and group else str(kind)
+
+
+_MESH_KEYS = {"mesh", "meshNetworks"}
+
+
+def _check_of(document: Any, checks: Checks) -> Check | None:
+    kind = at(document, "kind")
+    return checks.get((likely_group(document), kind)) if isinstance(kind, str) else None
+
+
+# ------------------------------------------------------------------------------------------------------------- release
+
+_NEWEST = list(RELEASES.values())[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Which release's rules hold for which document, and why."""
+
+    asked: Release | None
+    common: Release
+    """The rules for documents that tell no release."""
+    told: Mapping[str, Sequence[_Entry]]
+    """The releases that documents tell."""
+    unknown: _Entry | None = None
+    """The first document that tells one that is not known here."""
+
+    @classmethod
+    def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_Rules":
+        if asked is not None:
+            record = find_release(asked)
+            return cls(record, record, {})
+        told: dict[str, list[_Entry]] = {}
+        for entry in entries:
+            if entry.told is not None:
+                told.setdefault(entry.told.release, []).append(entry)
+        newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
+        unknown = next((entry for entry in entries if entry.unknown is not None), None)
+        return cls(None, RELEASES[newest_told], told, unknown)
+
+    def for_entry(self, entry: _Entry) -> Release:
+        return RELEASES[entry.told.release] if self.asked is None and entry.told is not None else self.common
+
+    def used(self, entries: Iterable[_Entry]) -> tuple[str, ...]:
+        used = {self.for_entry(entry).name for entry in entries} or {self.common.name}
+        return tuple(name for name in RELEASES if name in used)
+
+    @property
+    def reason(self) -> str:
+        if self.asked is not None:
+            return "the release is the one asked for"
+        if not self.told and self.unknown is not None and self.unknown.unknown is not None:
+            told, subject = self.unknown.unknown, document_name(self.unknown.document)
+            return (
+                f"the release is the newest, since {told.path} of {subject} is {told.release[:80]!r}, "
+                "which tells no release known here: use --release for another"
+            )
+        if not self.told:
+            return "the release is the newest, since no document tells one: use --release for another"
+        first = self.told[self.common.name][0]
+        subject = document_name(first.document)
+        return f"the release is told by {first.told.path if first.told else ''} of {subject}"
+
+    @property
+    def differing(self) -> str | None:
+        """What to say where documents tell different releases, or None."""
+        parts = []
+        for name, entries in self.told.items():
+            others = [entry for entry in entries if likely_group(entry.document) != OURS]  # topologies stand alone
+            parts += [f"{name} ({document_name(others[0].document)})"] if others else []
+        if len(parts) < 2:
+            return None
+        return (
+            f"the documents tell different releases: {', '.join(parts)}; each is checked by its own, "
+            f"and those that tell none by {self.common}: use --release for one"
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------ findings
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A text that was read."""
+
+    name: str
+    text: str | bytes
+    entries: tuple[_Entry, ...] = ()
+    problems: tuple[Found, ...] = field(default=())
+    """What is wrong with the whole text."""
+
+    def results(self, rules: _Rules, earlier: Beside) -> Iterator[Result]:
+        """Yield what is to say of the text, also beside the documents of earlier ones."""
+        for each in self.problems:
+            yield Result(
+                self.name, "", each.level, each.problem.path, each.problem.message, each.problem.line, each.rule
+            )
+        places: _Places | None = None  # only read where there is something to find
+        for entry, found in _found(self.entries, rules, earlier):
+            places = places or _Places(self.text)
+            path = found.problem.under(entry.place).path
+            line = places.line(entry, found.problem)
+            name = document_name(entry.document)
+            yield Result(self.name, name, found.level, path, found.problem.message, line, found.rule)
+
+
+def _read(name: str, text: str | bytes, checks: Checks) -> _File:
+    try:
+        documents = yaml.load_all(text)
+    except InvalidInput as refusal:
+        return _File(name, text, problems=tuple(as_errors(refusal.problems, "yaml/syntax")))
+    if all(document is None for document in documents):
+        problem = "holds no document: give the documents to check, and look whether what wrote it failed"
+        return _File(name, text, problems=(error("", problem, "yaml/empty"),))
+    entries = (entry for number, document in enumerate(documents) for entry in _entries(document, number, checks))
+    return _File(name, text, tuple(entries))
+
+
+def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = None) -> Iterator[tuple[_Entry, Found]]:
+    """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
+    documents: list[Mapping[str, Any]] = []
+    owners: dict[int, _Entry] = {}
+    for entry in entries:
+        if not isinstance(entry.document, Mapping):
+            if entry.place:
+                yield entry, error("", "must be a document, which is a mapping: leave it out", "document/list")
+            continue
+        documents.append(entry.document)
+        owners.setdefault(id(entry.document), entry)
+        for found in _of_one(entry, rules.for_entry(entry)):
+            yield entry, found
+    for document, found in check_agreement(documents, beside=earlier):
+        yield owners[id(document)], found
+
+
+def _of_one(entry: _Entry, release: Release) -> Iterator[Found]:
+    document = entry.document
+    if _is_list(document) and not isinstance(document["items"], list | tuple | None):
+        yield error("items", "must be a list of documents", "document/list")
+    yield from check_identity(document, release)
+    if entry.check is not None and entry.skipped is None:
+        try:
+            yield from entry.check(document, release)
+        except InvalidInput as refusal:
+            yield from as_errors(refusal.problems, "yaml/syntax")
+
+
+class _Places:
+    """The lines of a text, and of the texts of mesh config in it; each is read once, however much is found in it."""
+
+    def __init__(self, text: str | bytes) -> None:
+        self._lines = yaml.Lines(text)
+        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        self._shown = shown.split("\n")
+        self._inner: dict[str, yaml.Lines | None] = {}
+
+    def line(self, entry: _Entry, problem: Problem) -> int | None:
+        """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
+        line = self._lines.line(problem.under(entry.place).path, entry.number)
+        for key in ("mesh", "meshNetworks"):
+            inner_text = at(entry.document, "data", key)
+            start = f"data.{key}"
+            if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
+                inner = problem.line or self._inner_line(inner_text, problem.path[len(start) :].lstrip("."))
+                return line + inner if inner and self._begins_block(line) else line
+        return line
+
+    def _inner_line(self, text: str, path: str) -> int | None:
+        if text not in self._inner:
+            self._inner[text] = _lines_of(text)
+        lines = self._inner[text]
+        return None if lines is None else lines.line(path)
+
+    def _begins_block(self, line: int) -> bool:
+        """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
+        return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
+
+
+def _is_at_or_below(path: str, start: str) -> bool:
+    return path.startswith(start) and path[len(start) : len(start) + 1] in ("", ".", "[")
+
+
+def _lines_of(text: str) -> yaml.Lines | None:
+    try:
+        return yaml.Lines(text)
+    except Exception:  # a text that is not YAML has a line of its own, or none
+        return None
+
+
+_BLOCK = re.compile(r"[|][-+0-9]*\s*(?:#.*)?$")
+
+
+# -------------------------------------------------------------------------------------------------------------- checks
+
+
+def _operator(document: Mapping[str, Any], release: Release) -> Iterable[Found]:
+    return validate_operator(_without_version(document), release=release).found
+
+
+def _networking(document: Mapping[str, Any], release: Release) -> Iterable[Found]:
+    return check_networking(_without_version(document), release)
+
+
+def _without_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out apiVersion, of which check_identity tells everything."""
+    return {key: value for key, value in document.items() if key != "apiVersion"}
+
+
+def _config_map(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
+    data = document.get("data")
+    if not isinstance(data, Mapping):
+        yield error("data", "must be a mapping of text", "mesh-config/wrong-value")
+        return
+    if "mesh" in data:
+        yield from mesh_config_at("data.mesh", document, release, as_warnings)
+    if "meshNetworks" in data:
+        yield from _mesh_networks("data.meshNetworks", document, release)
+
+
+def _mesh_networks(place: str, source: Any, release: Release) -> Iterator[Found]:
+    try:
+        choice = choose_mesh_networks(shared=None, local=source, release=release)
+    except InvalidInput as refusal:
+        yield from as_errors(moved(refusal.problems, place), "mesh-networks/refused")
+        return
+    yield from as_errors(moved(choice.problems, place), "mesh-networks/refused")
+    for each in choice.ignored:
+        yield warning(Problem(each.path, "").under(place).path, each.message, "mesh-networks/ignored")
+
+
+_ISTIO: Checks = {
+    (INSTALL, "IstioOperator"): _operator,
+    (NETWORKING, "Gateway"): _networking,
+    (NETWORKING, "VirtualService"): _networking,
+    (NETWORKING, "DestinationRule"): _networking,
+    (CORE, "ConfigMap"): _config_map,
+}

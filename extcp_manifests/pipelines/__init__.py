@@ -1,0 +1,1 @@
+"""Output for pipelines: KRM functions, Argo CD, Flux and an exec plugin."""

@@ -1,0 +1,84 @@
+"""NOTES.md: what GitOps cannot apply."""
+
+from collections.abc import Iterator
+from posixpath import dirname
+
+from extcp_manifests.builders import ControlPlaneGateway
+from extcp_manifests.pipelines.parts import Part, Repository, parts_of
+from extcp_manifests.planning.commands import BUILT, build, kubectl
+from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.runbook import code, fenced, markdown
+from extcp_manifests.planning.step import Command, Pipeline, piped
+from extcp_manifests.topology.clusters import context_of
+
+NOTES = "NOTES.md"
+
+
+# ---------------------------------------------------------------------------------------------------------------- notes
+
+
+def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
+    name = markdown(plan.topology.name or plan.topology.mesh_id)
+    yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
+    yield _RENDER.format(release=plan.topology.release)
+    for part in parts_of(plan):
+        if part.kind == "install":
+            yield f"\n{fenced(_rendering(plan, part, repository))}"
+    yield from _by_hand(plan)
+
+
+def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
+    """Build a base into a file, and have istioctl render that into the folder, whole or not at all."""
+    base, folder = repository.folder(part.base), repository.folder(part.folder)
+    built, manifest = f"{base}/{BUILT}", f"{folder}/manifest.yaml"
+    render = ("istioctl", "manifest", "generate", "-f", built)
+    pipelines = [
+        build(base, built),
+        Pipeline((("mkdir", "-p", folder),)),
+        Pipeline((render,), into=f"{manifest}.new"),
+        Pipeline((("mv", f"{manifest}.new", manifest),)),
+    ]
+    if isinstance(part.step.builders[0], ControlPlaneGateway):
+        # `istioctl install` makes the namespace, which is not among what istioctl renders.
+        create = ("kubectl", "create", "namespace", plan.topology.gateway.namespace, "--dry-run=client", "-o", "yaml")
+        keep = ("kubectl", "annotate", "--local", "-f", "-", *_KEPT, "-o", "yaml")
+        pipelines.append(Pipeline((create, keep), into=f"{folder}/namespace.yaml"))
+    return Command(tuple(pipelines))
+
+
+# With a namespace goes all that is in it, also what others put there.
+_KEPT = ("kustomize.toolkit.fluxcd.io/prune=disabled", "argocd.argoproj.io/sync-options=Prune=false")
+
+
+def _by_hand(plan: Plan) -> Iterator[str]:
+    """The commands that make Secrets, each with the part that must be there before."""
+    topology = plan.topology
+    external = topology.external_cluster
+    restart = ("rollout", "restart", f"deployment/{topology.names.istiod}", "-n", topology.namespace)
+    yield _SECRETS.format(restart=fenced(piped(kubectl(context_of(external), *restart))))
+    names = {part.base: part.name for part in parts_of(plan)}
+    before = ""
+    for step in plan.kustomize().relocated:
+        if step.path is None:
+            yield f"\nAfter {code(before)}:\n\n{fenced(step.command)}"
+        else:
+            before = names.get(dirname(step.path), before)
+
+
+_RENDER = """
+## To render in a pipeline
+
+Neither Argo CD nor Flux can apply an IstioOperator. A step of the pipeline, with istioctl {release}, renders each one
+and commits the result, at the top of the repository. Stop at the first command that fails, and commit nothing then:
+what is missing here, the tool removes from the cluster.
+"""
+
+
+_SECRETS = """
+## To run by hand, or by what keeps your secrets
+
+The Secrets by which istiod reaches the clusters hold tokens and belong in no repository. Each can be made as soon as
+what is named before it has been applied. istiod reads that of the config cluster when it starts; where it started
+before, start it again:
+
+{restart}"""

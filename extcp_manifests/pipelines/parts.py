@@ -1,0 +1,156 @@
+"""What Argo CD or Flux applies in one go."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from posixpath import dirname, normpath
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.builders import ConfigCluster, RemoteCluster
+from extcp_manifests.documents.name_forms import dns_label, dns_subdomain, printable, stand_in
+from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.kustomize import OVERLAYS, VALUES
+from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.step import Step
+from extcp_manifests.topology.model import Topology
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """Where a kustomize tree lies in Git. Raises InvalidInput for what is no text, or leads out of the repository."""
+
+    url: str | None = None
+    """Where Git finds it; Flux knows that by itself."""
+    revision: str = "main"
+    path: str = "."
+    """The folder of the tree."""
+    overlay: str | None = None
+    """The overlay of the tree that is applied, instead of the bases themselves."""
+
+    def __post_init__(self) -> None:
+        texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
+        for key, text in texts.items():
+            require(text, str, key, "text")
+        problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
+        problems += [
+            Problem(key, f"begins with '-', which commands take for an option: {text!r}")
+            for key, text in texts.items()
+            if text.startswith("-")
+        ]
+        if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
+            problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))
+        if self.overlay is not None and (problem := dns_label(self.overlay)):
+            problems.append(Problem("overlay", problem))
+        if problems:
+            raise InvalidInput(problems)
+
+    def folder(self, path: str) -> str:
+        """The folder of a base, or of the overlay that stands over it."""
+        above = "" if self.overlay is None else f"{OVERLAYS}/{self.overlay}/"
+        return normpath(f"{self.path}/{above}{path}")
+
+    def values(self, base: str) -> list[str]:
+        """The files of a chart's values, of which later ones win."""
+        files = [normpath(f"{self.path}/{base}/{VALUES}")]
+        if self.overlay is not None:
+            files.append(f"{self.folder(base)}/{VALUES}")
+        return files
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a tool applies in one go: a base of the tree, or a file that istioctl rendered or Helm takes."""
+
+    name: str
+    cluster: str
+    step: Step
+    base: str
+    kind: str
+    """`applied`, `install` or `values`."""
+    wave: int
+    after: tuple[str, ...]
+    """The parts that it waits for, which are no charts."""
+    owned: tuple[Mapping[str, Any], ...] = field(default=())
+    """What istiod changes in it."""
+
+    @property
+    def folder(self) -> str:
+        """Where its manifests are: those of an IstioOperator must be rendered first."""
+        return self.base.replace("/install/", "/rendered/", 1) if self.kind == "install" else self.base
+
+
+def parts_of(plan: Plan) -> Iterator[Part]:
+    topology = plan.topology
+    prefix = topology.name or topology.mesh_id
+    spine = {topology.external_cluster.name, topology.config_cluster.name}
+    last: dict[str, Part] = {}
+    applied: dict[str, Part] = {}
+    seen: set[str] = set()
+    for step in plan.kustomize().relocated:
+        base = dirname(step.path or "")
+        if step.path is None or step.secret or base in seen:
+            continue
+        seen.add(base)
+        line = "" if step.cluster in spine else step.cluster
+        before = [last[key] for key in dict.fromkeys((line, "")) if key in last]
+        awaited = [applied[key] for key in dict.fromkeys((line, "")) if key in applied]
+        part = Part(
+            name=_name(f"{prefix}-{base.replace('/', '-')}"),
+            cluster=step.cluster,
+            step=step,
+            base=base,
+            kind={"install": "install", "values": "values"}.get(base.split("/")[1], "applied"),
+            wave=max((each.wave + 1 for each in before), default=0),
+            after=tuple(each.name for each in awaited),
+            owned=tuple(_owned(topology, step)),
+        )
+        last[line] = part
+        if part.kind != "values":
+            applied[line] = part
+        yield part
+
+
+def _name(text: str) -> str:
+    return stand_in(text) if dns_label(text) else text
+
+
+_CA = ".webhooks[]?.clientConfig.caBundle"
+
+
+_POLICY = ".webhooks[]?.failurePolicy"
+
+
+def _owned(topology: Topology, step: Step) -> Iterator[Mapping[str, Any]]:
+    """The fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
+    injector, validator = topology.exposure.webhook_names(topology.names)
+    builder = step.builders[0] if step.builders else None
+    if injector and isinstance(builder, ConfigCluster | RemoteCluster):
+        yield _webhook("MutatingWebhookConfiguration", injector, _CA)
+    if validator and isinstance(builder, ConfigCluster):
+        for name in (validator, "istiod-default-validator"):
+            yield _webhook("ValidatingWebhookConfiguration", name, _CA, _POLICY)
+
+
+def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
+    return {"group": "admissionregistration.k8s.io", "kind": kind, "name": name, "jqPathExpressions": fields}
+
+
+# -------------------------------------------------------------------------------------------------------------- Argo CD
+
+
+def require_names(**names: str) -> None:
+    for key, name in names.items():
+        require(name, str, key, "text")
+    problems = [Problem(key, problem) for key, name in names.items() if (problem := dns_subdomain(name))]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def release_name(part: Part) -> str:
+    return part.base.rpartition("/")[2]
+
+
+def document_entry(path: str, document: Mapping[str, Any]) -> Entry:
+    return Entry(path, (yaml.dump(document).encode(),))

@@ -1,0 +1,1 @@
+"""From a topology to ordered steps, files, a runbook and a kustomize tree."""

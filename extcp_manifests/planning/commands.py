@@ -1,0 +1,222 @@
+"""The actions of a plan: each with its command, and with what takes back exactly what that command made.
+
+Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Nothing pipes
+into istioctl, which takes an empty file for its whole default profile. Istio's CRDs stay wherever they were made, since
+all configuration of the mesh goes with them, other control planes' too.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
+
+
+def kubectl(context: str, *words: str) -> Argv:
+    """Return a call of kubectl in the cluster of a context."""
+    return ("kubectl", f"--context={context}", *words)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply a file as it is."""
+
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:
+        return piped(kubectl(context, "apply", "-f", file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyBase:
+    """Apply a base of kustomize: all files of one stage in one cluster."""
+
+    base: str
+    is_first: bool
+    """Whether the step is the first of its base, whose way back takes all of it."""
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        return piped(kubectl(context, "apply", "-k", self.base))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        if not self.is_first:
+            return ()
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-k", self.base)),)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderAndApply:
+    """Have istioctl render an IstioOperator into a file, and kubectl apply that; this makes no revision tag.
+
+    A file, since kubectl would apply what istioctl wrote into a pipe before it failed.
+    """
+
+    removal: Literal["rendered", "objects"]
+    """Whether the way back removes what is rendered, where no CRDs are among that, or the objects."""
+    namespace: str = ""
+    """The namespace of the objects."""
+    objects: tuple[str, ...] = ()
+    """What goes, as `kind/name`."""
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, context: str, file: str) -> Command:
+        return _rendered(file, kubectl(context, "apply", "-f", rendered(file)))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        if self.removal == "rendered":
+            return (_delete_rendered(context, file),)
+        return (_delete_objects(context, self.namespace, self.objects),)
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Have istioctl install an IstioOperator, wait until it runs, and mark all that it made by the operator's name."""
+
+    removal: Literal["owner", "rendered", "objects"]
+    """Whether the way back removes what has that mark, or what is rendered, or nothing but the objects.
+
+    From 1.21 `istioctl uninstall -f` goes by the mark; before that it removed istiod alone, of every control plane of
+    the revision (istio 1.20.8: operator/cmd/mesh/uninstall.go; 1.24.6: operator/pkg/uninstall/prune.go).
+    """
+    namespace: str = ""
+    """The namespace of the objects."""
+    objects: tuple[str, ...] = ()
+    """What goes besides, as `kind/name`."""
+    state: str | None = None
+    """What istioctl saves, as `kind/name`; by itself, since kubectl knows its kind only with the CRDs."""
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, context: str, file: str) -> Command:
+        return piped(("istioctl", "install", "-y", f"--context={context}", "-f", file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        commands = []
+        if self.removal == "owner":
+            commands.append(piped(("istioctl", "uninstall", "-y", f"--context={context}", "-f", file)))
+        elif self.removal == "rendered":
+            commands.append(_delete_rendered(context, file))
+        if self.objects:
+            commands.append(_delete_objects(context, self.namespace, self.objects))
+        if self.state is not None:
+            commands.append(_delete_objects(context, self.namespace, (self.state,)))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An action of istioctl on what kubectl builds of a base before, into a file of its own.
+
+    istioctl must not read it from a pipe: where kubectl fails, that is empty, and means a whole Istio.
+    """
+
+    action: RenderAndApply | Install
+    base: str
+    tool: ClassVar[Tool] = "istioctl"
+
+    @property
+    def file(self) -> str:
+        """What kubectl builds; the base itself does not read it."""
+        return f"{self.base}/{BUILT}"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        return self._after_building(self.action.command(context, self.file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return tuple(map(self._after_building, self.action.undo(context, self.file)))
+
+    def _after_building(self, command: Command) -> Command:
+        """The command after that which builds its file, where it reads that."""
+        if not any(self.file in program for program in command.programs):
+            return command
+        return Command((build(self.base, self.file), *command.pipelines))
+
+
+BUILT = "built.yaml"
+"""The name of a file that kubectl builds for istioctl."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallGatewayChart:
+    """Install a gateway with the chart `gateway`, in the newest patch of the release."""
+
+    name: str
+    namespace: str
+    repository: str
+    """URL of a chart repository, or the `oci://` place of charts."""
+    release: str
+    more_values: tuple[str, ...] = ()
+    """Further files of values, of which later ones win."""
+    tool: ClassVar[Tool] = "helm"
+
+    def command(self, context: str, file: str) -> Command:
+        is_oci = self.repository.startswith("oci://")
+        chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
+        values = [word for each in (file, *self.more_values) for word in ("-f", each)]
+        version = f"~{self.release}.0"
+        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
+        return piped((*install, "--version", version, *values))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (piped(("helm", "uninstall", self.name, *self._where(context))),)
+
+    def _where(self, context: str) -> tuple[str, ...]:
+        return ("-n", self.namespace, f"--kube-context={context}")
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRemoteSecret:
+    """Have istioctl read a cluster's credentials, and apply the Secret that it writes in the cluster of the context."""
+
+    source: str
+    """The context of the cluster whose credentials are read."""
+    namespace: str
+    secret: str
+    words: tuple[str, ...]
+    token: str
+    """The Secret with the token, which istioctl makes in the source cluster from Kubernetes 1.24 on."""
+    server: str | None = None
+    """URL of the cluster's API server as istiod reaches it; None for the one in the kubeconfig."""
+    without_label: str | None = None
+    """A label that istioctl gives the Secret, and that must go."""
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        server = () if self.server is None else (f"--server={self.server}",)
+        create = ("istioctl", "create-remote-secret", f"--context={self.source}", f"--namespace={self.namespace}")
+        programs: list[Argv] = [(*create, *self.words, *server, "--create-service-account=false")]
+        if self.without_label is not None:
+            programs.append(("kubectl", "label", "--local", "-f", "-", f"{self.without_label}-", "-o", "yaml"))
+        return piped(*programs, kubectl(context, "apply", "-f", "-"))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (
+            _delete_objects(context, self.namespace, (f"secret/{self.secret}",)),
+            _delete_objects(self.source, self.namespace, (f"secret/{self.token}",)),
+        )
+
+
+def build(base: str, file: str) -> Pipeline:
+    """Return the call of kubectl that builds a base of kustomize into a file."""
+    return Pipeline((("kubectl", "kustomize", base, "-o", file),))
+
+
+def rendered(file: str) -> str:
+    """Return the name of the file that gets what istioctl renders of another; no tool takes it for a manifest."""
+    return f"{file}.rendered"
+
+
+def _rendered(file: str, use: Argv) -> Command:
+    """Render a file, and use the result where istioctl succeeded."""
+    render = ("istioctl", "manifest", "generate", "-f", file)
+    return Command((Pipeline((render,), into=rendered(file)), Pipeline((use,))))
+
+
+def _delete_rendered(context: str, file: str) -> Command:
+    return _rendered(file, kubectl(context, "delete", "--ignore-not-found", "-f", rendered(file)))
+
+
+def _delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:
+    return piped(kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *objects))

@@ -1,0 +1,142 @@
+"""The list of the files that a run wrote into a folder: whose they are, and the checksum of each.
+
+    # Written by extcp-manifests: ...
+    # Owner: generate "mesh1"
+    <SHA-256>  external/namespace.yaml
+
+`sha256sum -c .extcp-manifests` reads it as well.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias, cast, get_args
+
+from extcp_manifests.errors import OutputError
+
+LISTING = ".extcp-manifests"
+"""The name of the list."""
+
+
+Kind: TypeAlias = Literal["generate", "kustomize", "argocd", "flux"]
+"""What a folder is for: the command that writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a folder is for, and the name of the control plane whose it is."""
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The owner of a folder and its files, each with the checksum of what was written."""
+
+    owner: Owner | None
+    """None in lists of the first format."""
+    files: Mapping[str, str | None]
+    """SHA-256 in hexadecimal digits by path; None in lists of the first format, which had no checksums."""
+
+    def text(self) -> bytes:
+        """Return the list as it is stored."""
+        lines = [_HEAD]
+        if self.owner is not None:
+            lines.append(f"{_OWNER}{self.owner.kind} {json.dumps(self.owner.name)}")
+        lines += [f"{self.files[path]}  {path}" for path in sorted(self.files)]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+EMPTY = Listing(owner=None, files={})
+"""The list of a folder that no run wrote into."""
+
+
+def checksum(content: bytes) -> str:
+    """Return the SHA-256 of a file's content."""
+    return sha256(content).hexdigest()
+
+
+def read_listing(place: Path) -> Listing:
+    """Read a list. Raises OutputError, with the line, for what no run wrote."""
+    try:
+        text = place.read_text("utf-8")
+    except FileNotFoundError:
+        return EMPTY
+    except UnicodeDecodeError:
+        raise OutputError(str(place), f"is not text: {_WAY_OUT}") from None
+    head, *lines = text.removesuffix("\n").split("\n")
+    if head not in (_HEAD, _FIRST_HEAD):
+        raise _damaged(place, 1, "is not the head of a list of files")
+    if not text.endswith("\n"):
+        raise _damaged(place, len(lines) + 1, "has no end of line")
+    owner = None
+    if head == _HEAD:
+        owner = _read_owner(place, lines[0] if lines else "")
+        lines = lines[1:]
+    return Listing(owner, _read_files(place, lines, first=3 if owner else 2))
+
+
+_HEAD = "# Written by extcp-manifests, whose next run replaces or removes these files; keep the list with them."
+
+
+_FIRST_HEAD = "# Written by extcp-manifests, whose next run replaces or removes these files."
+
+
+_OWNER = "# Owner: "
+
+
+_WAY_OUT = "restore the list, or remove it and the files that extcp-manifests wrote"
+
+
+def _damaged(place: Path, line: int, what: str) -> OutputError:
+    return OutputError(f"{place}:{line}", f"{what}: {_WAY_OUT}")
+
+
+def _read_owner(place: Path, line: str) -> Owner:
+    kind, _, name = line.removeprefix(_OWNER).partition(" ")
+    try:
+        read = json.loads(name)
+    except (ValueError, RecursionError):
+        read = None
+    if not line.startswith(_OWNER) or kind not in get_args(Kind) or not isinstance(read, str):
+        raise _damaged(place, 2, "does not say whose the files are")
+    return Owner(cast("Kind", kind), read)
+
+
+_LINE = re.compile(r"(?P<checksum>[0-9a-f]{64})  (?P<path>.+)")
+
+
+def _read_files(place: Path, lines: list[str], *, first: int) -> dict[str, str | None]:
+    files: dict[str, str | None] = {}
+    for number, line in enumerate(lines, first):
+        if first == 2:
+            path, digest = line, None
+        elif match := _LINE.fullmatch(line):
+            path, digest = match["path"], match["checksum"]
+        else:
+            raise _damaged(place, number, "is not a checksum with the path of a file")
+        if path in files:
+            raise _damaged(place, number, f"names {path!r} again")
+        if not stays_inside(path) or path.startswith(_CONFLICT):
+            raise _damaged(place, number, f"{path!r} is not the path of a file in this folder")
+        files[path] = digest
+    return files
+
+
+# What a merge of Git leaves; the first format of the list could not tell it from paths.
+_CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+
+
+def stays_inside(path: str) -> bool:
+    """Return whether a path names a file below its folder, on every system."""
+    pure = PurePosixPath(path)
+    if not path or path != pure.as_posix() or pure.is_absolute():
+        return False
+    return ".." not in pure.parts and path != "." and not set(path) & set("\\\0\n\r")

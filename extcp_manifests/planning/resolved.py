@@ -1,0 +1,53 @@
+"""A topology with everything that the steps of a plan ask for worked out once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from extcp_manifests.builders.exposure import Exposure
+from extcp_manifests.istio.object_names import Names
+from extcp_manifests.istio.releases import Release
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
+from extcp_manifests.topology.credentials import ClusterCredentials
+from extcp_manifests.topology.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A cluster as the place of steps."""
+
+    name: str
+    context: str
+    """Its context in the kubeconfig."""
+    folder: str
+    """The folder of its files in the output."""
+
+    @classmethod
+    def of(cls, cluster: ExternalCluster | MeshCluster) -> "Target":
+        return cls(cluster.name, context_of(cluster), folder_of(cluster.name))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """A topology, its release, address kind, names and clusters, and the credentials that were given."""
+
+    topology: Topology
+    release: Release
+    exposure: Exposure
+    names: Names
+    external: Target
+    has_east_west: bool
+    """Whether any cluster has an east-west gateway."""
+    credentials: Mapping[str, ClusterCredentials] = field(repr=False)
+    """By the clusters' names."""
+
+    @classmethod
+    def of(cls, topology: Topology, credentials: Mapping[str, ClusterCredentials]) -> "Resolved":
+        return cls(
+            topology=topology,
+            release=topology.istio,
+            exposure=topology.exposure,
+            names=topology.names,
+            external=Target.of(topology.external_cluster),
+            has_east_west=any(cluster.gateways.east_west for cluster in topology.mesh_clusters),
+            credentials=credentials,
+        )

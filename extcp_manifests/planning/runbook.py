@@ -1,0 +1,154 @@
+"""The runbook: a plan as Markdown that a person follows."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from extcp_manifests.errors import visible
+from extcp_manifests.planning.step import Check, Command, Step, piped
+from extcp_manifests.topology.clusters import context_of
+from extcp_manifests.topology.model import Topology
+
+RUNBOOK = "RUNBOOK.md"
+"""The name of its file."""
+
+
+def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
+    """The runbook, piece by piece; steps are gone through forwards, then backwards."""
+    yield _HEAD.format(
+        title=markdown(topology.name or topology.mesh_id),
+        release=topology.release,
+        kubernetes=topology.istio.kubernetes,
+        helm=", Helm" if any(step.tool == "helm" for step in steps) else "",
+        address=topology.address,
+    )
+    yield from _contexts(topology)
+    if topology.exposure.needs_credential:
+        yield _TRUST.format(address=topology.address)
+    for number, (stage, members) in enumerate(groupby(steps, key=lambda step: step.stage), start=1):
+        yield f"\n## {number}. {stage}\n"
+        for step in members:
+            yield from _step(step)
+    yield _CLEAN_UP.format(
+        shared=_SHARED if topology.exposure.needs_credential else "",
+        certificate=_CERTIFICATE if topology.exposure.needs_credential else "",
+        config_maps=_listed("ConfigMap", topology.istio.config_maps_everywhere),
+    )
+    for step in reversed(steps):
+        for command in step.undo:
+            yield f"{command}\n"
+    yield "```\n"
+
+
+_HEAD = """\
+# {title}: external control plane of Istio {release} at {address}
+
+Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
+istioctl {release}{helm}, and a kubeconfig with the contexts below. Istio {release} supports Kubernetes {kubernetes}.
+
+Before you begin:
+
+- istioctl is of release {release}; another one would install something else without an error:
+
+  ```sh
+  istioctl version --remote=false
+  ```
+
+- Every context is there:
+
+"""
+
+
+_REACH = """
+- The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig.
+"""
+
+
+_REACH_OWN = """
+- The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig
+  or, where the topology has an `apiServer`, at that.
+"""
+
+
+_TRUST = """\
+- The API servers and the proxies of the remote clusters trust the certificate of {address} by their own root
+  certificates, since the webhooks carry none.
+"""
+
+
+_CLEAN_UP = """
+## Clean-up
+
+In this order. Each command takes back what one step made, and nothing else. A namespace goes with everything that is in
+it, also what others put there.{shared}
+
+What stays:
+
+- Istio's CRDs wherever they were made, with all Istio configuration outside of the namespaces that are deleted.
+- The namespace of the external cluster's gateway, with what its own istiod wrote there.{certificate}
+- {config_maps} in every namespace of the remote clusters.
+
+```sh
+"""
+
+
+_CERTIFICATE = """
+- The Secret with the gateway's certificate, which you made."""
+
+
+_SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the
+end, while another control plane uses it."""
+
+
+def _contexts(topology: Topology) -> Iterator[str]:
+    """A command that fails for a context that is missing, and where API servers are."""
+    contexts = [context_of(topology.external_cluster), *map(context_of, topology.mesh_clusters)]
+    yield "  ```sh\n  kubectl config get-contexts"
+    if any(context.startswith("-") for context in contexts):
+        yield " --"  # none of them is an option
+    for context in contexts:
+        yield f" \\\n    {piped((context,))}"
+    yield "\n  ```\n"
+    if any(cluster.api_server is not None for cluster in topology.mesh_clusters):
+        yield _REACH_OWN
+    else:
+        yield _REACH
+
+
+def _listed(kind: str, names: Sequence[str]) -> str:
+    """Names that begin a sentence: "The ConfigMap `a`", "The ConfigMaps `a` and `b`"."""
+    codes = " and ".join(map(code, names))
+    return f"The {kind} {codes}" if len(names) == 1 else f"The {kind}s {codes}"
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"\n### {code(step.cluster)}{f': {code(step.path)}' if step.path else ''}\n\n{step.why}\n\n"
+    yield fenced(step.command)
+    if step.verify:
+        yield "\nThen check:\n"
+        yield from map(_check, step.verify)
+
+
+def _check(check: Check) -> str:
+    return f"\n{fenced(check.command)}\nExpect: {check.expect}.\n"
+
+
+def fenced(command: Command) -> str:
+    """Return a command as a block of Markdown."""
+    return f"```sh\n{command}\n```\n"
+
+
+def code(text: str) -> str:
+    """Return text as Markdown code, whatever backticks it has."""
+    text = visible(text)
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{text}{fence}" if fence == "`" else f"{fence} {text} {fence}"
+
+
+def markdown(text: str) -> str:
+    """Return text as it is read, whatever Markdown makes of its characters."""
+    return "".join(f"\\{character}" if character in _SPECIAL else character for character in visible(text))
+
+
+_SPECIAL = frozenset("\\`*_{}[]<>()#+!|~&")

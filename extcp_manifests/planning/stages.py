@@ -1,0 +1,536 @@
+"""The stages of the guide, in order."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from extcp_manifests import builders
+from extcp_manifests.builders import EgressGateway, IngressGateway, gateways
+from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
+from extcp_manifests.documents.name_forms import dns_label
+from extcp_manifests.istio.object_names import Names
+from extcp_manifests.planning.commands import (
+    Apply,
+    CreateRemoteSecret,
+    Install,
+    InstallGatewayChart,
+    RenderAndApply,
+    kubectl,
+)
+from extcp_manifests.planning.installed_objects import Part, left_by_uninstall, made_by
+from extcp_manifests.planning.resolved import Resolved, Target
+from extcp_manifests.planning.step import Action, Argv, Builder, Check, Step, piped
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
+from extcp_manifests.topology.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A cluster as the place of a stage's steps."""
+
+    stage: str
+    target: Target
+
+    def kubectl(self, *words: str) -> Argv:
+        return kubectl(self.target.context, *words)
+
+    def check(self, expect: str, *words: str) -> Check:
+        """A call of kubectl that fails where something is missing, and what else to see in its answer."""
+        return Check(piped(self.kubectl(*words)), expect)
+
+    def wait_for(self, deployment: str, namespace: str) -> Check:
+        """Wait until the pods of a Deployment run."""
+        words = ("rollout", "status", f"deployment/{deployment}", "-n", namespace, f"--timeout={_PATIENCE}")
+        return self.check(f'"{deployment}" successfully rolled out', *words)
+
+    def address(self, service: str, namespace: str, expect: str) -> Check:
+        """The external address of a Service; the command fails while there is none."""
+        shown = "jsonpath={.status.loadBalancer.ingress}"
+        command = piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", "."))
+        return Check(command, f"{expect}; repeat this while it shows none, which can take minutes")
+
+    def step(
+        self,
+        file: str,
+        action: Action,
+        *documents: Builder,
+        why: str,
+        verify: tuple[Check, ...] = (),
+        secret: bool = False,
+    ) -> Step:
+        """A step with a file, on which the action works."""
+        return Step(
+            stage=self.stage,
+            cluster=self.target.name,
+            context=self.target.context,
+            why=why,
+            action=action,
+            path=f"{self.target.folder}/{file}",
+            builders=documents,
+            verify=verify,
+            secret=secret,
+        )
+
+
+_PATIENCE = "5m"
+"""How long checks wait, as kubectl takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What the steps of a stage are about: the topology, one of its remote clusters, and where steps take place."""
+
+    resolved: Resolved
+    cluster: MeshCluster
+    remote: _Place
+    external: _Place
+
+    @property
+    def topology(self) -> Topology:
+        return self.resolved.topology
+
+    def set_up_remote(self, part: Part) -> RenderAndApply:
+        """How a remote cluster is set up.
+
+        From 1.24 the guide installs remote clusters with `istioctl install`, which also makes the default revision tag
+        and switches off the webhooks that the cluster's own file renders (istio 1.24.6: operator/pkg/webhook, seen with
+        1.30.3). Rendering and applying, as the guide does up to 1.23, makes what the file says and no more.
+        """
+        made = made_by(part, self.resolved.release, self.resolved.names)
+        return RenderAndApply("objects", self.topology.namespace, tuple(made))
+
+    def install(self, operator: str) -> Install:
+        """How this release installs an IstioOperator of the control plane's namespace, without CRDs."""
+        if self.resolved.release.uninstall_by_owner:
+            return Install("owner")
+        return Install("rendered", self.topology.namespace, state=_state(operator, self.topology.revision))
+
+    def install_gateway(self, operator: str) -> Install | RenderAndApply:
+        """How this release installs a gateway of the mesh in this cluster; the config cluster has Istio's CRDs."""
+        without_crds = self.cluster != self.topology.config_cluster
+        if without_crds and self.resolved.release.saves_installed_state:
+            return RenderAndApply("rendered")
+        return self.install(operator)
+
+    @property
+    def install_shared_gateway(self) -> Install:
+        """How this release installs the external cluster's gateway, with an istiod of its own and Istio's CRDs."""
+        gateway, release = self.topology.gateway, self.resolved.release
+        names = Names(namespace=gateway.namespace)
+        if release.uninstall_by_owner:
+            return Install("owner", gateway.namespace, tuple(left_by_uninstall(release, names)))
+        made = made_by("shared gateway", release, names, gateway=gateway.name)
+        return Install("objects", gateway.namespace, tuple(made), _state("controlplane-gateway"))
+
+
+def _state(operator: str, revision: str | None = None) -> str:
+    """What `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
+    return f"istiooperator/installed-state-{operator}" + (f"-{revision}" if revision else "")
+
+
+def steps_of(resolved: Resolved) -> Iterator[Step]:
+    """Yield the steps of all stages, in order."""
+    for title, clusters, steps in _STAGES:
+        for cluster in clusters(resolved.topology):
+            yield from steps(_stage(resolved, title, cluster))
+
+
+def reversed_steps_of(resolved: Resolved) -> Iterator[Step]:
+    """Yield the same steps, the last one first."""
+    for title, clusters, steps in reversed(_STAGES):
+        for cluster in reversed(clusters(resolved.topology)):
+            yield from reversed(list(steps(_stage(resolved, title, cluster))))
+
+
+def _stage(resolved: Resolved, title: str, cluster: MeshCluster) -> _Stage:
+    return _Stage(resolved, cluster, _Place(title, Target.of(cluster)), _Place(title, resolved.external))
+
+
+def _shared_gateway(stage: _Stage) -> Iterator[Step]:
+    topology, place = stage.topology, stage.external
+    gateway = topology.gateway
+    tied = (
+        "an address that it resolves to" if stage.resolved.exposure.needs_credential else "a name that resolves to it"
+    )
+    checks = [
+        place.wait_for(gateway.name, gateway.namespace),
+        place.address(
+            gateway.name,
+            gateway.namespace,
+            f"{topology.address}, or {tied}; if it is another, correct the topology and generate again",
+        ),
+    ]
+    if topology.credential_name is not None:
+        expect = f"a TLS secret with the certificate of {topology.address}; create it if it is missing"
+        checks.append(place.check(expect, "get", "secret", topology.credential_name, "-n", gateway.namespace))
+    yield place.step(
+        "controlplane-gateway.yaml",
+        stage.install_shared_gateway,
+        builders.ControlPlaneGateway(
+            release=stage.resolved.release, name=gateway.name, namespace=gateway.namespace, hub=topology.hub
+        ),
+        why=f"The ingress gateway through which remote clusters will reach istiod; {stage.resolved.exposure.sharing}.",
+        verify=tuple(checks),
+    )
+
+
+def _config_cluster(stage: _Stage) -> Iterator[Step]:
+    topology, cluster, place = stage.topology, stage.cluster, stage.remote
+    yield place.step(
+        "namespace.yaml",
+        Apply(),
+        builders.SystemNamespace(name=topology.namespace, network=cluster.network),
+        why="The control plane's namespace, here for its configuration and permissions.",
+    )
+    validators = (stage.resolved.names.validator_webhook, "istiod-default-validator")
+    yield place.step(
+        "remote-config-cluster.yaml",
+        stage.set_up_remote("config cluster"),
+        builders.ConfigCluster(
+            release=stage.resolved.release,
+            address=topology.address,
+            cluster=cluster.name,
+            network=cluster.network,
+            namespace=topology.namespace,
+            revision=topology.revision,
+        ),
+        why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
+        verify=(
+            _injector_webhook(stage),
+            place.check(
+                f"{validators[0]} and {validators[1]}, each with 1 webhook",
+                *("get", "validatingwebhookconfiguration", *validators),
+            ),
+        ),
+    )
+
+
+def _control_plane(stage: _Stage) -> Iterator[Step]:
+    topology, cluster, place = stage.topology, stage.cluster, stage.external
+    release, names = stage.resolved.release, stage.resolved.names
+    account = (builders.LegacyServiceAccount(namespace=topology.namespace),) if release.legacy_service_account else ()
+    yield place.step(
+        "namespace.yaml",
+        Apply(),
+        builders.SystemNamespace(name=topology.namespace),
+        *account,
+        why="The control plane's namespace, here for istiod itself.",
+    )
+    yield _secret(
+        stage,
+        "config",
+        why="The Secret by which istiod reaches the API server of the config cluster.",
+    )
+    yield place.step(
+        "external-istiod.yaml",
+        stage.install("external-istiod"),
+        builders.ExternalIstiod(
+            release=release,
+            address=topology.address,
+            mesh_id=topology.mesh_id,
+            cluster=cluster.name,
+            network=cluster.network,
+            namespace=topology.namespace,
+            revision=topology.revision,
+            mesh_config=topology.mesh_config,
+            hub=topology.hub,
+        ),
+        why="The istiod that serves the remote clusters.",
+        verify=(place.wait_for(names.istiod, topology.namespace),),
+    )
+    rule = builders.IstiodDestinationRule(release=release, namespace=topology.namespace, revision=topology.revision)
+    yield place.step(
+        "external-istiod-gw.yaml",
+        Apply(),
+        builders.IstiodGateway(
+            release=release,
+            address=topology.address,
+            credential_name=topology.credential_name,
+            namespace=topology.namespace,
+            gateway=topology.gateway.name,
+        ),
+        builders.IstiodVirtualService(
+            release=release, address=topology.address, namespace=topology.namespace, revision=topology.revision
+        ),
+        *((rule,) if stage.resolved.exposure.needs_credential else ()),
+        why="The routes from the gateway to istiod, for xDS and certificates on 15012 and webhooks on 15017.",
+        verify=(_injection(stage),),
+    )
+
+
+def _gateways(stage: _Stage) -> Iterator[Step]:
+    """The ingress and egress gateway of a cluster, where wanted."""
+    topology, wanted = stage.topology, stage.cluster.gateways
+    if wanted.ingress:
+        yield _gateway(
+            stage,
+            gateways.INGRESS,
+            builders.IngressGateway(namespace=topology.namespace, revision=topology.revision),
+            builders.IngressGatewayValues(revision=topology.revision),
+            why="The gateway by which requests from outside enter the mesh; its pod is injected, so istiod runs first.",
+        )
+    if wanted.egress:
+        yield _gateway(
+            stage,
+            gateways.EGRESS,
+            builders.EgressGateway(namespace=topology.namespace, revision=topology.revision),
+            builders.EgressGatewayValues(revision=topology.revision),
+            why="The gateway by which requests leave the mesh; its pod is injected, so istiod runs first.",
+        )
+
+
+def _gateway(stage: _Stage, name: str, operator: IngressGateway | EgressGateway, values: Builder, *, why: str) -> Step:
+    topology, place = stage.topology, stage.remote
+    pods = (place.wait_for(name, topology.namespace),)
+    if stage.cluster.gateways.install == "helm":
+        chart = InstallGatewayChart(name, topology.namespace, topology.chart_repository, topology.release)
+        return place.step(f"{name}.values.yaml", chart, values, why=why, verify=pods)
+    action = stage.install_gateway(operator.operator_name)
+    return place.step(f"{name}.yaml", action, operator, why=why, verify=pods)
+
+
+def _sample(stage: _Stage) -> Iterator[Step]:
+    """Helloworld and a client, where wanted."""
+    topology, sample, place = stage.topology, stage.cluster.sample, stage.remote
+    if sample is None:
+        return
+    release = stage.resolved.release
+    client = release.client
+    yield place.step(
+        "sample/namespace.yaml",
+        Apply(),
+        builders.SampleNamespace(name=SAMPLE_NAMESPACE, revision=topology.revision),
+        why="A namespace whose pods get a sidecar.",
+    )
+    yield place.step(
+        "sample/helloworld.yaml",
+        Apply(),
+        builders.HelloworldService(namespace=SAMPLE_NAMESPACE),
+        builders.HelloworldDeployment(
+            release=release, version=sample.version, namespace=SAMPLE_NAMESPACE, hub=topology.hub
+        ),
+        why=f"Helloworld {sample.version}, a service to call.",
+    )
+    yield place.step(
+        f"sample/{client}.yaml",
+        Apply(),
+        builders.ClientServiceAccount(release=release, namespace=SAMPLE_NAMESPACE),
+        builders.ClientService(release=release, namespace=SAMPLE_NAMESPACE),
+        builders.ClientDeployment(release=release, namespace=SAMPLE_NAMESPACE),
+        why="A client that calls it.",
+        verify=(
+            place.wait_for(f"helloworld-{sample.version}", SAMPLE_NAMESPACE),
+            place.wait_for(client, SAMPLE_NAMESPACE),
+            place.check(
+                "Hello version: followed by the version of any cluster that is connected",
+                *("exec", f"deployment/{client}", "-n", SAMPLE_NAMESPACE, "-c", client, "--"),
+                *("curl", "-sS", "--fail", f"helloworld.{SAMPLE_NAMESPACE}:5000/hello"),
+            ),
+        ),
+    )
+
+
+def _sample_gateway(stage: _Stage) -> Iterator[Step]:
+    """The way to helloworld from outside, where there is both."""
+    release, place = stage.resolved.release, stage.remote
+    if stage.cluster.sample is None or not stage.cluster.gateways.ingress:
+        return
+    yield place.step(
+        "sample/helloworld-gateway.yaml",
+        Apply(),
+        builders.HelloworldGateway(release=release, namespace=SAMPLE_NAMESPACE),
+        builders.HelloworldVirtualService(release=release, namespace=SAMPLE_NAMESPACE),
+        why="Helloworld for requests from outside.",
+        verify=(
+            place.address(
+                gateways.INGRESS,
+                stage.topology.namespace,
+                "an external address, at which /hello answers with the version",
+            ),
+        ),
+    )
+
+
+def _join(stage: _Stage) -> Iterator[Step]:
+    topology, cluster, place = stage.topology, stage.cluster, stage.remote
+    yield place.step(
+        "namespace.yaml",
+        Apply(),
+        builders.SystemNamespace(
+            name=topology.namespace,
+            network=cluster.network,
+            control_plane_cluster=topology.config_cluster.name,
+        ),
+        why="The control plane's namespace, with the mark by which istiod knows that it is to lead here.",
+    )
+    yield place.step(
+        "remote-cluster.yaml",
+        stage.set_up_remote("remote cluster"),
+        builders.RemoteCluster(
+            release=stage.resolved.release,
+            address=topology.address,
+            cluster=cluster.name,
+            network=cluster.network,
+            namespace=topology.namespace,
+            revision=topology.revision,
+        ),
+        why="The permissions and webhooks of a cluster that only runs workloads.",
+        verify=(_injector_webhook(stage),),
+    )
+    yield _secret(
+        stage,
+        "remote",
+        why="The Secret by which istiod reaches the API server of this cluster.",
+        checks=(_injection(stage),),
+    )
+
+
+def _east_west(stage: _Stage) -> Iterator[Step]:
+    topology, cluster, place = stage.topology, stage.cluster, stage.remote
+    if not cluster.gateways.east_west:
+        return
+    yield place.step(
+        "eastwest-gateway.yaml",
+        RenderAndApply("rendered"),
+        builders.EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision),
+        why="The gateway by which other networks reach this cluster's services.",
+        verify=(
+            place.wait_for(gateways.EAST_WEST, topology.namespace),
+            place.address(
+                gateways.EAST_WEST, topology.namespace, "an external address that the other networks can reach"
+            ),
+        ),
+    )
+
+
+def _expose_services(stage: _Stage) -> Iterator[Step]:
+    """One Gateway for the whole mesh, in the config cluster, as soon as any cluster has an east-west gateway."""
+    topology = stage.topology
+    if not stage.resolved.has_east_west:
+        return
+    yield stage.remote.step(
+        "expose-services.yaml",
+        Apply(),
+        builders.ExposeServices(release=stage.resolved.release, namespace=topology.namespace),
+        why="Opens all east-west gateways to the mesh's services; istiod reads it from the config cluster alone.",
+    )
+
+
+def _config_only(topology: Topology) -> tuple[MeshCluster, ...]:
+    return (topology.config_cluster,)
+
+
+def _further(topology: Topology) -> tuple[MeshCluster, ...]:
+    return tuple(topology.remote_clusters)
+
+
+def _all(topology: Topology) -> tuple[MeshCluster, ...]:
+    return topology.mesh_clusters
+
+
+_STAGES: tuple[tuple[str, Callable[[Topology], Sequence[MeshCluster]], Callable[[_Stage], Iterable[Step]]], ...] = (
+    ("Open the external cluster", _config_only, _shared_gateway),
+    ("Set up the config cluster", _config_only, _config_cluster),
+    ("Start the control plane", _config_only, _control_plane),
+    ("Deploy the sample", _config_only, _sample),
+    ("Add gateways to the mesh", _config_only, _gateways),
+    ("Add gateways to the mesh", _config_only, _sample_gateway),
+    ("Join the further clusters", _further, _join),
+    ("Connect the networks", _all, _east_west),
+    ("Connect the networks", _config_only, _expose_services),
+    ("Use the further clusters", _further, _sample),
+    ("Use the further clusters", _further, _gateways),
+)
+"""The guide, in its order: each part with the remote clusters that it is about, and its steps for one of them."""
+
+
+def _injector_webhook(stage: _Stage) -> Check:
+    """The webhooks of the cluster's own file, which no installation may have switched off."""
+    names = stage.resolved.names
+    shown = "jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}"
+    get = stage.remote.kubectl("get", "mutatingwebhookconfiguration", names.injector_webhook, "-o", shown)
+    command = piped(get, ("grep", "-v", "never-match"))
+    expect = (
+        f"the names of {names.injector_webhooks} webhooks; nothing, if another installation switched them off: then "
+        f"remove its tag by istioctl tag remove default -i {names.namespace}, delete this configuration, and repeat "
+        "the step"
+    )
+    return Check(command, expect)
+
+
+def _injection(stage: _Stage) -> Check:
+    """A pod that is not kept: the API server asks istiod to inject it, or refuses it, or forgets to ask."""
+    label = stage.resolved.names.injection_of_a_pod
+    words = ("run", "injection-check", "-n", "default", "--image=none", f"--labels={label}", "--dry-run=server")
+    command = piped(stage.remote.kubectl(*words, "-o", "yaml"), ("grep", "istio-proxy"))
+    return Check(command, "lines with istio-proxy; without any, no webhook serves this cluster")
+
+
+def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
+    """The Secret for a cluster: from credentials a file, else istioctl's doing, else a token to fetch."""
+    topology, cluster = stage.topology, stage.cluster
+    given = stage.resolved.credentials.get(cluster.name)
+    if given is not None:
+        return stage.external.step(
+            f"remote-secret-{folder_of(cluster.name)}.yaml",
+            Apply(),
+            builders.RemoteSecret(
+                release=stage.resolved.release,
+                cluster=cluster.name,
+                server=given.server,
+                ca=given.ca,
+                token=given.token,
+                type=kind,
+                namespace=topology.namespace,
+                tls_server_name=given.tls_server_name,
+            ),
+            why=why,
+            verify=checks,
+            secret=True,
+        )
+    if kind == "remote" and dns_label(cluster.name):
+        return _token(stage)
+    return _created_secret(stage, kind, why, checks)
+
+
+def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
+    topology, cluster, place = stage.topology, stage.cluster, stage.external
+    if kind == "config":
+        secret, without_label, account = CONFIG_SECRET, REMOTE_SECRET_LABEL, stage.resolved.names.istiod
+        words = ("--type=config", f"--service-account={account}")
+    else:
+        secret, without_label, account = remote_secret_name(cluster.name), None, READER
+        words = ("--type=remote", f"--name={cluster.name}")
+    return Step(
+        stage=place.stage,
+        cluster=place.target.name,
+        context=place.target.context,
+        why=why,
+        action=CreateRemoteSecret(
+            source=stage.remote.target.context,
+            namespace=topology.namespace,
+            secret=secret,
+            words=words,
+            token=builders.ServiceAccountToken(namespace=topology.namespace, service_account=account).name,
+            server=cluster.api_server,
+            without_label=without_label,
+        ),
+        verify=(place.check(f"the Secret {secret}", "get", "secret", secret, "-n", topology.namespace), *checks),
+    )
+
+
+def _token(stage: _Stage) -> Step:
+    """For a name that istioctl refuses as `--name`: a token that credentials can be made of."""
+    token = builders.ServiceAccountToken(namespace=stage.topology.namespace)
+    return stage.remote.step(
+        "reader-token.yaml",
+        Apply(),
+        token,
+        why="A token for istiod; istioctl makes no remote secret for a cluster of this name, so this library must.",
+        verify=(
+            stage.remote.check(
+                "a token and a ca.crt, in base64; put both into a credentials file, and generate again with it",
+                *("get", "secret", token.name, "-n", token.namespace, "-o", "yaml"),
+            ),
+        ),
+    )

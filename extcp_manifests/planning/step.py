@@ -1,0 +1,151 @@
+"""What a plan consists of: steps with documents, commands and checks."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, overload
+
+from extcp_manifests import yaml
+from extcp_manifests.documents.kubernetes import Model
+
+Argv = tuple[str, ...]
+"""One program with its arguments, word by word."""
+
+
+Tool = Literal["kubectl", "istioctl", "helm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Programs of which each reads what the one before it writes; most often there is just one."""
+
+    programs: tuple[Argv, ...]
+    into: str | None = None
+    """The file that gets what the last one writes; None for the terminal."""
+
+    def __str__(self) -> str:
+        text = " |\n  ".join(map(shlex.join, self.programs))
+        return text if self.into is None else f"{text} > {shlex.quote(self.into)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is pasted into a shell at once: pipelines in order, each run only where the one before it succeeded."""
+
+    pipelines: tuple[Pipeline, ...]
+
+    def __str__(self) -> str:
+        """Return the text for a shell, with every word quoted that needs it."""
+        return " &&\n".join(map(str, self.pipelines))
+
+    @property
+    def programs(self) -> tuple[Argv, ...]:
+        """All programs, in order."""
+        return tuple(program for pipeline in self.pipelines for program in pipeline.programs)
+
+
+def piped(*programs: Argv) -> Command:
+    """Return the command of one pipeline."""
+    return Command((Pipeline(programs),))
+
+
+class Builder(Protocol):
+    """Frozen inputs from which a document can be built."""
+
+    def build(self) -> Model: ...
+
+
+class Action(Protocol):
+    """What is done in a cluster, most often with a file, and what takes it back."""
+
+    tool: ClassVar[Tool]
+    """What reads the file."""
+
+    def command(self, context: str, file: str) -> Command:
+        """Return the command for a cluster, by its context, and a file."""
+        ...
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        """Return what takes exactly that back, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something to look at after a step, and what should be seen."""
+
+    command: Command
+    expect: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One thing to do in one cluster."""
+
+    stage: str
+    """The part of the whole that the step belongs to."""
+    cluster: str
+    context: str
+    """The cluster's context in the kubeconfig."""
+    why: str
+    """One sentence."""
+    action: Action
+    path: str | None = None
+    """The step's file, relative to the output folder, always with `/`; None where there is no file."""
+    builders: tuple[Builder, ...] = ()
+    """What builds the file's documents."""
+    verify: tuple[Check, ...] = ()
+    secret: bool = False
+    """Whether the file holds a token."""
+
+    @property
+    def tool(self) -> Tool:
+        """What reads the step's file."""
+        return self.action.tool
+
+    @property
+    def command(self) -> Command:
+        """What is run in the output folder."""
+        return self.action.command(self.context, self.path or "")
+
+    @property
+    def undo(self) -> tuple[Command, ...]:
+        """What takes the step back, in order."""
+        return self.action.undo(self.context, self.path or "")
+
+    @property
+    def documents(self) -> tuple[Model, ...]:
+        """The documents of the step's file, built anew each time."""
+        return tuple(builder.build() for builder in self.builders)
+
+
+class StepSequence(Sequence[Step]):
+    """Steps that are made anew whenever they are come to; `__iter__` and `__reversed__` make them."""
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Step]: ...
+
+    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        return list(self)[index]
+
+
+def text_of(builders: tuple[Builder, ...]) -> bytes:
+    """Return the text of a file with the documents of these builders."""
+    return yaml.dump_all(builder.build().plain() for builder in builders).encode()
+
+
+# --------------------------------------------------------------------------------------------------------------- bases
+
+
+_PARTS: Mapping[Tool, str] = {"kubectl": "applied", "istioctl": "install", "helm": "values"}
+
+
+def part_of(step: Step) -> str:
+    """Return what becomes of a step's file: it is `applied`, or is for istioctl (`install`) or Helm (`values`)."""
+    return _PARTS[step.tool]

@@ -1,0 +1,1 @@
+"""The input: one external control plane with all its clusters."""

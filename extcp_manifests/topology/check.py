@@ -1,0 +1,27 @@
+"""What `validate` reports of topologies, beside the documents of Istio."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from extcp_manifests.documents.findings import Found, as_errors, as_warnings
+from extcp_manifests.errors import InvalidInput
+from extcp_manifests.istio.kinds import OURS
+from extcp_manifests.istio.releases import Release
+from extcp_manifests.istio.rules.istio_operator import mesh_config_at
+from extcp_manifests.istio.validation import Checks
+from extcp_manifests.topology.file import KIND, load
+
+
+def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:
+    """A topology, and what its own release makes of its mesh config."""
+    known = {**document, "apiVersion": f"{OURS}/v1"}  # told by check_identity
+    try:
+        topology = load(known)
+    except InvalidInput as refusal:
+        yield from as_errors(refusal.problems, "topology/invalid")
+        return
+    yield from mesh_config_at("spec.meshConfig", topology.mesh_config, topology.istio, as_warnings)
+
+
+TOPOLOGY_CHECKS: Checks = {(OURS, KIND): check_topology}
+"""The check of topologies, for the `more` of `validate_texts` and its like."""

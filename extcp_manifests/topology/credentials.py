@@ -1,0 +1,140 @@
+"""How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictStr, ValidationError
+from pydantic_core import PydanticCustomError
+
+from extcp_manifests.builders.address import why_no_api_server
+from extcp_manifests.builders.secrets import why_no_tls_server_name
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.releases import Release
+from extcp_manifests.topology.reading import CONFIG, Readable, from_file, matching, problems_of, read
+
+
+def _why_no_ca(text: str) -> str | None:
+    return (
+        None
+        if "-----BEGIN CERTIFICATE-----" in text and text.isascii()
+        else "is no certificate: give the text of ca.crt, in PEM form"
+    )
+
+
+def _why_no_server_name(text: str) -> str | None:
+    return None if DNS_SUBDOMAIN.fullmatch(text) else "is no host name: use a-z, 0-9, inner '-' and '.'"
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise PydanticCustomError("unfit", "is no token: give its text, without blanks or line breaks")
+    return token
+
+
+_TOKEN = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterCredentials:
+    """How istiod reaches one cluster.
+
+    The token is one of the ServiceAccount `istiod` (`istiod-REVISION`) in the config cluster, and of
+    `istio-reader-service-account` in every other; both accounts are there once the cluster is set up.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    server: Annotated[StrictStr, matching(why_no_api_server), Field(description="URL of the API server.")]
+    ca: Annotated[StrictStr, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
+    token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")] = field(
+        repr=False
+    )
+    tls_server_name: Annotated[
+        Annotated[StrictStr, matching(_why_no_server_name)] | None,
+        Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
+    ] = None
+
+
+def load_credentials(source: Readable, *, name: str = "") -> dict[str, ClusterCredentials]:
+    """Read the credentials of clusters, by the clusters' names, from a file, a YAML text or a mapping.
+
+    The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`; what is a
+    text is told as in `load`, and `name` is what problems call it. Raises InvalidInput, without any value, with every
+    problem; OSError for a file that cannot be read.
+    """
+    credentials, problems = _loaded(source, name)
+    del source  # where it is a text, no traceback that shows variables may show it
+    if problems:
+        raise InvalidInput(problems)
+    return credentials
+
+
+def _loaded(source: Readable, name: str) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
+    """The credentials, or what is wrong; nothing is raised here, where variables hold tokens."""
+    try:
+        content = read(source, name=name)
+    except InvalidInput as error:
+        hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
+        problem = f"is not YAML as it is read here: {hint}"
+        return {}, [replace(each, path="", message=problem) for each in error.problems]
+    kind = content.data.get("kind") if isinstance(content.data, Mapping) else None
+    if isinstance(kind, str) and kind in _OTHER_KINDS:
+        return {}, content.located([Problem("kind", _OTHER_KINDS[kind])])
+    file, problems = from_file(_File, content.data, secret=True)
+    return dict(file.clusters) if file else {}, content.located(problems)
+
+
+_OTHER_KINDS: Mapping[str, str] = {
+    "Config": (
+        "is Config, so this is a kubeconfig: make a document of kind Credentials of its server, its "
+        "certificate-authority-data (decoded, as ca) and the token of a ServiceAccount"
+    ),
+    "Secret": (
+        "is Secret: make a document of kind Credentials of the server's URL and the Secret's ca.crt and token, decoded"
+    ),
+    "ExternalControlPlane": "is ExternalControlPlane, so this is a topology: give a document of kind Credentials",
+}
+
+
+def checked_credentials(
+    credentials: Mapping[str, ClusterCredentials], *, api_servers: Mapping[str, str | None], release: Release
+) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
+    """Credentials that fit the clusters of a topology and its release, and what is wrong with those that do not.
+
+    `api_servers` has the topology's clusters, each with the address of its API server where the topology says one.
+    Problems tell no value; their paths begin with `credentials`.
+    """
+    problems: list[Problem] = []
+    given: Mapping[str, ClusterCredentials] = {}
+    try:
+        given = _Python.model_validate({"credentials": credentials}).credentials
+    except ValidationError as error:
+        problems += problems_of(error, _Python, from_file=False, secret=True)
+    for name in credentials if isinstance(credentials, Mapping) else ():
+        if name not in api_servers:
+            problem = "no remote cluster of the topology has this name: correct it or leave it out"
+            problems.append(Problem(f"credentials.{name}", problem))
+        named = getattr(credentials[name], "tls_server_name", None) is not None
+        if named and (why_not := why_no_tls_server_name(release)):
+            problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
+        wanted = api_servers.get(name)
+        if wanted is not None and wanted != getattr(credentials[name], "server", wanted):
+            problem = f"is not the apiServer that the topology gives to the cluster, {wanted}: give both the same"
+            problems.append(Problem(f"credentials.{name}.server", problem))
+    return dict(given), problems
+
+
+class _File(BaseModel):
+    model_config = CONFIG
+
+    api_version: Literal["extcp-manifests/v1"]
+    kind: Literal["Credentials"]
+    clusters: Mapping[str, ClusterCredentials]
+
+
+class _Python(BaseModel):
+    model_config = CONFIG
+
+    credentials: Mapping[str, ClusterCredentials]

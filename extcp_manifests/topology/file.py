@@ -1,0 +1,79 @@
+"""Topology files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.names import GatewayName
+from extcp_manifests.topology.reading import CONFIG, FROM_FILE, Readable, from_file, read
+
+
+def load(source: Readable, *, release: str | None = None, name: str = "") -> Topology:
+    """Read a topology from a file, from a YAML text or from a mapping with a file's keys.
+
+    Bytes are a text, and so is a str with a newline or `: `, or one that begins with `{`; any other str is a path. A
+    release given here replaces the input's own. Problems call a file by its path and a text by `name`, and tell the
+    line. Raises InvalidInput with every problem, OSError for a file that cannot be read.
+    """
+    content = read(source, name=name)
+    head, problems = from_file(_File, content.data)
+    spec = content.data.get("spec") if isinstance(content.data, Mapping) else None
+    topology = None
+    if isinstance(spec, Mapping):
+        values = {key: value for key, value in spec.items() if key != "name"}
+        values |= {"name": head.metadata.name} if head else {}
+        values |= {"release": release} if release is not None else {}
+        if "name" in spec:
+            problems.append(Problem("spec.name", "unknown key: the name stands in metadata.name"))
+        try:
+            topology = Topology.model_validate(values, context=FROM_FILE, by_alias=True, by_name=False)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems or topology is None:
+        raise InvalidInput(content.located(problems))
+    return topology
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a topology file.
+
+    It has the shape and the descriptions; the rules between values are only checked by `load`.
+    """
+    whole, spec = _File.model_json_schema(by_alias=True), Topology.model_json_schema(by_alias=True)
+    definitions = whole.pop("$defs") | spec.pop("$defs")
+    del spec["properties"]["name"]
+    whole["properties"]["spec"] = spec
+    return {
+        **whole,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ExternalControlPlane",
+        "description": "An Istio external control plane with all its clusters.",
+        "$defs": definitions,
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metadata:
+    """What the whole is called."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    name: Annotated[GatewayName, Field(description="Name of the whole.")]
+
+
+API_VERSION = "extcp-manifests/v1"
+
+
+KIND = "ExternalControlPlane"
+
+
+class _File(BaseModel):
+    model_config = CONFIG
+
+    api_version: Literal["extcp-manifests/v1"]
+    kind: Literal["ExternalControlPlane"]
+    metadata: Metadata
+    spec: Mapping[str, Any]

@@ -1,0 +1,147 @@
+"""The input: everything about one external control plane, from Python or from a file.
+
+A Topology is checked as a whole when it is made. InvalidInput then has every problem, its place spelled as the input
+is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in a file.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    GetPydanticSchema,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from extcp_manifests.builders.address import parse_address
+from extcp_manifests.builders.exposure import Exposure, exposure_of
+from extcp_manifests.documents.name_forms import dns_subdomain, placeholder
+from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.istio.object_names import Names
+from extcp_manifests.istio.releases import RELEASES, Release, find_release
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, SharedGateway
+from extcp_manifests.topology.names import (
+    GatewayName,
+    NamespaceName,
+    plain_mapping,
+    why_not_charts,
+    why_not_hub,
+    why_not_mesh_id,
+    why_not_revision,
+)
+from extcp_manifests.topology.partial import draft
+from extcp_manifests.topology.reading import CONFIG, FROM_FILE, matching, parsed, path_of, problems_of
+from extcp_manifests.topology.rules import RULES, ending_places, unconnected_networks
+
+
+class Topology(BaseModel, frozen=True):
+    """One external control plane: its release, its address and its clusters."""
+
+    model_config = CONFIG
+
+    name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
+    release: Annotated[
+        StrictStr,
+        matching(partial(placeholder, what="release")),
+        parsed(find_release),
+        Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
+    ]
+    mesh_id: Annotated[StrictStr, matching(why_not_mesh_id), Field(description="ID of the mesh.")]
+    namespace: Annotated[
+        NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
+    ] = "external-istiod"
+    revision: Annotated[
+        Annotated[StrictStr, matching(why_not_revision)] | None,
+        Field(description="Revision of the control plane; every name that carries it follows."),
+    ] = None
+    address: Annotated[
+        StrictStr,
+        parsed(parse_address),
+        Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
+    ]
+    credential_name: Annotated[
+        Annotated[StrictStr, matching(dns_subdomain)] | None,
+        Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
+    ] = None
+    gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
+    hub: Annotated[
+        Annotated[StrictStr, matching(why_not_hub)] | None,
+        Field(description="Registry of Istio's images, such as a mirror; docker.io/istio if left out."),
+    ] = None
+    charts: Annotated[
+        Annotated[StrictStr, matching(why_not_charts)] | None,
+        Field(description="Repository of Istio's charts, such as a mirror; Istio's own if left out."),
+    ] = None
+    external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
+    config_cluster: Annotated[
+        MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")
+    ]
+    remote_clusters: Annotated[
+        Sequence[MeshCluster],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[MeshCluster, ...])),
+        Field(description="Further remote clusters; a tuple, whatever sequence is given."),
+    ] = ()
+    mesh_config: Annotated[
+        Mapping[str, Any],
+        PlainValidator(plain_mapping, json_schema_input_type=dict[str, Any]),
+        Field(description="The operator's own mesh config, merged into the external istiod's."),
+    ] = {}
+
+    @property
+    def istio(self) -> Release:
+        """The record of the release."""
+        return find_release(self.release)
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the kind of address decides."""
+        return exposure_of(parse_address(self.address))
+
+    @property
+    def names(self) -> Names:
+        """The names of the control plane's objects."""
+        return Names(namespace=self.namespace, revision=self.revision)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed and most likely not meant; paths are spelled as in a file."""
+        return (*ending_places(self), *unconnected_networks(self))
+
+    @property
+    def chart_repository(self) -> str:
+        """The URL of the repository of Istio's charts."""
+        return self.istio.charts if self.charts is None else self.charts
+
+    @property
+    def mesh_clusters(self) -> tuple[MeshCluster, ...]:
+        """Every remote cluster, the config cluster first."""
+        return (self.config_cluster, *self.remote_clusters)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Tell the problems of single values and those between values at once; pydantic alone takes two turns."""
+        file = info.context == FROM_FILE
+        start = "spec" if file else ""
+        problems: list[Problem] = []
+        try:
+            topology, right = handler(data), set(cls.model_fields)
+        except ValidationError as error:
+            problems += problems_of(error, cls, from_file=file, start=start)
+            topology, right = draft(cls, data, from_file=file)
+        problems += [
+            Problem(path_of(place, from_file=file, start=start), message)
+            for needed, rule in RULES
+            if right >= needed
+            for place, message in rule(topology)
+        ]
+        if problems:
+            raise InvalidInput(problems)
+        return topology

@@ -1,0 +1,147 @@
+"""The names that a topology takes."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import StrictStr
+from pydantic_core import PydanticCustomError
+
+from extcp_manifests import injection, yaml
+from extcp_manifests.documents.name_forms import dns_label, has_user, placeholder, printable
+from extcp_manifests.errors import InvalidInput
+from extcp_manifests.topology.reading import matching
+
+# Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
+_RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+
+
+# istioctl sets values.revision as it does with --set, by Go's ParseFloat and ParseBool
+# (istio 1.30.3: operator/pkg/render/manifest.go); in DNS labels these are:
+_RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|nan|t|true|f|false")
+
+
+def why_not_cluster_name(name: str) -> str | None:
+    return printable(name) or injection.why_not_encodable(name)
+
+
+def why_not_namespace(name: str) -> str | None:
+    if name in _RESERVED:
+        return f"{name!r} is one of Kubernetes' own namespaces: choose another"
+    return _why_retyped(name) or dns_label(name)
+
+
+def why_not_revision(name: str) -> str | None:
+    if name == "default":
+        return "'default' is what no revision means: leave it out"
+    return _why_retyped(name) or dns_label(name, 63 - len("istiod-"))
+
+
+def _why_retyped(name: str) -> str | None:
+    """Istio's charts write these names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces)."""
+    if _RETYPED.fullmatch(name) or not isinstance(yaml.resolve(name), str):
+        return f"Istio would read {name!r} as a number or a boolean: choose a name with other letters"
+    return None
+
+
+def why_not_gateway_name(name: str) -> str | None:
+    return _why_retyped(name) or dns_label(name)
+
+
+def why_not_mesh_id(name: str) -> str | None:
+    return printable(name) or why_breaks_charts(name)
+
+
+def why_breaks_charts(name: str) -> str | None:
+    """Istio's charts write these names between double quotes, as they are (istio 1.31: rendering was run)."""
+    if not set(name) & set('"\\'):
+        return None
+    return f"{name!r} has a quotation mark or backslash, which breaks Istio's charts: leave it out"
+
+
+def plain_mapping(value: object) -> Mapping[str, Any]:
+    """A copy of a mapping of plain data; what is not plain is left for the rules to tell."""
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("mapping_type", "must be a mapping")
+    try:
+        yaml.dump({"spec": {"meshConfig": value}})
+    except InvalidInput:
+        return value
+    copied: dict[str, Any] = _copied(value)
+    return copied
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def why_not_hub(text: str) -> str | None:
+    if _HUB.fullmatch(text) and len(text) <= 255:
+        return None
+    if has_user(text):
+        return (
+            "has something before an '@': leave user, password and digest out, since this stands in files that are "
+            "written; a password belongs in an image pull secret"
+        )
+    return (
+        _why_no_query(text)
+        or placeholder(text)
+        or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
+    )
+
+
+def why_not_charts(text: str) -> str | None:
+    if has_user(text):
+        return (
+            "has something before an '@': leave user and password out, since this stands in files that are written; "
+            "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+        )
+    if problem := _why_no_query(text) or placeholder(text):
+        return problem
+    if _CHARTS.fullmatch(text):
+        return None
+    return f"{text!r} is not a chart repository: write its URL, as in https://charts.example.com/istio or oci://..."
+
+
+def _why_no_query(text: str) -> str | None:
+    """A query may hold a token, so it is refused without being shown."""
+    if "?" in text:
+        return "has a query, behind its '?': leave it out, since this stands in files that are written"
+    return None
+
+
+# A host, perhaps with a port, and a path, as images begin (github.com/distribution/reference: regexp.go).
+_HUB = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+
+
+_CHARTS = re.compile(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
+
+
+# Places that are taken down in December 2026 and have nothing of Istio 1.31, and what to write for each
+# (istio.io: content/en/blog/2026/retirement-of-gcp and retirement-of-gcr.io-follow-up).
+_ENDING = {
+    "hub": (("gcr.io/istio-release", "docker.io/istio"), ("registry.istio.io", "docker.io/istio")),
+    "charts": (
+        ("https://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("http://istio-release.storage.googleapis.com", "https://blob.istio.io/istio-release/charts"),
+        ("oci://gcr.io/istio-release", "oci://ghcr.io/istio/release/charts"),
+        ("oci://registry.istio.io", "oci://ghcr.io/istio/release/charts"),
+    ),
+}
+
+
+def instead_of_ending(name: str, text: str | None) -> str | None:
+    """What to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    place = f"{text}/".lower()
+    return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
+
+
+Text = Annotated[StrictStr, matching(printable)]
+
+
+NamespaceName = Annotated[StrictStr, matching(why_not_namespace)]
+
+
+GatewayName = Annotated[StrictStr, matching(why_not_gateway_name)]

@@ -1,0 +1,297 @@
+"""Composing IstioOperators from files and --set flags."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extcp_manifests import InvalidInput, builders, yaml
+from extcp_manifests.documents.dropped import Dropped
+from extcp_manifests.istio.operator.compose import compose, compose_files, compose_plain
+from extcp_manifests.istio.releases import RELEASES
+
+CASES = Path(__file__).parent / "cases"
+FILES, DROPPED, SET = (
+    yaml.load((CASES / f"{name}.yaml").read_bytes()) for name in ("compose/files", "compose/dropped", "set/flags")
+)
+
+
+def operator(spec: Any) -> dict[str, Any]:
+    return {"kind": "IstioOperator", "spec": spec}
+
+
+def by_release(suite: Any) -> list[Any]:
+    return [
+        pytest.param(case, release, id=f"{release}-{case.get('what', case.get('set'))}")
+        for case in suite["cases"]
+        for release in case["releases"]
+    ]
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(FILES))
+def test_files(case: Any, release: str) -> None:
+    """Files merge as in istioctl of the release; nothing given is changed."""
+    files = [operator(spec) for spec in case["files"]]
+    before = deepcopy(files)
+    if "problem" in case:
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(*files, release=release)
+        assert str(caught.value) == case["problem"]
+    else:
+        assert compose_plain(*files, release=release)["spec"] == case["spec"]
+    assert files == before
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(SET))
+def test_set(case: Any, release: str) -> None:
+    """A flag's path and value are read as in istioctl of the release; what it misreads is refused."""
+    file = operator(SET["spec"])
+    before = deepcopy(file)
+    if "problem" in case or "problem_part" in case:
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(file, set=case["set"], release=release)
+        if "problem" in case:
+            assert str(caught.value) == f"set[0]: {case['problem']}"
+        assert case.get("problem_part", "") in str(caught.value)
+        return
+    value = compose_plain(file, set=case["set"], release=release)["spec"]
+    for key in case["at"]:
+        value = value[key]
+    assert value == case["value"]
+    assert type(value) is type(case["value"])
+    assert file == before
+
+
+def test_all_wrong_flags_at_once() -> None:
+    """Each wrong flag is told with its place."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(operator({}), set=["a", "values.b=1", "spec.c=1"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "set[0]: 'a' is no assignment: write path=value",
+        "set[2]: 'spec.c=1' begins with 'spec.', of which istioctl 1.30 makes spec.spec: leave it out",
+    ]
+
+
+def test_typed_operators() -> None:
+    """Typed, plain and written IstioOperators compose into a typed one."""
+    istiod = builders.ExternalIstiod(
+        release="1.24", address="h.example.com", mesh_id="m", cluster="c", network="n"
+    ).build()
+    plain = operator({"values": {"global": {"logging": {"level": "default:info"}}}})
+    text = "kind: IstioOperator\nspec:\n  meshConfig:\n    accessLogFile: /dev/stdout\n"
+    composed = compose(
+        istiod, plain, text, set=["values.global.network=other", "hub=example.com/istio"], release="1.24"
+    )
+    tree = composed.plain()
+    assert tree["metadata"] == {"name": "external-istiod", "namespace": "external-istiod"}
+    assert tree["spec"]["hub"] == "example.com/istio"
+    assert tree["spec"]["meshConfig"]["accessLogFile"] == "/dev/stdout"
+    assert tree["spec"]["meshConfig"]["rootNamespace"] == "external-istiod"
+    assert tree["spec"]["values"]["global"]["network"] == "other"
+    assert tree["spec"]["values"]["global"]["logging"] == {"level": "default:info"}
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("a: [", "files[1]:2: not YAML: did not find expected node content"),
+        ("[]", "files[1]: must be a mapping with `kind: IstioOperator`"),
+        ("spec: {}", "files[1]: must be a mapping with `kind: IstioOperator`"),
+        ("kind: IstioOperator\n---\nkind: Secret\n", "files[1]: 2 documents where one is expected: keep the first"),
+    ],
+)
+def test_files_that_are_none(file: str, problem: str) -> None:
+    """A file that is no IstioOperator is refused with its number."""
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({}), file, release="1.24")
+    assert str(caught.value) == problem
+
+
+def test_what_is_no_part_of_an_operator() -> None:
+    """A composed tree with keys that no IstioOperator has is refused with their places."""
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({"profil": "empty", "components": {"pilot": {"enable": True}}}), release="1.24")
+    assert [problem.path for problem in caught.value.problems] == ["spec.components.pilot.enable", "spec.profil"]
+
+
+KEYS = st.sampled_from(["a", "b", "trustDomainAliases"])
+SPECS = st.dictionaries(
+    st.sampled_from(["values", "meshConfig"]),
+    st.dictionaries(
+        KEYS,
+        st.recursive(
+            st.sampled_from([0, "x", True]),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2),
+            max_leaves=4,
+        ),
+    ),
+)
+
+
+@given(SPECS, SPECS, st.sampled_from(list(RELEASES)))
+def test_laws(one: Any, two: Any, release: str) -> None:
+    """An empty file changes nothing, the same file again neither; no argument is changed."""
+    before = deepcopy((one, two))
+    alone = compose_plain(operator(one), release=release)
+    assert compose_plain(operator(one), operator({}), release=release) == alone
+    once = compose_plain(operator(one), operator(two), release=release)
+    assert compose_plain(operator(one), operator(two), operator(two), release=release) == once
+    assert (one, two) == before
+
+
+def test_items_without_a_name() -> None:
+    """Up to 1.23 no item may lack the merge key where two files have the list, and it must be text."""
+    named = operator({"components": {"ingressGateways": [{"name": "a"}]}})
+    nameless = operator({"components": {"ingressGateways": [{"enabled": True}]}})
+    strange = operator({"components": {"ingressGateways": [{"name": [1]}]}})
+    for index, files in enumerate(((nameless, named), (named, nameless))):
+        with pytest.raises(InvalidInput) as caught:
+            compose_plain(*files, release="1.23")
+        assert str(caught.value) == (
+            f"files[{index}]: spec.components.ingressGateways[0].name: "
+            "is required where two files have the list: add it"
+        )
+    assert compose_plain(nameless, operator({}), release="1.23")["spec"] == nameless["spec"]
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(strange, named, release="1.23")
+    assert str(caught.value) == (
+        "files[0]: spec.components.ingressGateways[0]: must be a mapping whose name is text: correct it"
+    )
+
+
+def test_keys_that_are_no_text() -> None:
+    """The place of a wrong key begins with its file."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_plain(operator({}), operator({1: 2}), release="1.30")
+    assert str(caught.value) == "files[1]: spec: the key 1 is no text: write it as a string"
+
+
+@pytest.mark.parametrize(("case", "release"), by_release(DROPPED))
+def test_dropped(case: Any, release: str) -> None:
+    """What a later file or flag takes away by replacing a list or a mapping is told, by the merging of the release."""
+    files = [operator(spec) for spec in case["files"]]
+    composition = compose_files(*files, set=case.get("set", ()), release=release)
+    told = [(each.path, each.kind, list(each.items), list(each.of)) for each in composition.dropped]
+    assert told == [(each["path"], each["kind"], each["items"], each["of"]) for each in case.get("dropped", ())]
+    places = [f"set[{index}]" for index, _ in enumerate(case.get("set", ()))] or [f"files[{len(files) - 1}]"]
+    assert {each.by for each in composition.dropped} <= {*places}
+
+
+FIRST = """\
+kind: IstioOperator
+spec:
+  components: {pilot: {k8s: {env: [{name: A, value: "1"}, {name: B, value: "2"}]}}}
+  values: {a: [1]}
+"""
+SECOND = """\
+kind: IstioOperator
+spec:
+  values:
+    a: [2]
+  components:
+    pilot:
+      k8s:
+        env: []
+"""
+
+
+def test_what_is_dropped_names_files_and_lines() -> None:
+    """The sentence names the file that drops, the line there, the file that loses, and the way out."""
+    named = compose_files(FIRST, SECOND, names=("ours.yaml", "mine.yaml"), release="1.27").dropped
+    assert [str(each) for each in named] == [
+        "mine.yaml:8: spec.components.pilot.k8s.env: replaces the list of ours.yaml and drops A, B: "
+        "use spec.values.pilot.env, or repeat them",
+        "mine.yaml:4: spec.values.a: replaces the list of ours.yaml and drops 1: repeat them where they are to stay",
+    ]
+    unnamed = compose_files(FIRST, SECOND, release="1.27").dropped
+    assert [each.problem.location for each in unnamed] == ["files[1]:8", "files[1]:4"]
+    assert {each.of for each in unnamed} == {("files[0]",)}
+
+
+def test_many_dropped_entries() -> None:
+    """Of a long list the first ten entries are shown; long entries without a name are cut."""
+    many = Dropped("a", "list", tuple(map(str, range(12))), "x", ("y", "z"))
+    assert str(many) == (
+        "x: a: replaces the list of y and z and drops 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more: "
+        "repeat them where they are to stay"
+    )
+    [long] = compose_files(
+        operator({"values": {"a": [["x" * 99]]}}), operator({"values": {"a": []}}), release="1.31"
+    ).dropped
+    assert long.items == (f'["{"x" * 38}...',)
+
+
+def test_origins() -> None:
+    """Each leaf, also of lists, has the file or the flag that said its value last."""
+    first = operator(
+        {"profile": "empty", "values": {"a": 1, "b": 2}, "components": {"ingressGateways": [{"name": "g"}]}}
+    )
+    second = operator(
+        {"values": {"b": 3, "a": 1}, "components": {"ingressGateways": [{"name": "h"}, {"name": "g", "enabled": True}]}}
+    )
+    flags = ["values.c=1", "values.b=3", "hub=h"]
+    found = compose_files(first, second, set=flags, release="1.23")
+    assert {path: (value, origin) for path, value, origin in found.origins()} == {
+        "apiVersion": ("install.istio.io/v1alpha1", "istioctl"),
+        "kind": ("IstioOperator", "files[1]"),
+        "spec.profile": ("empty", "files[0]"),
+        "spec.values.a": (1, "files[1]"),
+        "spec.values.b": (3, "set[1]"),
+        "spec.values.c": (1, "set[0]"),
+        "spec.hub": ("h", "set[2]"),
+        "spec.components.ingressGateways[0].name": ("h", "files[1]"),
+        "spec.components.ingressGateways[1].name": ("g", "files[1]"),
+        "spec.components.ingressGateways[1].enabled": (True, "files[1]"),
+    }
+    assert found.origin("spec.profile") == "files[0]"
+    with pytest.raises(KeyError):
+        found.origin("spec.nothing")
+
+
+def test_origins_of_items_that_flags_make() -> None:
+    """An item that a flag appends, or a key of one that it sets, is the flag's; the others stay the file's."""
+    file = operator({"components": {"ingressGateways": [{"name": "g"}]}})
+    flags = ["components.ingressGateways[name:g].enabled=true", "components.ingressGateways[5].name=h"]
+    found = compose_files(file, set=flags, release="1.30")
+    assert {path: origin for path, _, origin in found.origins() if "Gateways" in path} == {
+        "spec.components.ingressGateways[0].name": "files[0]",
+        "spec.components.ingressGateways[0].enabled": "set[0]",
+        "spec.components.ingressGateways[1].name": "set[1]",
+    }
+
+
+def test_files_and_flags_are_told_at_once() -> None:
+    """Two broken files and a wrong flag are three problems of one run."""
+    with pytest.raises(InvalidInput) as caught:
+        compose_files("a: [", operator({}), "[]", names=("a.yaml", "b.yaml"), set=["x"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "a.yaml:2: not YAML: did not find expected node content",
+        "files[2]: must be a mapping with `kind: IstioOperator`",
+        "set[0]: 'x' is no assignment: write path=value",
+    ]
+
+
+def test_problems_of_the_whole_name_their_file() -> None:
+    """What makes no IstioOperator is told with the last file that says it, unless a flag does."""
+    wrong = "kind: IstioOperator\nspec:\n  profil: x\n"
+    with pytest.raises(InvalidInput) as caught:
+        compose(operator({}), wrong, names=("a.yaml", "b.yaml"), set=["nothing=1"], release="1.30")
+    assert str(caught.value).splitlines() == [
+        "b.yaml:3: spec.profil: is no part of an IstioOperator as it is: correct it",
+        "spec.nothing: is no part of an IstioOperator as it is: correct it",
+    ]
+
+
+@given(SPECS, SPECS, st.sampled_from(list(RELEASES)))
+def test_laws_of_what_is_dropped(one: Any, two: Any, release: str) -> None:
+    """Nothing is dropped by an empty file or by the same file again, and every leaf has an origin."""
+    base, over = operator(one), operator(two)
+    assert compose_files(base, operator({}), release=release).dropped == ()
+    once = compose_files(base, over, release=release)
+    again = compose_files(base, over, over, release=release)
+    assert [each for each in again.dropped if each.by == "files[2]"] == []
+    assert {origin for _, _, origin in once.origins()} <= {"files[0]", "files[1]", "istioctl"}
+    assert all(once.origin(path) == origin for path, _, origin in once.origins())
