@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from extcp_manifests import Plan, yaml
-from extcp_manifests.istio.releases import in_release
+from extcp_manifests.istio.releases import ReleaseRange, since
 from extcp_manifests.planning.step import Argv, Command, Step
 
 RENDERED = yaml.load((Path(__file__).parent / "planning/cases/rendered.yaml").read_bytes())
@@ -144,7 +144,7 @@ class Clusters:
             "egress gateway": "istio-egressgateway",
         }.get(part, "istio-ingressgateway")
         for row in RENDERED:
-            there = in_release(row.get("since", "1.15"), row.get("until"), topology.istio)
+            there = topology.istio in ReleaseRange(row.get("since"), row.get("until"))
             if row["part"] == part and there and not (row.get("address") and topology.exposure.needs_credential):
                 name = row["object"]
                 if part != "shared gateway" and topology.revision is not None:
@@ -199,7 +199,7 @@ class Clusters:
                 made.switched_off = True
         names = [f"mutatingwebhookconfiguration/istio-revision-tag-default{suffix}"]
         names.append("validatingwebhookconfiguration/istiod-default-validator")
-        if in_release("1.28", None, self.plan.topology.istio):
+        if self.plan.topology.istio in since("1.28"):
             names.append("service/istiod-revision-tag-default")
         for name in names:
             self.objects[where].pop(key(namespace, name), None)

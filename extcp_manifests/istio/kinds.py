@@ -11,7 +11,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, error
 from extcp_manifests.documents.lookup import text_of
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since
 
 NETWORKING = "networking.istio.io"
 
@@ -32,7 +32,7 @@ class _Served:
     group: str
     kinds: str
     version: str
-    since: str = "1.15"
+    releases: ReleaseRange = EVERY_RELEASE
 
     @property
     def api_version(self) -> str:
@@ -43,18 +43,20 @@ _ROUTING = "Gateway VirtualService DestinationRule ServiceEntry Sidecar Workload
 
 
 _SERVED = (
-    _Served(NETWORKING, _ROUTING, "v1", since="1.22"),  # istio 1.22.8
+    _Served(NETWORKING, _ROUTING, "v1", releases=since("1.22")),  # istio 1.22.8
     _Served(NETWORKING, _ROUTING, "v1beta1"),
     _Served(NETWORKING, _ROUTING, "v1alpha3"),
     _Served(NETWORKING, "EnvoyFilter", "v1alpha3"),
     _Served(NETWORKING, "ProxyConfig", "v1beta1"),
-    _Served("security.istio.io", "AuthorizationPolicy RequestAuthentication", "v1", since="1.17"),  # istio 1.17.8
-    _Served("security.istio.io", "PeerAuthentication", "v1", since="1.22"),  # istio 1.22.8
+    _Served(
+        "security.istio.io", "AuthorizationPolicy RequestAuthentication", "v1", releases=since("1.17")
+    ),  # istio 1.17.8
+    _Served("security.istio.io", "PeerAuthentication", "v1", releases=since("1.22")),  # istio 1.22.8
     _Served("security.istio.io", "AuthorizationPolicy RequestAuthentication PeerAuthentication", "v1beta1"),
-    _Served("telemetry.istio.io", "Telemetry", "v1", since="1.22"),  # istio 1.22.8
+    _Served("telemetry.istio.io", "Telemetry", "v1", releases=since("1.22")),  # istio 1.22.8
     _Served("telemetry.istio.io", "Telemetry", "v1alpha1"),
     _Served("extensions.istio.io", "WasmPlugin", "v1alpha1"),
-    _Served("extensions.istio.io", "TrafficExtension", "v1alpha1", since="1.30"),  # istio 1.30.3
+    _Served("extensions.istio.io", "TrafficExtension", "v1alpha1", releases=since("1.30")),  # istio 1.30.3
     _Served(INSTALL, "IstioOperator", "v1alpha1"),
     _Served(CORE, "ConfigMap", "v1"),
     _Served(OURS, "ExternalControlPlane Credentials", "v1"),
@@ -102,7 +104,7 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
     group = api_version.rpartition("/")[0]
     of_kind = [row for row in _SERVED if kind in row.kinds.split()]
     of_group = [row for row in of_kind if row.group == group]
-    served = [row.api_version for row in of_group if in_release(row.since, None, release)]
+    served = [row.api_version for row in of_group if release in row.releases]
     if not of_group:
         near = get_close_matches(group, {row.group for row in of_kind}, n=1, cutoff=0.9)
         if near:
@@ -116,7 +118,7 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
 
 
 def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterator[Found]:
-    rows = [row for row in _SERVED if in_release(row.since, None, release)]
+    rows = [row for row in _SERVED if release in row.releases]
     near = _nearest(kind, [name for row in rows for name in row.kinds.split()])
     if near is None:
         return

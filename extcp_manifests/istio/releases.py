@@ -87,6 +87,48 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRange:
+    """Releases from one on and up to another one, both among them: of every row of a table that does not always hold.
+
+    No row names the newest release as its end, so that a new release changes only what differs in it.
+    """
+
+    since: str | None = None
+    """The first release; None is an open end."""
+    until: str | None = None
+    """The last release; None is an open end."""
+
+    def __contains__(self, release: Release) -> bool:
+        number = _number(release.name)
+        begun = self.since is None or _number(self.since) <= number
+        ended = self.until is not None and _number(self.until) < number
+        return begun and not ended
+
+    def __str__(self) -> str:
+        """Return the range for people: `every release`, `Istio from 1.24`, `Istio to 1.23`, `Istio 1.19 to 1.21`."""
+        if self.since is None:
+            return "every release" if self.until is None else f"Istio to {self.until}"
+        return f"Istio from {self.since}" if self.until is None else f"Istio {self.since} to {self.until}"
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(map(int, release.split(".")))
+
+
+def since(first: str, *, until: str | None = None) -> ReleaseRange:
+    """Return the range from a release on."""
+    return ReleaseRange(first, until)
+
+
+def until(last: str) -> ReleaseRange:
+    """Return the range up to a release."""
+    return ReleaseRange(None, last)
+
+
+EVERY_RELEASE = ReleaseRange()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something that is different from a release on."""
 
@@ -360,10 +402,3 @@ def find_release(release: Release | str) -> Release:
 def first_release_with(field: str, value: object = True) -> str:
     """The first release in which a field has a value."""
     return next(name for name, release in RELEASES.items() if getattr(release, field) == value)
-
-
-def in_release(since: str, until: str | None, release: Release) -> bool:
-    """Whether a row of a table, with its first and its last release, holds for a release; None is an open end."""
-    order = list(RELEASES)
-    number = order.index(release.name)
-    return order.index(since) <= number and (until is None or number <= order.index(until))

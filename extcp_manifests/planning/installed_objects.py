@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from extcp_manifests.istio.object_names import Names
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 
 Part = Literal["config cluster", "remote cluster", "shared gateway"]
 
@@ -21,9 +21,7 @@ class _Made:
 
     name: str
     parts: tuple[Part, ...]
-    since: str = "1.15"
-    until: str | None = None
-    """The last release; None for an open end."""
+    releases: ReleaseRange = EVERY_RELEASE
 
 
 _CONFIG: tuple[Part, ...] = ("config cluster",)
@@ -47,26 +45,26 @@ _MADE = (
     _Made("validatingwebhookconfiguration/{validator}", _WITH_ISTIOD),
     _Made("validatingwebhookconfiguration/istiod-default-validator", _WITH_ISTIOD),
     _Made("mutatingwebhookconfiguration/{default_tag}", _SHARED),
-    _Made("service/istiod-revision-tag-default", _SHARED, since="1.28"),
+    _Made("service/istiod-revision-tag-default", _SHARED, releases=since("1.28")),
     _Made("deployment/{gateway}", _SHARED),
     _Made("service/{gateway}", _SHARED),
     _Made("horizontalpodautoscaler/{gateway}", _SHARED),
-    _Made("poddisruptionbudget/{gateway}", _SHARED, until="1.27"),
+    _Made("poddisruptionbudget/{gateway}", _SHARED, releases=until("1.27")),
     _Made("rolebinding/{gateway}-sds", _SHARED),
     _Made("role/{gateway}-sds", _SHARED),
     _Made("serviceaccount/{gateway}-service-account", _SHARED),
     _Made("deployment/{istiod}", _SHARED),
     _Made("horizontalpodautoscaler/{istiod}", _SHARED),
-    _Made("poddisruptionbudget/{istiod}", _SHARED, until="1.27"),
+    _Made("poddisruptionbudget/{istiod}", _SHARED, releases=until("1.27")),
     _Made("service/{istiod}", _ALL),
-    _Made("endpoints/{istiod}", _REMOTES, until="1.27"),
-    _Made("endpointslice/{istiod}", _REMOTES, since="1.28"),
+    _Made("endpoints/{istiod}", _REMOTES, releases=until("1.27")),
+    _Made("endpointslice/{istiod}", _REMOTES, releases=since("1.28")),
     _Made("configmap/{mesh}", _WITH_ISTIOD),
     _Made("configmap/{injection}", _SHARED),
-    _Made("configmap/values{revision}", _ALL, since="1.26"),
+    _Made("configmap/values{revision}", _ALL, releases=since("1.26")),
     *(
-        _Made(f"envoyfilter/{kind}-{version}", _SHARED, since=since, until="1.17")
-        for version, since in (("1.13", "1.15"), ("1.14", "1.15"), ("1.15", "1.15"), ("1.16", "1.16"), ("1.17", "1.17"))
+        _Made(f"envoyfilter/{kind}-{version}", _SHARED, releases=since(first, until="1.17"))
+        for version, first in (("1.13", "1.15"), ("1.14", "1.15"), ("1.15", "1.15"), ("1.16", "1.16"), ("1.17", "1.17"))
         for kind in ("stats-filter", "tcp-stats-filter")
     ),
     _Made("rolebinding/{istiod}", _WITH_ISTIOD),
@@ -83,13 +81,13 @@ _MADE = (
         for kind in ("clusterrolebinding", "clusterrole")
     ),
     *(
-        _Made(f"{kind}/{name}-{{namespace}}", _SHARED, until="1.18")
+        _Made(f"{kind}/{name}-{{namespace}}", _SHARED, releases=until("1.18"))
         for name in ("istio-reader", "istiod")
         for kind in ("clusterrolebinding", "clusterrole")
     ),
-    _Made("rolebinding/istiod-{namespace}", _SHARED, until="1.18"),
-    _Made("role/istiod-{namespace}", _SHARED, until="1.18"),
-    _Made("serviceaccount/istiod-service-account", _SHARED, until="1.18"),
+    _Made("rolebinding/istiod-{namespace}", _SHARED, releases=until("1.18")),
+    _Made("role/istiod-{namespace}", _SHARED, releases=until("1.18")),
+    _Made("serviceaccount/istiod-service-account", _SHARED, releases=until("1.18")),
 )
 
 
@@ -109,7 +107,7 @@ def made_by(part: Part, release: Release, names: Names, *, gateway: str = "") ->
     What is only there with some kinds of addresses is among it; kubectl ignores what is not found.
     """
     for made in _MADE:
-        if part in made.parts and in_release(made.since, made.until, release):
+        if part in made.parts and release in made.releases:
             yield _named(made.name, names, gateway)
 
 

@@ -10,7 +10,7 @@ from extcp_manifests.builders.exposure import why_no_credential, why_not_in_rele
 from extcp_manifests.documents.name_forms import SECRET_KEY
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import Release, since
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, ExternalCluster, MeshCluster, context_of, folder_of
 from extcp_manifests.topology.names import instead_of_ending, why_breaks_charts
 from extcp_manifests.topology.reading import Key, Place, path_of
@@ -37,7 +37,7 @@ def _revision_in_release(topology: "Topology") -> _Found:
 def _places_in_release(topology: "Topology") -> _Found:
     """Places that hold Istio's images or charts, but not those of the release."""
     for name, text in (("hub", topology.hub), ("charts", topology.charts)):
-        if in_release("1.31", None, topology.istio) and (instead := instead_of_ending(name, text)):
+        if topology.istio in since("1.31") and (instead := instead_of_ending(name, text)):
             yield (name,), f"{text!r} has nothing of Istio {topology.release}: write {instead!r}, or a mirror of it"
 
 

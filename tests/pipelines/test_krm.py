@@ -234,8 +234,8 @@ def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.resource_list["items"], answer.resource_list["functionConfig"]) == (items, given["functionConfig"])
     (result,) = told(answer.resource_list["results"])
     assert re.sub("line [0-9]+", "line N", result) == (
-        "error TypeError in istio/rules/networking.py, line N, which is a fault of extcp-manifests: all items are given "
-        "back as they came; please report it with a ResourceList that shows it"
+        "error TypeError in istio/rules/networking.py, line N, which is a fault of extcp-manifests: all items are "
+        "given back as they came; please report it with a ResourceList that shows it"
     )
 
 

@@ -6,20 +6,19 @@ Source: istio 1.15.7 to 1.30.3: pkg/config/mesh/mesh.go (DefaultMeshConfig, Defa
 from dataclasses import dataclass
 from typing import Any
 
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 
 
 @dataclass(frozen=True, slots=True)
 class _Default:
     key: str
     value: Any
-    since: str = "1.15"
-    until: str | None = None
+    releases: ReleaseRange = EVERY_RELEASE
 
 
 _MESH = (
     _Default("proxyListenPort", 15001),
-    _Default("proxyInboundListenPort", 15006, since="1.18"),  # istio 1.18.7
+    _Default("proxyInboundListenPort", 15006, releases=since("1.18")),  # istio 1.18.7
     _Default("connectTimeout", "10s"),
     _Default("protocolDetectionTimeout", "0s"),
     _Default("ingressClass", "istio"),
@@ -28,7 +27,7 @@ _MESH = (
     _Default("enableTracing", True),
     _Default("accessLogEncoding", "TEXT"),
     _Default("outboundTrafficPolicy", {"mode": "ALLOW_ANY"}),
-    _Default("inboundTrafficPolicy", {"mode": "PASSTHROUGH"}, since="1.22"),  # istio 1.22.8
+    _Default("inboundTrafficPolicy", {"mode": "PASSTHROUGH"}, releases=since("1.22")),  # istio 1.22.8
     _Default("enableAutoMtls", True),
     _Default("trustDomain", "cluster.local"),
     _Default("defaultServiceExportTo", ["*"]),
@@ -37,7 +36,7 @@ _MESH = (
     _Default("rootNamespace", "istio-system"),
     _Default("localityLbSetting", {"enabled": True}),
     _Default("dnsRefreshRate", "60s"),
-    _Default("enablePrometheusMerge", True, since="1.18"),  # istio 1.18.7
+    _Default("enablePrometheusMerge", True, releases=since("1.18")),  # istio 1.18.7
     _Default(
         "extensionProviders",
         [
@@ -47,7 +46,7 @@ _MESH = (
         ],
     ),
     _Default("defaultProviders", {}),
-    _Default("thriftConfig", {}, until="1.16"),  # istio 1.17.8 has no such field
+    _Default("thriftConfig", {}, releases=until("1.16")),  # istio 1.17.8 has no such field
 )
 
 
@@ -56,13 +55,15 @@ _PROXY = (
     _Default("binaryPath", "/usr/local/bin/envoy"),
     _Default("serviceCluster", "istio-proxy"),
     _Default("drainDuration", "45s"),
-    _Default("parentShutdownDuration", "60s", until="1.16"),  # istio 1.17.8 has no such field
+    _Default("parentShutdownDuration", "60s", releases=until("1.16")),  # istio 1.17.8 has no such field
     _Default("discoveryAddress", "istiod.istio-system.svc:15012"),
     _Default("proxyAdminPort", 15000),
     _Default("controlPlaneAuthPolicy", "MUTUAL_TLS"),
     _Default("statNameLength", 189),
-    _Default("concurrency", 2, until="1.17"),  # istio 1.18.7 leaves it unset
-    _Default("tracing", {"zipkin": {"address": "zipkin.istio-system:9411"}}, until="1.21"),  # istio 1.22.8: unset
+    _Default("concurrency", 2, releases=until("1.17")),  # istio 1.18.7 leaves it unset
+    _Default(
+        "tracing", {"zipkin": {"address": "zipkin.istio-system:9411"}}, releases=until("1.21")
+    ),  # istio 1.22.8: unset
     _Default("statusPort", 15020),
     _Default("terminationDrainDuration", "5s"),
 )
@@ -79,4 +80,4 @@ def proxy_defaults(release: Release) -> dict[str, Any]:
 
 
 def _of(defaults: tuple[_Default, ...], release: Release) -> dict[str, Any]:
-    return {each.key: each.value for each in defaults if in_release(each.since, each.until, release)}
+    return {each.key: each.value for each in defaults if release in each.releases}

@@ -7,7 +7,7 @@ from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import Release, ReleaseRange
 
 Tree = Mapping[str, Any]
 
@@ -15,7 +15,7 @@ Tree = Mapping[str, Any]
 @cache
 def read_profile(name: str, release: Release) -> Tree:
     """The spec of a profile. Raises InvalidInput for one that the release does not have."""
-    known = [each for each in _profiles() if in_release(each["since"], each["until"], release)]
+    known = [each for each in _profiles() if release in ReleaseRange(each.get("since"), each.get("until"))]
     for each in known:
         if each["name"] == name:
             spec: Tree = each["spec"]

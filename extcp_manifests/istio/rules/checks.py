@@ -13,6 +13,7 @@ from typing import Any
 from extcp_manifests.documents.findings import Found, Rule, error
 from extcp_manifests.documents.lookup import texts_at
 from extcp_manifests.istio.durations import parse_duration
+from extcp_manifests.istio.releases import EVERY_RELEASE, ReleaseRange
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels
 
@@ -198,5 +199,4 @@ class RuleRow:
     kind: str
     id: str
     rule: Rule
-    since: str = "1.15"
-    until: str | None = None
+    releases: ReleaseRange = EVERY_RELEASE

@@ -23,7 +23,7 @@ from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.operator.merging import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.istio.operator.overlays import apply_overlays
 from extcp_manifests.istio.operator.tree_paths import go_text
-from extcp_manifests.istio.releases import Release, find_release, in_release
+from extcp_manifests.istio.releases import Release, find_release, since
 from extcp_manifests.istio.rules.checks import is_ip
 
 
@@ -174,7 +174,7 @@ class _Istiod:
         if self.release.untyped_operator:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
         named = {each["name"] for each in chart}
-        tells = in_release(_CHART_TELLS_EXTERNAL_SINCE, None, self.release)
+        tells = self.release in since(_CHART_TELLS_EXTERNAL_SINCE)
         if tells and self.global_value("externalIstiod") is True and "EXTERNAL_ISTIOD" not in named:
             chart.append({"name": "EXTERNAL_ISTIOD", "value": "true"})
         return [*chart, {"name": "CLUSTER_ID", "value": self.cluster_name or _CHART_CLUSTER}]
@@ -287,7 +287,7 @@ def _webhooks(istiod: _Istiod) -> Iterator[Found]:
 
 def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
     """By IP address istiod's certificate is its own CA's, which webhooks only know if someone writes it there."""
-    in_values = in_release(_CA_IN_VALUES_SINCE, None, istiod.release)
+    in_values = istiod.release in since(_CA_IN_VALUES_SINCE)
     unless = f", unless values.{key} of each remote cluster has it" if in_values else ""
     problem = (
         f"{name} is '', and by IP address nothing but istiod writes its CA into the {webhooks}: "

@@ -29,7 +29,13 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.operator.merging import operator_values
 from extcp_manifests.istio.operator.overlays import is_skipped, why_unreadable
-from extcp_manifests.istio.releases import Release, find_release, first_release_with, in_release
+from extcp_manifests.istio.releases import (
+    Release,
+    ReleaseRange,
+    find_release,
+    first_release_with,
+    until,
+)
 from extcp_manifests.istio.rules.checks import LABEL, is_subnet
 from extcp_manifests.istio.rules.external_istiod import check_external_istiod
 from extcp_manifests.istio.rules.service_ports import check_service_ports
@@ -267,6 +273,9 @@ def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
         yield error("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
 
 
+_TO_1_23 = until("1.23")
+
+
 @dataclass(frozen=True, slots=True)
 class _Outdated:
     """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
@@ -275,8 +284,7 @@ class _Outdated:
     fine: tuple[Any, ...]
     refused: bool
     message: str
-    since: str = "1.15"
-    until: str = "1.23"
+    releases: ReleaseRange = _TO_1_23
 
 
 _ADDON = "is refused, since Istio has no such add-on any more: install it from samples/addons"
@@ -297,7 +305,7 @@ _OUTDATED = (
 def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     for row in _OUTDATED:
         value = at(spec, *row.path.split("."))
-        if in_release(row.since, row.until, release) and value is not None and value not in row.fine:
+        if release in row.releases and value is not None and value not in row.fine:
             report = error if row.refused else warning
             yield report(f"spec.{row.path}", row.message)
 
@@ -324,16 +332,15 @@ class _Kept:
     """A list of values that becomes a setting of a component, which unvalidatedValues do not replace."""
 
     path: tuple[str, ...]
-    since: str
-    until: str
+    releases: ReleaseRange
 
 
-_KEPT = (_Kept(("pilot", "tolerations"), "1.15", "1.23"),)  # istio 1.23.6: operator/pkg/translate
+_KEPT = (_Kept(("pilot", "tolerations"), until("1.23")),)  # istio 1.23.6: operator/pkg/translate
 
 
 def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Lists are not merged: those of unvalidatedValues replace those of values."""
-    kept = [row.path for row in _KEPT if in_release(row.since, row.until, release)]
+    kept = [row.path for row in _KEPT if release in row.releases]
     for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
         if path not in kept:
             place = path_text(path)

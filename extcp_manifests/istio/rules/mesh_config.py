@@ -12,7 +12,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Findings, Found, Rule, below, error, warning
 from extcp_manifests.istio.durations import parse_duration
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 from extcp_manifests.istio.rules.checks import (
     LABEL,
     check_not_negative,
@@ -59,7 +59,7 @@ _PARTS = (
 
 @cache
 def _rules_of(release: Release) -> tuple[Rule, ...]:
-    return tuple(rule for since, until, rule in _RULES if in_release(since, until, release))
+    return tuple(rule for releases, rule in _RULES if release in releases)
 
 
 # ----------------------------------------------------------------------------------------------------------- the rules
@@ -274,28 +274,28 @@ def _connections(config: Mapping[str, Any]) -> Iterator[Found]:
     yield from below("defaultConfig.connectionSettings", found)
 
 
-_RULES: tuple[tuple[str, str | None, Rule], ...] = (
-    ("1.15", None, _listen_port),
-    ("1.15", "1.19", _connect_timeout(30 * _SECOND, "30s")),  # istio 1.19.10
-    ("1.20", None, _connect_timeout(_HOUR, "1h")),  # istio 1.20.8
-    ("1.15", None, _detection_timeout),
-    ("1.15", None, _proxy_texts),
-    ("1.15", None, _drain),
-    ("1.15", "1.21", _drain_limit),  # istio 1.22.8 has no limit
-    ("1.15", "1.16", _parent_shutdown),  # istio 1.17.8 has no such field
-    ("1.15", None, _tracing),
-    ("1.15", None, _proxy_addresses),
-    ("1.15", None, _proxy_ports),
-    ("1.15", None, _private_key_provider),
-    ("1.25", None, _auto_allocate),  # istio 1.25.5
-    ("1.15", None, _hosts_of_services),
-    ("1.15", None, _trust_domains),
-    ("1.15", None, _providers),
-    ("1.18", None, _curves),  # istio 1.18.7
-    ("1.18", "1.22", _known_curves(*_CURVES, "CECPQ2")),  # istio 1.22.8: pkg/config/security/security.go
-    ("1.23", "1.25", _known_curves(*_CURVES, "X25519Kyber768Draft00")),  # istio 1.23.6
-    ("1.26", None, _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768")),  # istio 1.26.8
-    ("1.31", None, _connections),
+_RULES: tuple[tuple[ReleaseRange, Rule], ...] = (
+    (EVERY_RELEASE, _listen_port),
+    (until("1.19"), _connect_timeout(30 * _SECOND, "30s")),  # istio 1.19.10
+    (since("1.20"), _connect_timeout(_HOUR, "1h")),  # istio 1.20.8
+    (EVERY_RELEASE, _detection_timeout),
+    (EVERY_RELEASE, _proxy_texts),
+    (EVERY_RELEASE, _drain),
+    (until("1.21"), _drain_limit),  # istio 1.22.8 has no limit
+    (until("1.16"), _parent_shutdown),  # istio 1.17.8 has no such field
+    (EVERY_RELEASE, _tracing),
+    (EVERY_RELEASE, _proxy_addresses),
+    (EVERY_RELEASE, _proxy_ports),
+    (EVERY_RELEASE, _private_key_provider),
+    (since("1.25"), _auto_allocate),  # istio 1.25.5
+    (EVERY_RELEASE, _hosts_of_services),
+    (EVERY_RELEASE, _trust_domains),
+    (EVERY_RELEASE, _providers),
+    (since("1.18"), _curves),  # istio 1.18.7
+    (since("1.18", until="1.22"), _known_curves(*_CURVES, "CECPQ2")),  # istio 1.22.8: pkg/config/security/security.go
+    (since("1.23", until="1.25"), _known_curves(*_CURVES, "X25519Kyber768Draft00")),  # istio 1.23.6
+    (since("1.26"), _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768")),  # istio 1.26.8
+    (since("1.31"), _connections),
 )
 """Each rule with the first and the last release that has it; None is an open end."""
 

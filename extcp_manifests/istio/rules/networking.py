@@ -18,7 +18,7 @@ from extcp_manifests.documents.findings import Findings, Found, as_errors, as_wa
 from extcp_manifests.documents.kubernetes import Model
 from extcp_manifests.documents.paths import path_text
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.releases import Release, find_release, in_release
+from extcp_manifests.istio.releases import Release, find_release, since, until
 from extcp_manifests.istio.rules import http_routes
 from extcp_manifests.istio.rules.checks import RuleRow, check_export_to, check_name
 from extcp_manifests.istio.rules.destination_rule import (
@@ -181,56 +181,65 @@ _RULES = (
     RuleRow("Gateway", "networking/servers", _any_server),
     RuleRow("Gateway", "networking/port", _port_names),
     RuleRow("Gateway", "networking/hosts", _server_hosts),
-    RuleRow("Gateway", "networking/hosts", _wildcards, since="1.17"),  # istio 1.17.8
-    RuleRow("Gateway", "networking/port", _server_ports(unless_zero=True), until="1.19"),  # istio 1.19.10
-    RuleRow("Gateway", "networking/port", _server_ports(unless_zero=False), since="1.20"),  # istio 1.20.8
-    RuleRow("Gateway", "networking/port", _target_ports, since="1.20"),  # istio 1.20.8
+    RuleRow("Gateway", "networking/hosts", _wildcards, releases=since("1.17")),  # istio 1.17.8
+    RuleRow("Gateway", "networking/port", _server_ports(unless_zero=True), releases=until("1.19")),  # istio 1.19.10
+    RuleRow("Gateway", "networking/port", _server_ports(unless_zero=False), releases=since("1.20")),  # istio 1.20.8
+    RuleRow("Gateway", "networking/port", _target_ports, releases=since("1.20")),  # istio 1.20.8
     RuleRow("Gateway", "networking/bind", _binds),
     RuleRow("Gateway", "networking/tls", _protocol_and_tls),
-    RuleRow("Gateway", "networking/tls", _tls_modes(), until="1.26"),
+    RuleRow("Gateway", "networking/tls", _tls_modes(), releases=until("1.26")),
     RuleRow(
-        "Gateway", "networking/tls", _tls_modes(names=("credentialNames", "tlsCertificates")), since="1.27"
+        "Gateway", "networking/tls", _tls_modes(names=("credentialNames", "tlsCertificates")), releases=since("1.27")
     ),  # istio 1.27.9
     RuleRow("Gateway", "networking/ciphers", _ciphers),
-    RuleRow("Gateway", "networking/tls", _one_certificate_source, since="1.27"),  # istio 1.27.9
-    RuleRow("Gateway", "networking/tls", _revocation, since="1.22"),  # istio 1.22.8
+    RuleRow("Gateway", "networking/tls", _one_certificate_source, releases=since("1.27")),  # istio 1.27.9
+    RuleRow("Gateway", "networking/tls", _revocation, releases=since("1.22")),  # istio 1.22.8
     RuleRow("VirtualService", "networking/delegate", _delegate),
     RuleRow("VirtualService", "networking/gateways", _gateway_names),
-    RuleRow("VirtualService", "networking/hosts", _hosts(sni_names=False), until="1.21"),  # istio 1.21.6
-    RuleRow("VirtualService", "networking/hosts", _hosts(sni_names=True), since="1.22"),  # istio 1.22.8
+    RuleRow("VirtualService", "networking/hosts", _hosts(sni_names=False), releases=until("1.21")),  # istio 1.21.6
+    RuleRow("VirtualService", "networking/hosts", _hosts(sni_names=True), releases=since("1.22")),  # istio 1.22.8
     RuleRow("VirtualService", "networking/wildcard-host", _wildcard_of_the_mesh),
     RuleRow("VirtualService", "networking/no-route", _any_route),
     RuleRow("VirtualService", "networking/routes", _http_routes),
     RuleRow("VirtualService", "networking/fault", of_each_route(http_routes.fault, "fault")),
-    RuleRow("VirtualService", "networking/retries", of_each_route(http_routes.retries(), "retries"), until="1.22"),
+    RuleRow(
+        "VirtualService", "networking/retries", of_each_route(http_routes.retries(), "retries"), releases=until("1.22")
+    ),
     RuleRow(
         "VirtualService",
         "networking/retries",
         of_each_route(http_routes.retries(*_LATER_RETRIES), "retries"),
-        since="1.23",  # istio 1.23.6
-        until="1.25",
+        releases=since("1.23", until="1.25"),  # istio 1.23.6
     ),
     RuleRow(
         "VirtualService",
         "networking/retries",
         of_each_route(http_routes.retries(*_LATER_RETRIES, with_backoff=True), "retries"),
-        since="1.26",  # istio 1.26.8
+        releases=since("1.26"),  # istio 1.26.8
     ),
-    RuleRow("VirtualService", "networking/redirect", of_each_route(http_routes.redirect(prefixes=False)), until="1.30"),
+    RuleRow(
+        "VirtualService",
+        "networking/redirect",
+        of_each_route(http_routes.redirect(prefixes=False)),
+        releases=until("1.30"),
+    ),
     RuleRow(
         "VirtualService",
         "networking/redirect",
         of_each_route(http_routes.redirect(prefixes=True)),
-        since="1.31",  # branch release-1.31
+        releases=since("1.31"),  # branch release-1.31
     ),
     RuleRow(
-        "VirtualService", "networking/rewrite", of_each_route(http_routes.rewrite_of_a_text, "rewrite"), until="1.18"
+        "VirtualService",
+        "networking/rewrite",
+        of_each_route(http_routes.rewrite_of_a_text, "rewrite"),
+        releases=until("1.18"),
     ),
     RuleRow(
         "VirtualService",
         "networking/rewrite",
         of_each_route(http_routes.rewrite, "rewrite"),
-        since="1.19",  # istio 1.19.10
+        releases=since("1.19"),  # istio 1.19.10
     ),
     RuleRow(
         "VirtualService", "networking/direct-response", of_each_route(http_routes.direct_response, "directResponse")
@@ -239,90 +248,100 @@ _RULES = (
         "VirtualService",
         "networking/cors",
         of_each_route(http_routes.cors(header=ANY_NAME), "corsPolicy"),
-        until="1.22",
+        releases=until("1.22"),
     ),
     RuleRow(
         "VirtualService",
         "networking/cors",
         of_each_route(http_routes.cors(header=WORD), "corsPolicy"),
-        since="1.23",  # istio 1.23.6
-        until="1.23",
+        releases=since("1.23", until="1.23"),  # istio 1.23.6
     ),
     RuleRow(
         "VirtualService",
         "networking/cors",
         of_each_route(http_routes.cors(header=TOKEN), "corsPolicy"),
-        since="1.24",  # istio 1.24.6
-        until="1.25",
+        releases=since("1.24", until="1.25"),  # istio 1.24.6
     ),
     RuleRow(
         "VirtualService",
         "networking/cors",
         of_each_route(http_routes.cors("*", header=TOKEN), "corsPolicy"),
-        since="1.26",  # istio 1.26.8
+        releases=since("1.26"),  # istio 1.26.8
     ),
     RuleRow(
         "VirtualService",
         "networking/headers",
         of_each_route(http_routes.header_matches(header=WORD)),
-        since="1.23",  # istio 1.23.6
-        until="1.23",
+        releases=since("1.23", until="1.23"),  # istio 1.23.6
     ),
     RuleRow(
         "VirtualService",
         "networking/headers",
         of_each_route(http_routes.header_matches(*PSEUDO_HEADERS, header=TOKEN)),
-        since="1.24",  # istio 1.24.6
+        releases=since("1.24"),  # istio 1.24.6
     ),
     RuleRow(
         "VirtualService",
         "networking/headers",
         of_each_route(http_routes.changed_headers(paired_percents, of_a_destination=HOST)),
-        until="1.15",
+        releases=until("1.15"),
     ),
     RuleRow(
         "VirtualService",
         "networking/headers",
         of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=HOST)),
-        since="1.16",  # istio 1.16.7
-        until="1.20",
+        releases=since("1.16", until="1.20"),  # istio 1.16.7
     ),
     RuleRow(
         "VirtualService",
         "networking/headers",
         of_each_route(http_routes.changed_headers(envoy_format, of_a_destination=AUTHORITY)),
-        since="1.21",  # istio 1.21.6
+        releases=since("1.21"),  # istio 1.21.6
     ),
-    RuleRow("VirtualService", "networking/mirrors", _mirrors, since="1.20"),  # istio 1.20.8
+    RuleRow("VirtualService", "networking/mirrors", _mirrors, releases=since("1.20")),  # istio 1.20.8
     RuleRow("VirtualService", "networking/mirrors", _mirror_percentages),
     RuleRow("VirtualService", "networking/mirrors", of_each_route(http_routes.mirror_percent)),
     RuleRow("VirtualService", "networking/headers", _one_authority),
-    RuleRow("VirtualService", "networking/claims", _claims(beside_mesh=True), until="1.21"),  # istio 1.21.6
-    RuleRow("VirtualService", "networking/claims", _claims(beside_mesh=False), since="1.22"),  # istio 1.22.8
+    RuleRow("VirtualService", "networking/claims", _claims(beside_mesh=True), releases=until("1.21")),  # istio 1.21.6
+    RuleRow("VirtualService", "networking/claims", _claims(beside_mesh=False), releases=since("1.22")),  # istio 1.22.8
     RuleRow("VirtualService", "networking/match", _match_requests),
     RuleRow("VirtualService", "networking/destinations", _destinations),
     RuleRow("VirtualService", "networking/weights", _weights),
-    RuleRow("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=False), until="1.21"),  # istio 1.21.6
-    RuleRow("VirtualService", "networking/sni-hosts", _tls_routes(sni_names=True), since="1.22"),  # istio 1.22.8
-    RuleRow("VirtualService", "networking/routes", _tcp_routes),
-    RuleRow("VirtualService", "networking/export-to", check_export_to),
-    RuleRow("VirtualService", UNREACHABLE, unreachable_routes(with_matches=False), until="1.26"),
-    RuleRow("VirtualService", UNREACHABLE, unreachable_routes(with_matches=True), since="1.27"),  # istio 1.27.9
-    RuleRow("DestinationRule", "networking/hosts", _rule_host),
-    RuleRow("DestinationRule", "networking/empty-policy", _not_empty(*_POLICY), until="1.20"),
     RuleRow(
-        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol"), since="1.21", until="1.26"
+        "VirtualService", "networking/sni-hosts", _tls_routes(sni_names=False), releases=until("1.21")
     ),  # istio 1.21.6
     RuleRow(
-        "DestinationRule", "networking/empty-policy", _not_empty(*_POLICY, "proxyProtocol", "retryBudget"), since="1.27"
+        "VirtualService", "networking/sni-hosts", _tls_routes(sni_names=True), releases=since("1.22")
+    ),  # istio 1.22.8
+    RuleRow("VirtualService", "networking/routes", _tcp_routes),
+    RuleRow("VirtualService", "networking/export-to", check_export_to),
+    RuleRow("VirtualService", UNREACHABLE, unreachable_routes(with_matches=False), releases=until("1.26")),
+    RuleRow(
+        "VirtualService", UNREACHABLE, unreachable_routes(with_matches=True), releases=since("1.27")
     ),  # istio 1.27.9
-    RuleRow("DestinationRule", "networking/traffic-policy", _exclusive_tunnel, since="1.21"),  # istio 1.21.6
+    RuleRow("DestinationRule", "networking/hosts", _rule_host),
+    RuleRow("DestinationRule", "networking/empty-policy", _not_empty(*_POLICY), releases=until("1.20")),
+    RuleRow(
+        "DestinationRule",
+        "networking/empty-policy",
+        _not_empty(*_POLICY, "proxyProtocol"),
+        releases=since("1.21", until="1.26"),
+    ),  # istio 1.21.6
+    RuleRow(
+        "DestinationRule",
+        "networking/empty-policy",
+        _not_empty(*_POLICY, "proxyProtocol", "retryBudget"),
+        releases=since("1.27"),
+    ),  # istio 1.27.9
+    RuleRow("DestinationRule", "networking/traffic-policy", _exclusive_tunnel, releases=since("1.21")),  # istio 1.21.6
     RuleRow("DestinationRule", "networking/empty-policy", _port_settings),
     RuleRow("DestinationRule", "networking/failover", _failover_without_detection),
     RuleRow("DestinationRule", "networking/traffic-policy", _tunnels),
-    RuleRow("DestinationRule", "networking/secret-of-others", _secrets_of_others, since="1.26"),  # istio 1.26.8
+    RuleRow(
+        "DestinationRule", "networking/secret-of-others", _secrets_of_others, releases=since("1.26")
+    ),  # istio 1.26.8
     RuleRow("DestinationRule", "networking/subsets", _subsets),
-    RuleRow("DestinationRule", "networking/subsets", _subset_names, since="1.22"),  # istio 1.22.8
+    RuleRow("DestinationRule", "networking/subsets", _subset_names, releases=since("1.22")),  # istio 1.22.8
     RuleRow("DestinationRule", "networking/workload-selector", _workload_selector),
     RuleRow("DestinationRule", "networking/export-to", check_export_to),
 )
@@ -358,7 +377,7 @@ group, or of anything if that is empty, is not told, since the rule saw a docume
 
 @cache
 def _rows(kind: str, release: Release) -> tuple[RuleRow, ...]:
-    rows = [row for row in _RULES if row.kind == kind and in_release(row.since, row.until, release)]
+    rows = [row for row in _RULES if row.kind == kind and release in row.releases]
     if kind == "DestinationRule":
         rows.append(RuleRow(kind, "networking/traffic-policy", _parts(release)))
     return tuple(rows)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, below, error, warning
-from extcp_manifests.istio.releases import Release, in_release
+from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since
 from extcp_manifests.istio.rules.checks import check_duration, check_not_negative
 
 
@@ -22,7 +22,7 @@ def check_part(part: str, settings: Mapping[str, Any] | None, release: Release) 
 
 @cache
 def _rules_of(part: str, release: Release) -> tuple[Rule, ...]:
-    return tuple(rule for of, since, until, rule in _RULES if of == part and in_release(since, until, release))
+    return tuple(rule for of, releases, rule in _RULES if of == part and release in releases)
 
 
 # ----------------------------------------------------------------------------------------------------- connection pools
@@ -256,28 +256,28 @@ def _skipped_verification(tls: Mapping[str, Any]) -> Iterator[Found]:
             yield error(key, "has no use beside insecureSkipVerify: leave one out")
 
 
-_RULES: tuple[tuple[str, str, str | None, Rule], ...] = (
-    ("connectionPool", "1.15", None, _pool),
-    ("connectionPool", "1.21", None, _concurrent_streams),  # istio 1.21.6
-    ("connectionPool", "1.23", None, _tcp_idle),  # istio 1.23.6
-    ("connectionPool", "1.31", None, _http2_keepalive),
-    ("outlierDetection", "1.15", None, _outliers),
-    ("loadBalancer", "1.15", None, _hashing),
-    ("loadBalancer", "1.28", None, _cookie_attributes),  # istio 1.28.10, with the field
-    ("loadBalancer", "1.24", None, _warmup),  # istio 1.24.6, with the field
-    ("loadBalancer", "1.15", None, _inside("localityLbSetting", _locality)),
-    ("loadBalancer", "1.20", None, _inside("localityLbSetting", _failover_priority)),
-    ("loadBalancer", "1.31", None, _inside("zoneAwareLbSetting", _failover)),
-    ("loadBalancer", "1.31", None, _inside("zoneAwareLbSetting", _no_topology_labels)),
-    ("localityLbSetting", "1.15", None, _locality),
-    ("localityLbSetting", "1.20", None, _failover_priority),  # istio 1.20.8
-    ("zoneAwareLbSetting", "1.31", None, _failover),
-    ("zoneAwareLbSetting", "1.31", None, _no_topology_labels),
-    ("tlsSettings", "1.15", None, _client_tls),
-    ("tlsSettings", "1.22", None, _client_revocation),  # istio 1.22.8
-    ("tlsSettings", "1.19", None, _skipped_verification),  # istio 1.19.10
-    ("tls", "1.15", None, _client_tls),
-    ("tls", "1.22", None, _client_revocation),  # istio 1.22.8
-    ("tls", "1.19", None, _skipped_verification),  # istio 1.19.10
+_RULES: tuple[tuple[str, ReleaseRange, Rule], ...] = (
+    ("connectionPool", EVERY_RELEASE, _pool),
+    ("connectionPool", since("1.21"), _concurrent_streams),  # istio 1.21.6
+    ("connectionPool", since("1.23"), _tcp_idle),  # istio 1.23.6
+    ("connectionPool", since("1.31"), _http2_keepalive),
+    ("outlierDetection", EVERY_RELEASE, _outliers),
+    ("loadBalancer", EVERY_RELEASE, _hashing),
+    ("loadBalancer", since("1.28"), _cookie_attributes),  # istio 1.28.10, with the field
+    ("loadBalancer", since("1.24"), _warmup),  # istio 1.24.6, with the field
+    ("loadBalancer", EVERY_RELEASE, _inside("localityLbSetting", _locality)),
+    ("loadBalancer", since("1.20"), _inside("localityLbSetting", _failover_priority)),
+    ("loadBalancer", since("1.31"), _inside("zoneAwareLbSetting", _failover)),
+    ("loadBalancer", since("1.31"), _inside("zoneAwareLbSetting", _no_topology_labels)),
+    ("localityLbSetting", EVERY_RELEASE, _locality),
+    ("localityLbSetting", since("1.20"), _failover_priority),  # istio 1.20.8
+    ("zoneAwareLbSetting", since("1.31"), _failover),
+    ("zoneAwareLbSetting", since("1.31"), _no_topology_labels),
+    ("tlsSettings", EVERY_RELEASE, _client_tls),
+    ("tlsSettings", since("1.22"), _client_revocation),  # istio 1.22.8
+    ("tlsSettings", since("1.19"), _skipped_verification),  # istio 1.19.10
+    ("tls", EVERY_RELEASE, _client_tls),
+    ("tls", since("1.22"), _client_revocation),  # istio 1.22.8
+    ("tls", since("1.19"), _skipped_verification),  # istio 1.19.10
 )
-"""Each rule with the part it is for, and the first and the last release that has it; None is an open end."""
+"""Each rule with the part it is for, and the releases that have it."""
