@@ -7,10 +7,30 @@
 No message holds a token or a key.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
+
+Path = tuple[str | int, ...]
+"""A place in plain data: the keys of mappings and the indices of lists that lead there."""
+
+
+def path_text(path: Path) -> str:
+    """Return a place as text: `defaultConfig.proxyMetadata["a.b"]`, `extensionProviders[0].name`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _SIMPLE_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+    return text
+
+
+_SIMPLE_KEY = re.compile(r'[^.\["\]]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +40,8 @@ class Problem:
     As text it is one line: `mesh.yaml:12: spec.remoteClusters[1].network: ...`.
     """
 
-    path: str
-    """The place in the data, such as `spec.remoteClusters[1].network`; empty for the whole."""
+    place: Path
+    """The place in the data, such as `("spec", "remoteClusters", 1, "network")`; empty for the whole."""
     message: str
     file: str = ""
     """What was read, as the reader named it; empty for data, and for a text without a name."""
@@ -35,10 +55,14 @@ class Problem:
             return self.file
         return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
 
-    def under(self, place: str) -> "Problem":
-        """Return the same problem with its path below a place."""
-        joint = "." if place and self.path and not self.path.startswith("[") else ""
-        return replace(self, path=f"{place}{joint}{self.path}")
+    @property
+    def path(self) -> str:
+        """The place as text: `spec.remoteClusters[1].network`."""
+        return path_text(self.place)
+
+    def under(self, *place: str | int) -> "Problem":
+        """Return the same problem with its place below another one."""
+        return replace(self, place=(*place, *self.place))
 
     def __str__(self) -> str:
         parts = (self.location, self.path, self.message)
@@ -64,20 +88,20 @@ class InvalidInput(ExtcpError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def require(value: object, kinds: type[object] | UnionType, path: str, wanted: str) -> None:
+def require(value: object, kinds: type[object] | UnionType, place: Path, wanted: str) -> None:
     """Refuse an argument that is not of its kind, for callers without a type checker.
 
-    Raises InvalidInput with the path, such as the argument's name; `wanted` says what is right, as in `must be text`.
+    Raises InvalidInput with the place, such as the argument's name; `wanted` says what is right, as in `must be text`.
     """
     if not isinstance(value, kinds):
-        raise InvalidInput([Problem(path, f"must be {wanted}, not {kind_of(value)}")])
+        raise InvalidInput([Problem(place, f"must be {wanted}, not {kind_of(value)}")])
 
 
 class OutputError(ExtcpError):
     """A folder cannot be written as asked, and is as it was unless the text says more; a line for each problem."""
 
     def __init__(self, path: str, message: str, *others: Problem) -> None:
-        self.problems = (Problem(path, message), *others)
+        self.problems = (Problem((), message, path), *others)
         self.path = path
         super().__init__("\n".join(map(str, self.problems)))
 

@@ -35,7 +35,7 @@ def decode(path: str) -> dict[str, str]:
 
     Odd counts, custom keys and the deprecated `:ENV:` form are read as istiod reads them, which never fails.
     """
-    require(path, str, "path", "text")
+    require(path, str, ("path",), "text")
     segments = path.removesuffix("/").split("/", 2)
     if len(segments) < 3:
         return {}
@@ -100,15 +100,15 @@ def doubts(path: str) -> list[Problem]:
             wrong = next((each for each in keys if each.lower() in _MISSPELT[key]), None)
             hint = f"write {key}/NAME instead of {wrong}/" if wrong else f"write it as in {_EXAMPLE}"
             told.add(wrong or key)
-            problems.append(Problem("", f"tells no {_MEANINGS[key]}, which istiod then does not know: {hint}"))
+            problems.append(Problem((), f"tells no {_MEANINGS[key]}, which istiod then does not know: {hint}"))
         elif not variables[variable]:
-            problems.append(Problem("", f"tells an empty {_MEANINGS[key]}: write it as in {_EXAMPLE}"))
+            problems.append(Problem((), f"tells an empty {_MEANINGS[key]}: write it as in {_EXAMPLE}"))
     for key in keys:
         if key and key not in told:
             problem = (
                 f"has the key {key!r}, which istiod makes the variable {go_upper(key)!r}: leave it out if not meant"
             )
-            problems.append(Problem("", problem))
+            problems.append(Problem((), problem))
     return problems
 
 
@@ -129,7 +129,7 @@ def url(authority: str, *, cluster: str, network: str) -> str:
 
     Raises InvalidInput as `encode` does.
     """
-    require(authority, str, "authority", "text")
+    require(authority, str, ("authority",), "text")
     # Left as they are: what RFC 3986 allows in a path segment; the charts put the URL between double quotes
     # (istio 1.30.3: istio-discovery/templates/mutatingwebhook.yaml).
     return f"https://{authority}" + quote(encode(cluster=cluster, network=network), safe="/:@!$&'()*+,;=~")
@@ -151,7 +151,7 @@ def decode_url(text: str) -> dict[str, str]:
     kube-apiserver unescapes the path once and removes empty, `.` and `..` segments.
     Source: kubernetes apiserver: pkg/util/webhook/client.go; client-go: rest/url_utils.go.
     """
-    require(text, str, "url", "text")
+    require(text, str, ("url",), "text")
     return decode(_path_of(text))
 
 
@@ -196,8 +196,8 @@ def why_no_service_path(name: str) -> str | None:
 def _refuse(why_not: Callable[[str], str | None], cluster: str, network: str) -> None:
     names = {"cluster": cluster, "network": network}
     for place, name in names.items():
-        require(name, str, place, "text")
-    problems = [Problem(place, problem) for place, name in names.items() if (problem := why_not(name))]
+        require(name, str, (place,), "text")
+    problems = [Problem((place,), problem) for place, name in names.items() if (problem := why_not(name))]
     if problems:
         raise InvalidInput(problems)
 

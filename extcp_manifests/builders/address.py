@@ -49,11 +49,11 @@ def parse_address(address: Address | str) -> Address:
     """
     if isinstance(address, Hostname | IPAddress):
         return address
-    require(address, str, "address", "text, a host name or an IP address")
+    require(address, str, ("address",), "text, a host name or an IP address")
     if has_user(address):
-        raise InvalidInput([Problem("address", f"has a user before '@': leave the user out{_and_write(address)}")])
+        raise InvalidInput([Problem(("address",), f"has a user before '@': leave the user out{_and_write(address)}")])
     if problem := placeholder(address, "address"):
-        raise InvalidInput([Problem("address", problem)])
+        raise InvalidInput([Problem(("address",), problem)])
     try:
         if len(address) > 253:
             raise ValueError("is no address: it has more than 253 characters")
@@ -61,7 +61,7 @@ def parse_address(address: Address | str) -> Address:
         like_an_ip = ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address)
         return _ip_address(address) if like_an_ip else _hostname(address)
     except ValueError as error:
-        raise InvalidInput([Problem("address", f"{address[:253]!r} {error}")]) from None
+        raise InvalidInput([Problem(("address",), f"{address[:253]!r} {error}")]) from None
 
 
 def _refuse_what_surrounds(text: str) -> None:

@@ -42,13 +42,13 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
     for wanted in _wanted(kind):
         value = getattr(builder, wanted.name)
         if not isinstance(value, wanted.kinds) and value not in wanted.words:
-            yield Problem(wanted.name, f"must be {wanted.sentence}, not {kind_of(value)}")
+            yield Problem((wanted.name,), f"must be {wanted.sentence}, not {kind_of(value)}")
         elif isinstance(value, str | SecretStr):
             problem = why_no_text(value if isinstance(value, str) else value.get_secret_value())
             if problem is not None:
-                yield Problem(wanted.name, problem)
+                yield Problem((wanted.name,), problem)
         elif isinstance(value, Mapping):
-            yield from yaml.unwritable(value, wanted.name)
+            yield from yaml.unwritable(value, (wanted.name,))
 
 
 @dataclass(frozen=True, slots=True)

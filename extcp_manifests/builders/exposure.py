@@ -184,5 +184,5 @@ def why_not_in_release(release: Release, address: Address, revision: str | None)
 
 def refuse_misfits(release: Release, address: Address, revision: str | None) -> None:
     """Raise InvalidInput for what `why_not_in_release` tells of."""
-    if problems := [Problem(*found) for found in why_not_in_release(release, address, revision)]:
+    if problems := [Problem((name,), problem) for name, problem in why_not_in_release(release, address, revision)]:
         raise InvalidInput(problems)

@@ -179,9 +179,9 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     try:
         return MeshConfig.model_validate(mesh_config)
     except ValidationError as error:
-        places = [".".join(map(str, details["loc"])) for details in error.errors(include_input=False)]
+        places = [details["loc"] for details in error.errors(include_input=False)]
     problem = "is not of the type that Istio's mesh config has here: give mappings, and texts in proxyMetadata"
-    raise InvalidInput(Problem(f"mesh_config.{place}", problem) for place in places)
+    raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
 
 
 # istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself

@@ -61,7 +61,7 @@ class IstiodGateway(Builder[Gateway]):
         release = find_release(self.release)
         refuse_misfits(release, address, None)
         if problem := why_no_credential(exposure, self.credential_name):
-            raise InvalidInput([Problem("credential_name", problem)])
+            raise InvalidInput([Problem(("credential_name",), problem)])
         return Gateway(
             apiVersion=release.routing_api_version,
             metadata=ObjectMeta(name="external-istiod-gw", namespace=self.namespace),

@@ -52,7 +52,7 @@ class RemoteSecret(Builder[Secret]):
     def _document(self) -> Secret:
         release = find_release(self.release)
         if self.tls_server_name is not None and (problem := why_no_tls_server_name(release)):
-            raise InvalidInput([Problem("tls_server_name", problem)])
+            raise InvalidInput([Problem(("tls_server_name",), problem)])
         metadata = ObjectMeta(
             name=remote_secret_name(self.cluster) if self.type == "remote" else CONFIG_SECRET,
             namespace=self.namespace,

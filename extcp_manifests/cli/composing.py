@@ -62,7 +62,7 @@ def merge_mesh(shared: str, local: str, release: str | None, defaults: bool, emu
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
-        tell(Problem(ignored.path, ignored.message, names[ignored.source], ignored.line), err=True)
+        tell(Problem(ignored.place, ignored.message, names[ignored.source], ignored.line), err=True)
     for dropped in merged.dropped:
         tell(dropped, err=True)
     for warning in merged.warnings:
@@ -128,7 +128,7 @@ def _operator(content: bytes, name: str) -> IstioOperator:
     except ValidationError as error:
         lines = yaml.Lines(content)
         problems = problems_of(error, IstioOperator, from_file=True)
-        raise InvalidInput(replace(each, file=name, line=lines.line(each.path)) for each in problems) from None
+        raise InvalidInput(replace(each, file=name, line=lines.line(each.place)) for each in problems) from None
 
 
 def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
@@ -146,7 +146,7 @@ def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
                 rendered += [document] if document else []
             elif document is not None:
                 problem = f"document {number} is not a mapping, and no manifest: leave it out"
-                problems.append(Problem("", problem, name))
+                problems.append(Problem((), problem, name))
     if problems:
         raise InvalidInput(problems)
     return rendered
@@ -165,8 +165,8 @@ class _OverlaysFile:
         """Return a problem of a patch with the file, the line and the whole path."""
         if not problem.path.startswith("overlays"):
             return replace(problem, file=self.name)
-        placed = problem.under(f"spec.components.{self._key}.k8s")
-        return replace(placed, file=self.name, line=yaml.Lines(self.content).line(placed.path))
+        placed = problem.under("spec", "components", self._key, "k8s")
+        return replace(placed, file=self.name, line=yaml.Lines(self.content).line(placed.place))
 
     @property
     def _key(self) -> str:
@@ -271,7 +271,7 @@ def _release(asked: str | None, texts: Iterable[bytes]) -> str:
     told = told_of(texts)
     if len(told) > 1:
         parts = ", ".join(f"{each.release} ({each.path})" for each in told)
-        raise InvalidInput([Problem("", f"the documents tell different releases, {parts}: choose one with --release")])
+        raise InvalidInput([Problem((), f"the documents tell different releases, {parts}: choose one with --release")])
     newest = list(RELEASES)[-1]
     reason = f"told by {told[0].path}" if told else "the newest, since no document tells one: use --release for another"
     release = told[0].release if told else newest

@@ -33,7 +33,7 @@ def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
 def _files_of(folder: str) -> list[str]:
     files = sorted(_walk(Path(folder), set()))
     if not files:
-        raise InvalidInput([Problem("", f"has no file {' or '.join(_ENDINGS)}: name another folder", folder)])
+        raise InvalidInput([Problem((), f"has no file {' or '.join(_ENDINGS)}: name another folder", folder)])
     return list(map(str, files))
 
 

@@ -81,10 +81,10 @@ def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
     """Tell of overlays that the runbook does not read, and of those whose bases are gone."""
     for name in tree.unread_overlays(folder):
         problem = f"is there, but no command of the runbook reads it: add --overlay {name}"
-        print_problem("warning", Problem(f"{folder}/{OVERLAYS}/{name}", problem))
+        print_problem("warning", Problem((), problem, f"{folder}/{OVERLAYS}/{name}"))
     for place in tree.left_over(folder):
         problem = f"stands over a base that is gone: remove it with `{piped(('rm', '-r', f'{folder}/{place}'))}`"
-        print_problem("warning", Problem(f"{folder}/{place}", problem))
+        print_problem("warning", Problem((), problem, f"{folder}/{place}"))
 
 
 @commands.command("argocd")
@@ -217,7 +217,7 @@ def _contents(place: str, other: str) -> dict[str, bytes]:
     path = Path(place)
     recover_below(path)
     if path.is_dir() != Path(other).is_dir():
-        raise InvalidInput([Problem(place, f"and {other} are a folder and a file: compare two of a kind")])
+        raise InvalidInput([Problem((), f"and {other} are a folder and a file: compare two of a kind", place)])
     if not path.is_dir():
         return {max(path.name, Path(other).name): path.read_bytes()}
     contents = {}

@@ -64,7 +64,7 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if topology.warnings:
         lines = yaml.Lines(given)
         for problem in topology.warnings:
-            print_problem("warning", replace(problem, file=name_of(file), line=lines.line(problem.path)))
+            print_problem("warning", replace(problem, file=name_of(file), line=lines.line(problem.place)))
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))

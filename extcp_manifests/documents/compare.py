@@ -54,10 +54,10 @@ def compare_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Iterato
 
 
 def _require_files(name: str, files: Mapping[str, bytes]) -> None:
-    require(files, Mapping, name, "a mapping of files")
+    require(files, Mapping, (name,), "a mapping of files")
     for file, content in files.items():
-        require(file, str, name, "a mapping with texts as its keys")
-        require(content, bytes, f"{name}[{file!r}]", "bytes")
+        require(file, str, (name,), "a mapping with texts as its keys")
+        require(content, bytes, (name, file), "bytes")
 
 
 def _compare_contents(file: str, old: bytes, new: bytes) -> Iterator[Change]:
@@ -149,11 +149,11 @@ class _Document:
 
 
 def _documents(side: str, given: Iterable[Any]) -> list[_Document]:
-    require(given, Iterable, side, "a list of documents")
+    require(given, Iterable, (side,), "a list of documents")
     numbers: Counter[str] = Counter()
     documents = []
     for index, content in enumerate(given):
-        yaml.require_plain(content, f"{side}[{index}]")
+        yaml.require_plain(content, (side, index))
         for each in _flat([content]):
             name = document_name(each) or "document"
             numbers[name] += 1

@@ -9,15 +9,14 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
-from extcp_manifests.documents.paths import Path
-from extcp_manifests.errors import Problem
+from extcp_manifests.errors import Path, Problem, path_text
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """Entries of a list or a mapping that a later file or flag took away by replacing it."""
 
-    path: str
+    place: Path
     """The list or the mapping."""
     kind: Literal["list", "mapping"]
     items: tuple[str, ...]
@@ -30,6 +29,11 @@ class Dropped:
     """The line in the later file, where that is a text."""
 
     @property
+    def path(self) -> str:
+        """The place as text."""
+        return path_text(self.place)
+
+    @property
     def problem(self) -> Problem:
         """What to tell people, with the way out."""
         shown = ", ".join(self.items[:_MOST_ITEMS])
@@ -37,7 +41,7 @@ class Dropped:
             shown = f"{shown} and {len(self.items) - _MOST_ITEMS} more"
         way_out = _WAYS_OUT.get(self.path, "repeat them where they are to stay")
         return Problem(
-            self.path,
+            self.place,
             f"replaces the {self.kind} of {' and '.join(self.of)} and drops {shown}: {way_out}",
             self.by,
             self.line,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from extcp_manifests.errors import Problem
+from extcp_manifests.errors import Path, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Found:
 Level = Literal["error", "warning"]
 
 
-def error(path: str, message: str, rule: str = "") -> Found:
+def error(path: Path, message: str, rule: str = "") -> Found:
     """What Istio refuses."""
     return Found(Problem(path, message), rule=rule)
 
 
-def warning(path: str, message: str, rule: str = "") -> Found:
+def warning(path: Path, message: str, rule: str = "") -> Found:
     """What Istio takes, and tells or ignores."""
     return Found(Problem(path, message), is_warning=True, rule=rule)
 
@@ -71,7 +71,7 @@ Rule = Callable[[Mapping[str, Any]], Iterator[Found]]
 """What looks at a mapping; paths begin there."""
 
 
-def below(place: str, found: Iterable[Found]) -> Iterator[Found]:
+def below(place: Path, found: Iterable[Found]) -> Iterator[Found]:
     """The same findings, their paths beginning with a place."""
     for each in found:
-        yield replace(each, problem=each.problem.under(place))
+        yield replace(each, problem=each.problem.under(*place))

@@ -5,28 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Path = tuple[str | int, ...]
-
-
-# ---------------------------------------------------------------------------------------------------------------- paths
-
-
-def path_text(path: Path) -> str:
-    """A path as `.origin` takes it: `defaultConfig.proxyMetadata["a.b"]`, `extensionProviders[0].name`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _SIMPLE_KEY.fullmatch(part):
-            text += f".{part}" if text else part
-        else:
-            text += f"[{json.dumps(part, ensure_ascii=False)}]"
-    return text
-
+from extcp_manifests.errors import Path
 
 _SIMPLE_KEY = re.compile(r'[^.\["\]]+')
-
-
 _PART = re.compile(rf"\.?({_SIMPLE_KEY.pattern})|\[([0-9]+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
 
 
@@ -44,6 +25,14 @@ def parsed_path(text: str) -> Path:
         except ValueError:
             raise KeyError(text) from None
     return tuple(parts)
+
+
+def before_lists(path: Path) -> Path:
+    """Return a path as far as it goes through mappings alone."""
+    for number, part in enumerate(path):
+        if isinstance(part, int):
+            return path[:number]
+    return path
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -91,13 +91,13 @@ def _check_kind(group: str, kind: Any) -> Iterator[Found]:
     if group == CORE:
         return
     if known and kind is None:
-        yield error("kind", f"is missing: write one of {group}, such as {known[0]}", "document/kind")
+        yield error(("kind",), f"is missing: write one of {group}, such as {known[0]}", "document/kind")
     elif known and not isinstance(kind, str):
-        yield error("kind", f"must be text: write one of {group}, such as {known[0]}", "document/kind")
+        yield error(("kind",), f"must be text: write one of {group}, such as {known[0]}", "document/kind")
     elif known and kind not in known and not str(kind).endswith("List"):
         near = _nearest(kind, known)
         hint = f"did you mean {near!r}?" if near else f"use {', '.join(sorted(set(known)))}"
-        yield error("kind", f"is {kind!r}, which {group} does not have: {hint}", "document/kind")
+        yield error(("kind",), f"is {kind!r}, which {group} does not have: {hint}", "document/kind")
 
 
 def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Found]:
@@ -109,12 +109,12 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
         near = get_close_matches(group, {row.group for row in of_kind}, n=1, cutoff=0.9)
         if near:
             problem = f"is {api_version!r}, which has no {kind}: did you mean the group {near[0]!r}?"
-            yield error("apiVersion", problem, "document/api-version")
+            yield error(("apiVersion",), problem, "document/api-version")
     elif api_version not in served:
         use = f"use {' or '.join(served)}" if served else "leave the document out"
         whose = group if group == OURS else f"Istio {release}" if group else "Kubernetes"
         problem = f"is {api_version!r}, which {whose} does not serve for {kind}: {use}"
-        yield error("apiVersion", problem, "document/api-version")
+        yield error(("apiVersion",), problem, "document/api-version")
 
 
 def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterator[Found]:
@@ -124,9 +124,9 @@ def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterato
         return
     given = "is missing" if version is None else "must be text"
     use = next(row.api_version for row in rows if near in row.kinds.split())
-    yield error("apiVersion", f"{given}: write {use}", "document/api-version")
+    yield error(("apiVersion",), f"{given}: write {use}", "document/api-version")
     if near != kind:
-        yield error("kind", f"is {kind!r}: did you mean {near!r}?", "document/kind")
+        yield error(("kind",), f"is {kind!r}: did you mean {near!r}?", "document/kind")
 
 
 def _nearest(kind: Any, known: list[str]) -> str | None:

@@ -387,7 +387,7 @@ def find_release(release: Release | str) -> Release:
     """
     if isinstance(release, Release):
         return release
-    require(release, str, "release", "text such as '1.24'")
+    require(release, str, ("release",), "text such as '1.24'")
     try:
         return RELEASES[release]
     except KeyError:
@@ -396,7 +396,7 @@ def find_release(release: Release | str) -> Release:
         hint = f"write the minor {minor!r}" if minor in RELEASES else f"known are {known[0]} to {known[-1]}"
         if release == f"v{minor}":
             hint = f"leave the 'v' out, and write {minor!r}"
-        raise InvalidInput([Problem("release", f"{release!r} is no known Istio release: {hint}")]) from None
+        raise InvalidInput([Problem(("release",), f"{release!r} is no known Istio release: {hint}")]) from None
 
 
 def first_release_with(field: str, value: object = True) -> str:

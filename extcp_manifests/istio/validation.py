@@ -14,7 +14,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Found, Level, as_errors, as_warnings, error, warning
 from extcp_manifests.documents.kubernetes import document_name
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
-from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
 from extcp_manifests.istio.named_release import Told, told_release, told_unknown
@@ -40,16 +40,21 @@ class Result:
     document: str
     """Kind, namespace and name: `Gateway external-istiod/external-istiod-gw`; empty for the whole file."""
     level: Level
-    path: str
+    place: Path
     message: str
     line: int | None = None
     rule: str = ""
     """The id of the rule, a key of `rule_ids.RULES`."""
 
+    @property
+    def path(self) -> str:
+        """The place as text."""
+        return path_text(self.place)
+
     def __str__(self) -> str:
-        place = Problem("", "", self.file, self.line).location
+        location = Problem((), "", self.file, self.line).location
         subject = " ".join(part for part in (self.document, self.level) if part)
-        return str(Problem(self.path, self.message, f"{place} {subject}".strip()))
+        return str(Problem(self.place, self.message, f"{location} {subject}".strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def validate_texts(
     results: list[Result] = []
     if rules.differing is not None:
         name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
-        results.append(Result(name, "", "warning", "", rules.differing, None, "document/release"))
+        results.append(Result(name, "", "warning", (), rules.differing, None, "document/release"))
     earlier = Beside(entry.document for entry in entries)
     for file in files:
         results += file.results(rules, earlier)
@@ -126,16 +131,16 @@ def validate_documents(
 
     Raises InvalidInput for an unknown release, and for data that YAML cannot hold.
     """
-    require(documents, Iterable, "documents", "a list of documents")
+    require(documents, Iterable, ("documents",), "a list of documents")
     given = list(documents)
     for index, document in enumerate(given):
-        yaml.require_plain(document, f"documents[{index}]")
+        yaml.require_plain(document, ("documents", index))
     checks = {**_ISTIO, **more}
     entries = [entry for number, document in enumerate(given) for entry in _entries(document, number, checks)]
     rules = _Rules.of(entries, release)
     for entry, found in _found(entries, rules):
         document = entry.document if isinstance(entry.document, Mapping) else {}
-        yield document, found.level, found.problem.under(entry.place)
+        yield document, found.level, found.problem.under(*entry.place)
 
 
 # ----------------------------------------------------------------------------------------------------------- documents
@@ -148,7 +153,7 @@ class _Entry:
     document: Any
     number: int
     """Which document of the text it is, or is in."""
-    place: str = ""
+    place: Path = ()
     """Where in that document: `items[0]`."""
     check: Check | None = None
     skipped: str | None = None
@@ -166,7 +171,7 @@ def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
         items = _items(entry.document)
         if items:
             waiting += [
-                _Entry(_typed(item, entry.document), number, Problem(f"items[{index}]", "").under(entry.place).path)
+                _Entry(_typed(item, entry.document), number, (*entry.place, "items", index))
                 for index, item in reversed(list(enumerate(items)))
             ]
         else:
@@ -306,15 +311,15 @@ class _File:
         """Yield what is to say of the text, also beside the documents of earlier ones."""
         for each in self.problems:
             yield Result(
-                self.name, "", each.level, each.problem.path, each.problem.message, each.problem.line, each.rule
+                self.name, "", each.level, each.problem.place, each.problem.message, each.problem.line, each.rule
             )
         places: _Places | None = None  # only read where there is something to find
         for entry, found in _found(self.entries, rules, earlier):
             places = places or _Places(self.text)
-            path = found.problem.under(entry.place).path
+            place = found.problem.under(*entry.place).place
             line = places.line(entry, found.problem)
             name = document_name(entry.document)
-            yield Result(self.name, name, found.level, path, found.problem.message, line, found.rule)
+            yield Result(self.name, name, found.level, place, found.problem.message, line, found.rule)
 
 
 def _read(name: str, text: str | bytes, checks: Checks) -> _File:
@@ -324,7 +329,7 @@ def _read(name: str, text: str | bytes, checks: Checks) -> _File:
         return _File(name, text, problems=tuple(as_errors(refusal.problems, "yaml/syntax")))
     if all(document is None for document in documents):
         problem = "holds no document: give the documents to check, and look whether what wrote it failed"
-        return _File(name, text, problems=(error("", problem, "yaml/empty"),))
+        return _File(name, text, problems=(error((), problem, "yaml/empty"),))
     entries = (entry for number, document in enumerate(documents) for entry in _entries(document, number, checks))
     return _File(name, text, tuple(entries))
 
@@ -336,7 +341,7 @@ def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = No
     for entry in entries:
         if not isinstance(entry.document, Mapping):
             if entry.place:
-                yield entry, error("", "must be a document, which is a mapping: leave it out", "document/list")
+                yield entry, error((), "must be a document, which is a mapping: leave it out", "document/list")
             continue
         documents.append(entry.document)
         owners.setdefault(id(entry.document), entry)
@@ -349,7 +354,7 @@ def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = No
 def _of_one(entry: _Entry, release: Release) -> Iterator[Found]:
     document = entry.document
     if _is_list(document) and not isinstance(document["items"], list | tuple | None):
-        yield error("items", "must be a list of documents", "document/list")
+        yield error(("items",), "must be a list of documents", "document/list")
     yield from check_identity(document, release)
     if entry.check is not None and entry.skipped is None:
         try:
@@ -369,16 +374,15 @@ class _Places:
 
     def line(self, entry: _Entry, problem: Problem) -> int | None:
         """Return the line of a problem, which for mesh config in a ConfigMap is one of the text in the text."""
-        line = self._lines.line(problem.under(entry.place).path, entry.number)
+        line = self._lines.line(problem.under(*entry.place).place, entry.number)
         for key in ("mesh", "meshNetworks"):
             inner_text = at(entry.document, "data", key)
-            start = f"data.{key}"
-            if line is not None and isinstance(inner_text, str) and _is_at_or_below(problem.path, start):
-                inner = problem.line or self._inner_line(inner_text, problem.path[len(start) :].lstrip("."))
+            if line is not None and isinstance(inner_text, str) and problem.place[:2] == ("data", key):
+                inner = problem.line or self._inner_line(inner_text, problem.place[2:])
                 return line + inner if inner and self._begins_block(line) else line
         return line
 
-    def _inner_line(self, text: str, path: str) -> int | None:
+    def _inner_line(self, text: str, path: Path) -> int | None:
         if text not in self._inner:
             self._inner[text] = _lines_of(text)
         lines = self._inner[text]
@@ -387,10 +391,6 @@ class _Places:
     def _begins_block(self, line: int) -> bool:
         """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
         return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
-
-
-def _is_at_or_below(path: str, start: str) -> bool:
-    return path.startswith(start) and path[len(start) : len(start) + 1] in ("", ".", "[")
 
 
 def _lines_of(text: str) -> yaml.Lines | None:
@@ -422,15 +422,15 @@ def _without_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def _config_map(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
     data = document.get("data")
     if not isinstance(data, Mapping):
-        yield error("data", "must be a mapping of text", "mesh-config/wrong-value")
+        yield error(("data",), "must be a mapping of text", "mesh-config/wrong-value")
         return
     if "mesh" in data:
-        yield from mesh_config_at("data.mesh", document, release, as_warnings)
+        yield from mesh_config_at(("data", "mesh"), document, release, as_warnings)
     if "meshNetworks" in data:
-        yield from _mesh_networks("data.meshNetworks", document, release)
+        yield from _mesh_networks(("data", "meshNetworks"), document, release)
 
 
-def _mesh_networks(place: str, source: Any, release: Release) -> Iterator[Found]:
+def _mesh_networks(place: Path, source: Any, release: Release) -> Iterator[Found]:
     try:
         choice = choose_mesh_networks(shared=None, local=source, release=release)
     except InvalidInput as refusal:
@@ -438,7 +438,7 @@ def _mesh_networks(place: str, source: Any, release: Release) -> Iterator[Found]
         return
     yield from as_errors(moved(choice.problems, place), "mesh-networks/refused")
     for each in choice.ignored:
-        yield warning(Problem(each.path, "").under(place).path, each.message, "mesh-networks/ignored")
+        yield warning((*place, *each.place), each.message, "mesh-networks/ignored")
 
 
 _ISTIO: Checks = {

@@ -27,11 +27,11 @@ def flux(
     with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
     """
     require_names(namespace=namespace, source=source)
-    require(here, str | None, "here", "text")
+    require(here, str | None, ("here",), "text")
     topology = plan.topology
     known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
     if here is not None and here not in known:
-        raise InvalidInput([Problem("here", f"{here!r} is no cluster of this topology: use {', '.join(known[:5])}")])
+        raise InvalidInput([Problem(("here",), f"{here!r} is no cluster of this topology: use {', '.join(known[:5])}")])
     return _flux(plan, repository, source, namespace, here)
 
 

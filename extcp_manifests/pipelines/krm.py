@@ -66,7 +66,7 @@ def run(text: str | bytes) -> Answer:
 
     Items are read as Go's parser reads YAML 1.1, so that `yes` is a boolean unless it stands in quotes.
     """
-    require(text, str | bytes, "text", "text or bytes")
+    require(text, str | bytes, ("text",), "text or bytes")
     try:
         resource_list = _answered(yaml.load(text))
         return Answer(resource_list, yaml.dump(resource_list))
@@ -90,7 +90,7 @@ def _fault(error: Exception) -> Problem:
     problem = (
         f"{type(error).__name__} in {place}, which is a fault of extcp-manifests: all items are given back as they"
     )
-    return Problem("", f"{problem} came; please report it with a ResourceList that shows it")
+    return Problem((), f"{problem} came; please report it with a ResourceList that shows it")
 
 
 def _answered(given: Any) -> dict[str, Any]:
@@ -114,12 +114,12 @@ def generate(text: str | bytes) -> list[dict[str, Any]]:
 
 def _require_resource_list(given: Any) -> None:
     if not isinstance(given, Mapping) or given.get("kind") != "ResourceList":
-        raise InvalidInput([Problem("kind", "must be a ResourceList, with items and a functionConfig")])
+        raise InvalidInput([Problem(("kind",), "must be a ResourceList, with items and a functionConfig")])
     items = given.get("items")
     if not isinstance(items, list | None):
-        raise InvalidInput([Problem("items", "must be a list of documents")])
+        raise InvalidInput([Problem(("items",), "must be a list of documents")])
     wrong = [
-        Problem(f"items[{index}]", "must be a mapping: leave it out")
+        Problem(("items", index), "must be a mapping: leave it out")
         for index, item in enumerate(items or ())
         if not isinstance(item, Mapping)
     ]
@@ -133,7 +133,7 @@ def _require_resource_list(given: Any) -> None:
 def _read(config: Any) -> tuple[Plan, _Emit]:
     """The plan of a topology, and what of it is wanted; annotations and labels of the configuration do not matter."""
     if not isinstance(config, Mapping):
-        raise InvalidInput([Problem("functionConfig", "is required: give a topology, `kind: ExternalControlPlane`")])
+        raise InvalidInput([Problem(("functionConfig",), "is required: give a topology, `kind: ExternalControlPlane`")])
     metadata, spec = config.get("metadata"), config.get("spec")
     document = dict(config)
     if isinstance(metadata, Mapping):
@@ -150,9 +150,9 @@ def _emit(given: Any, the_plan: Plan) -> _Emit:
     if given is None:
         return _Emit(clusters, PARTS[:1])
     if not isinstance(given, Mapping):
-        raise InvalidInput([Problem("spec.emit", "must be a mapping with the keys clusters and documents")])
+        raise InvalidInput([Problem(("spec", "emit"), "must be a mapping with the keys clusters and documents")])
     problems = [
-        Problem(f"spec.emit.{key}", "unknown key: use clusters and documents")
+        Problem(("spec", "emit", key), "unknown key: use clusters and documents")
         for key in given
         if key not in ("clusters", "documents")
     ]
@@ -172,12 +172,12 @@ def _chosen(
     if names is None:
         return default
     if not isinstance(names, list):
-        problems.append(Problem(f"spec.emit.{key}", f"must be a list of {', '.join(known[:5])}"))
+        problems.append(Problem(("spec", "emit", key), f"must be a list of {', '.join(known[:5])}"))
         return ()
     for index, name in enumerate(names):
         if name not in known:
             shown = f"{', '.join(known[:5])}{', ...' if len(known) > 5 else ''}"
-            problems.append(Problem(f"spec.emit.{key}[{index}]", f"is {name!r}: use {shown}"))
+            problems.append(Problem(("spec", "emit", key, index), f"is {name!r}: use {shown}"))
     return tuple(names)
 
 
@@ -195,7 +195,7 @@ def emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
             before, _ = documents.setdefault(_identity(document), (step.cluster, document))
             if before != step.cluster:
                 problem = f"{document_name(document)} stands in {before!r} and in {step.cluster!r}: emit one cluster"
-                raise InvalidInput([Problem("spec.emit.clusters", problem)])
+                raise InvalidInput([Problem(("spec", "emit", "clusters"), problem)])
     return [document for _, document in documents.values()]
 
 

@@ -32,17 +32,17 @@ class Repository:
     def __post_init__(self) -> None:
         texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
         for key, text in texts.items():
-            require(text, str, key, "text")
-        problems = [Problem(key, problem) for key, text in texts.items() if (problem := printable(text))]
+            require(text, str, (key,), "text")
+        problems = [Problem((key,), problem) for key, text in texts.items() if (problem := printable(text))]
         problems += [
-            Problem(key, f"begins with '-', which commands take for an option: {text!r}")
+            Problem((key,), f"begins with '-', which commands take for an option: {text!r}")
             for key, text in texts.items()
             if text.startswith("-")
         ]
         if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
-            problems.append(Problem("path", f"{self.path!r} leads out of the repository: name a folder in it"))
+            problems.append(Problem(("path",), f"{self.path!r} leads out of the repository: name a folder in it"))
         if self.overlay is not None and (problem := dns_label(self.overlay)):
-            problems.append(Problem("overlay", problem))
+            problems.append(Problem(("overlay",), problem))
         if problems:
             raise InvalidInput(problems)
 
@@ -142,8 +142,8 @@ def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
 
 def require_names(**names: str) -> None:
     for key, name in names.items():
-        require(name, str, key, "text")
-    problems = [Problem(key, problem) for key, name in names.items() if (problem := dns_subdomain(name))]
+        require(name, str, (key,), "text")
+    problems = [Problem((key,), problem) for key, name in names.items() if (problem := dns_subdomain(name))]
     if problems:
         raise InvalidInput(problems)
 

@@ -58,7 +58,7 @@ class KustomizeTree:
     """The overlays that commands read instead of the bases; each has a runbook of its own where there are several."""
 
     def __post_init__(self) -> None:
-        problems = [Problem("overlay", problem) for name in self.overlays if (problem := dns_label(name))]
+        problems = [Problem(("overlay",), problem) for name in self.overlays if (problem := dns_label(name))]
         if problems:
             raise InvalidInput(problems)
 

@@ -22,7 +22,7 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
     commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
     """
-    require(topology, Topology, "topology", "a Topology, as `load` gives it")
+    require(topology, Topology, ("topology",), "a Topology, as `load` gives it")
     api_servers = {cluster.name: cluster.api_server for cluster in topology.mesh_clusters}
     given, problems = checked_credentials(credentials or {}, api_servers=api_servers, release=topology.istio)
     del credentials  # where they are plain texts, no traceback that shows variables may show them

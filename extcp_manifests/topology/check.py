@@ -20,7 +20,7 @@ def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[F
     except InvalidInput as refusal:
         yield from as_errors(refusal.problems, "topology/invalid")
         return
-    yield from mesh_config_at("spec.meshConfig", topology.mesh_config, topology.istio, as_warnings)
+    yield from mesh_config_at(("spec", "meshConfig"), topology.mesh_config, topology.istio, as_warnings)
 
 
 TOPOLOGY_CHECKS: Checks = {(OURS, KIND): check_topology}

@@ -78,10 +78,10 @@ def _loaded(source: Readable, name: str) -> tuple[dict[str, ClusterCredentials],
     except InvalidInput as error:
         hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
         problem = f"is not YAML as it is read here: {hint}"
-        return {}, [replace(each, path="", message=problem) for each in error.problems]
+        return {}, [replace(each, place=(), message=problem) for each in error.problems]
     kind = content.data.get("kind") if isinstance(content.data, Mapping) else None
     if isinstance(kind, str) and kind in _OTHER_KINDS:
-        return {}, content.located([Problem("kind", _OTHER_KINDS[kind])])
+        return {}, content.located([Problem(("kind",), _OTHER_KINDS[kind])])
     file, problems = from_file(_File, content.data, secret=True)
     return dict(file.clusters) if file else {}, content.located(problems)
 
@@ -115,14 +115,14 @@ def checked_credentials(
     for name in credentials if isinstance(credentials, Mapping) else ():
         if name not in api_servers:
             problem = "no remote cluster of the topology has this name: correct it or leave it out"
-            problems.append(Problem(f"credentials.{name}", problem))
+            problems.append(Problem(("credentials", str(name)), problem))
         named = getattr(credentials[name], "tls_server_name", None) is not None
         if named and (why_not := why_no_tls_server_name(release)):
-            problems.append(Problem(f"credentials.{name}.tls_server_name", why_not))
+            problems.append(Problem(("credentials", str(name), "tls_server_name"), why_not))
         wanted = api_servers.get(name)
         if wanted is not None and wanted != getattr(credentials[name], "server", wanted):
             problem = f"is not the apiServer that the topology gives to the cluster, {wanted}: give both the same"
-            problems.append(Problem(f"credentials.{name}.server", problem))
+            problems.append(Problem(("credentials", str(name), "server"), problem))
     return dict(given), problems
 
 

@@ -37,7 +37,7 @@ from extcp_manifests.topology.names import (
     why_not_revision,
 )
 from extcp_manifests.topology.partial import draft
-from extcp_manifests.topology.reading import CONFIG, FROM_FILE, matching, parsed, path_of, problems_of
+from extcp_manifests.topology.reading import CONFIG, FROM_FILE, Place, matching, parsed, path_of, problems_of
 from extcp_manifests.topology.rules import RULES, ending_places, unconnected_networks
 
 
@@ -129,7 +129,7 @@ class Topology(BaseModel, frozen=True):
     def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         """Tell the problems of single values and those between values at once; pydantic alone takes two turns."""
         file = info.context == FROM_FILE
-        start = "spec" if file else ""
+        start: Place = ("spec",) if file else ()
         problems: list[Problem] = []
         try:
             topology, right = handler(data), set(cls.model_fields)

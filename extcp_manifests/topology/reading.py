@@ -95,7 +95,7 @@ class Content:
         if self.text is None:
             return list(problems)
         lines = yaml.Lines(self.text)
-        return [replace(each, file=self.file, line=each.line or lines.line(each.path)) for each in problems]
+        return [replace(each, file=self.file, line=each.line or lines.line(each.place)) for each in problems]
 
 
 def read(source: Readable, *, name: str = "") -> Content:
@@ -103,7 +103,7 @@ def read(source: Readable, *, name: str = "") -> Content:
 
     Raises InvalidInput for what is not YAML as it is read here, OSError for a file that cannot be read.
     """
-    require(source, str | bytes | os.PathLike | Mapping, "source", "a path, a YAML text or a mapping")
+    require(source, str | bytes | os.PathLike | Mapping, ("source",), "a path, a YAML text or a mapping")
     if isinstance(source, Mapping):
         return Content(source)
     if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
@@ -123,7 +123,7 @@ def _content(path: Path, file: str) -> bytes:
         with path.open("rb") as opened:
             return opened.read(yaml.MAX_BYTES + 1)
     except ValueError:  # of a NUL, or of half a surrogate pair
-        raise InvalidInput([Problem("", "cannot be the path of a file: correct its characters", file)]) from None
+        raise InvalidInput([Problem((), "cannot be the path of a file: correct its characters", file)]) from None
 
 
 def _is_text(source: str) -> bool:
@@ -138,20 +138,19 @@ def from_file(model: type[BaseModel], content: Any, *, secret: bool = False) -> 
         return None, list(problems_of(error, model, from_file=True, secret=secret))
 
 
-def path_of(place: Place, *, from_file: bool, start: str = "") -> str:
+def path_of(place: Place, *, from_file: bool, start: Place = ()) -> Place:
     """A place in the words of the input: `spec.remoteClusters[1].network`."""
-    path = start
+    path = list(start)
     for part in place:
-        if isinstance(part, int):
-            path += f"[{part}]"
+        if from_file and isinstance(part, str) and not isinstance(part, Key):
+            path.append(file_spelling(part))
         else:
-            word = file_spelling(part) if from_file and not isinstance(part, Key) else part
-            path += f".{word}" if path else word
-    return path
+            path.append(part)
+    return tuple(path)
 
 
 def problems_of(
-    error: ValidationError, model: type[Any], *, from_file: bool, start: str = "", secret: bool = False
+    error: ValidationError, model: type[Any], *, from_file: bool, start: Place = (), secret: bool = False
 ) -> Iterator[Problem]:
     """What pydantic found, each as one sentence with the way out; numbers and booleans are shown, if not secret."""
     for details in error.errors(include_url=False):

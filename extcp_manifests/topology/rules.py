@@ -124,18 +124,19 @@ def _mesh_config(topology: "Topology") -> _Found:
     yield from _taken(given, _TAKEN_IN_MESH_CONFIG, ())
     if isinstance(proxy, Mapping):
         yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
-    told = set(_TAKEN_PATHS)
+    reported = set(_TAKEN_PATHS)
     for problem in (*_undecodable(given, topology.istio), *_unwritable(given)):
-        if problem.path not in told:
-            told.add(problem.path)
-            yield ("mesh_config", *((Key(problem.path),) if problem.path else ())), problem.message
+        if problem.path not in reported:
+            reported.add(problem.path)
+            place = [Key(part) if isinstance(part, str) else part for part in problem.place]
+            yield ("mesh_config", *place), problem.message
 
 
 def _unwritable(given: Mapping[str, Any]) -> Sequence[Problem]:
     try:
         yaml.require_plain({"": given})
     except InvalidInput as error:
-        return [replace(each, path=each.path.removeprefix(".")) for each in error.problems]
+        return [replace(each, place=each.place[1:]) for each in error.problems]
     return ()
 
 
@@ -145,7 +146,7 @@ def _undecodable(given: Mapping[str, Any], release: Release) -> Sequence[Problem
         merged = merge_mesh_config(shared=None, local=given, release=release)
     except InvalidInput as error:
         return error.problems
-    return (*merged.problems, *(Problem(each.path, each.message) for each in merged.ignored))
+    return (*merged.problems, *(Problem(each.place, each.message) for each in merged.ignored))
 
 
 def _taken(given: Mapping[str, Any], taken: Mapping[str, str], place: Place) -> _Found:
@@ -174,7 +175,7 @@ def ending_places(topology: "Topology") -> Iterator[Problem]:
     for name, text in (("hub", topology.hub), ("charts", topology.charts)):
         if instead := instead_of_ending(name, text):
             problem = f"{text!r} is taken down in December 2026: write {instead!r}, or a mirror of it"
-            yield Problem(path_of((name,), from_file=True, start="spec"), problem)
+            yield Problem(path_of((name,), from_file=True, start=("spec",)), problem)
 
 
 def unconnected_networks(topology: "Topology") -> Iterator[Problem]:
@@ -188,7 +189,7 @@ def unconnected_networks(topology: "Topology") -> Iterator[Problem]:
                 "services: set eastWest in one of its clusters, or leave it where that is meant"
             )
             place = next(place for place, cluster in _mesh_clusters(topology) if cluster.network == network)
-            yield Problem(path_of((*place, "gateways", "east_west"), from_file=True, start="spec"), problem)
+            yield Problem(path_of((*place, "gateways", "east_west"), from_file=True, start=("spec",)), problem)
 
 
 def _clusters(topology: "Topology") -> Iterator[tuple[Place, ExternalCluster | MeshCluster]]:

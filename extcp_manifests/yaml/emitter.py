@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.errors import InvalidInput, Path, Problem, require
 
 MAX_DEPTH = 100
 
@@ -41,11 +41,11 @@ def dump(document: Any) -> str:
 
 def dump_all(documents: Iterable[Any]) -> str:
     """Several documents, `---` between them."""
-    require(documents, Iterable, "documents", "a list of documents")
+    require(documents, Iterable, ("documents",), "a list of documents")
     return "---\n".join(map(dump, documents))
 
 
-def require_plain(data: Any, place: str = "") -> None:
+def require_plain(data: Any, place: Path = ()) -> None:
     """Refuse data that `dump` does not write.
 
     Raises InvalidInput with the path of each such value, which begins with the place.
@@ -55,9 +55,13 @@ def require_plain(data: Any, place: str = "") -> None:
         raise InvalidInput(problems)
 
 
-def unwritable(data: Any, place: str = "") -> tuple[Problem, ...]:
+def unwritable(data: Any, place: Path = ()) -> tuple[Problem, ...]:
     """Return the problems of data that `dump` does not write, the first 20; their paths begin with the place."""
     return tuple(islice(_unwritable(data, place), MOST_PROBLEMS))
+
+
+_SHOWN_DEPTH = 20
+"""How many keys of a place are shown where data is nested too deep."""
 
 
 class _UnwritableError(Exception):
@@ -211,29 +215,29 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _unwritable(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
+def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
     """Each value that cannot be written; only called once it is known that there is one."""
     if depth >= MAX_DEPTH and _is_block(value):
-        yield Problem(path[:80] + "...", f"is nested deeper than {MAX_DEPTH} levels: flatten it")
+        yield Problem(place[:_SHOWN_DEPTH], f"is nested deeper than {MAX_DEPTH} levels: flatten it")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield Problem(path, f"the key {key!r} is no text: write it as a string")
+                yield Problem(place, f"the key {key!r} is no text: write it as a string")
             elif SURROGATE.search(key):
-                yield Problem(path, f"the key {key[:40]!r} is no valid text: correct it")
+                yield Problem(place, f"the key {key[:40]!r} is no valid text: correct it")
             elif len(_quoted(key)) > _LONGEST_KEY:
-                yield Problem(path, f"the key {key[:40]!r}... has {len(key)} characters: shorten it")
+                yield Problem(place, f"the key {key[:40]!r}... has {len(key)} characters: shorten it")
             else:
-                yield from _unwritable(item, f"{path}.{key}" if path else key, depth + 1)
+                yield from _unwritable(item, (*place, key), depth + 1)
     elif _is_block(value):
         for index, item in enumerate(value):
-            yield from _unwritable(item, f"{path}[{index}]", depth + 1)
+            yield from _unwritable(item, (*place, index), depth + 1)
     else:
         try:
             _flow(value)
         except _UnwritableError:
             yield Problem(
-                path,
+                place,
                 f"a {type(value).__name__} that YAML cannot carry: "
                 "use valid text, a 64-bit whole number, a finite float, a boolean or None",
             )

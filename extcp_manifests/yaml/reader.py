@@ -5,18 +5,15 @@ left unquoted only where neither YAML 1.1 (PyYAML), YAML 1.2 (ruamel.yaml) nor G
 else. The loader reads scalars as Go's parser does, so that a value means what it will mean in the cluster.
 """
 
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import yaml as pyyaml
 
-from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.yaml.emitter import _LONGEST_KEY, MAX_DEPTH
+from extcp_manifests.errors import InvalidInput, Path, Problem, require
+from extcp_manifests.yaml.emitter import MAX_DEPTH
 from extcp_manifests.yaml.scalars import resolve
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -41,7 +38,7 @@ def load(text: str | bytes) -> Any:
     """
     documents = load_all(text)
     if len(documents) > 1:
-        raise InvalidInput([Problem("", f"{len(documents)} documents where one is expected: keep the first")])
+        raise InvalidInput([Problem((), f"{len(documents)} documents where one is expected: keep the first")])
     return documents[0] if documents else None
 
 
@@ -64,17 +61,17 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
 
 
 def _documents(text: str | bytes) -> Iterator[Any]:
-    require(text, str | bytes, "text", "text or bytes")
+    require(text, str | bytes, ("text",), "text or bytes")
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise InvalidInput([Problem("", f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
+        raise InvalidInput([Problem((), f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
     try:
         yield from _Reader(pyyaml.parse(text, Loader=_PARSER)).documents()
     except pyyaml.MarkedYAMLError as error:
         problem = f"not YAML: {error.problem or error.context}"
         raise NotYaml([_at(error.problem_mark or error.context_mark, problem)]) from None
     except (pyyaml.YAMLError, UnicodeError):
-        raise NotYaml([Problem("", "not YAML: it holds bytes or characters that YAML does not allow")]) from None
+        raise NotYaml([Problem((), "not YAML: it holds bytes or characters that YAML does not allow")]) from None
 
 
 class Lines:
@@ -86,22 +83,24 @@ class Lines:
             _outline(events, next(events), {}) for event in events if isinstance(event, pyyaml.DocumentStartEvent)
         ]
 
-    def line(self, path: str, document: int = 0) -> int | None:
-        """Return the line at which the value of a path such as `spec.servers[0].port` begins, counted from 1.
+    def line(self, place: Path, document: int = 0) -> int | None:
+        """Return the line, from 1, at which the value at a place such as `("spec", "servers", 0)` begins.
 
-        Where the text goes no further along the path, as for a key that is missing, it is the line of the last value
+        Where the text goes no further along the place, as for a key that is missing, it is the line of the last value
         on the way; None only for a document that is not there.
         """
         if not 0 <= document < len(self._documents):
             return None
         node = self._documents[document]
         line = node.line
-        rest = path
-        while rest:
-            below = _below(node, rest)
-            if below is None:
+        for part in place:
+            if isinstance(part, str) and part in node.keys:
+                line, node = node.keys[part]
+            elif isinstance(part, int) and part < len(node.items):
+                node = node.items[part]
+                line = node.line
+            else:
                 break
-            line, node, rest = below
         return line
 
 
@@ -138,39 +137,6 @@ def _outline(events: Iterator[Any], event: Any, anchors: dict[str, _Outline]) ->
 def _line_number(event: Any) -> int:
     line: int = event.start_mark.line + 1
     return line
-
-
-def _below(node: _Outline, path: str) -> tuple[int, _Outline, str] | None:
-    """Return where the first part of a path begins, its value, and the rest of the path."""
-    number = _INDEX.match(path)
-    if number is not None and int(number[1]) < len(node.items):
-        item = node.items[int(number[1])]
-        return item.line, item, path[number.end() :]
-    for key, end in _first_keys(path):
-        if key in node.keys:
-            return (*node.keys[key], path[end:])
-    return None
-
-
-def _first_keys(path: str) -> Iterator[tuple[str, int]]:
-    """Yield what may be the first key of a path, longest first, and where it ends; keys may hold dots themselves."""
-    begin = 1 if path.startswith(".") else 0
-    quoted = _QUOTED_KEY.match(path, begin)
-    if quoted is not None:
-        with suppress(ValueError):
-            yield json.loads(quoted[1]), quoted.end()
-    ends = [len(path), *(found.start() for found in _KEY_END.finditer(path, begin + 1, begin + _LONGEST_KEY))]
-    for end in sorted(ends, reverse=True):
-        yield path[begin:end], end
-
-
-_INDEX = re.compile(r"\[([0-9]{1,9})\]")
-
-
-_QUOTED_KEY = re.compile(r'\[("(?:[^"\\]|\\.)*")\]')
-
-
-_KEY_END = re.compile(r"[.\[]")
 
 
 _PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
@@ -275,4 +241,4 @@ def _problem(event: Any, message: str) -> InvalidInput:
 
 
 def _at(mark: Any, message: str) -> Problem:
-    return Problem("", message, line=mark.line + 1 if mark else None)
+    return Problem((), message, line=mark.line + 1 if mark else None)

@@ -91,7 +91,7 @@ RESULTS = st.builds(
     file=st.text(min_size=1),
     document=st.text(),
     level=st.sampled_from(["error", "warning"]),
-    path=st.text(),
+    place=st.tuples(st.text()),
     message=st.text(min_size=1),
     line=st.none() | st.integers(1, 9),
     rule=st.sampled_from(sorted(RULES)),

@@ -51,14 +51,14 @@ def test_names_that_a_reader_can_see(text: str, problem: str | None) -> None:
 @pytest.mark.parametrize(
     ("problem", "text"),
     [
-        (Problem("a.b", "is wrong", "mesh.yaml", 3), "mesh.yaml:3: a.b: is wrong"),
-        (Problem("a.b", "is wrong", "mesh.yaml"), "mesh.yaml: a.b: is wrong"),
-        (Problem("a.b", "is wrong", line=3), "line 3: a.b: is wrong"),
-        (Problem("", "is wrong", "mesh.yaml", 3), "mesh.yaml:3: is wrong"),
-        (Problem("a", "x\ny"), "a: x\\ny"),
-        (Problem("[0].a", "is wrong").under("spec.servers"), "spec.servers[0].a: is wrong"),
-        (Problem("a", "is wrong").under(""), "a: is wrong"),
-        (Problem("", "is wrong").under("spec"), "spec: is wrong"),
+        (Problem(("a", "b"), "is wrong", "mesh.yaml", 3), "mesh.yaml:3: a.b: is wrong"),
+        (Problem(("a", "b"), "is wrong", "mesh.yaml"), "mesh.yaml: a.b: is wrong"),
+        (Problem(("a", "b"), "is wrong", line=3), "line 3: a.b: is wrong"),
+        (Problem((), "is wrong", "mesh.yaml", 3), "mesh.yaml:3: is wrong"),
+        (Problem(("a",), "x\ny"), "a: x\\ny"),
+        (Problem((0, "a"), "is wrong").under("spec", "servers"), "spec.servers[0].a: is wrong"),
+        (Problem(("a",), "is wrong").under(), "a: is wrong"),
+        (Problem((), "is wrong").under("spec"), "spec: is wrong"),
     ],
 )
 def test_a_problem_is_one_line(problem: Problem, text: str) -> None:

@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
 
 from extcp_manifests import InvalidInput, yaml
+from extcp_manifests.documents.paths import parsed_path
 
 # A hundred strings and more that some parser reads as a number, a boolean, null, a date, a merge key or structure.
 HOSTILE = [
@@ -373,7 +374,8 @@ second: {deep: [1,
     [
         ("", 0, 2),
         ("spec", 0, 2),
-        ("spec.a.b", 0, 3),
+        ('spec["a.b"]', 0, 3),
+        ("spec.a.b", 0, 5),
         ("spec.a", 0, 4),
         ("spec.a.c", 0, 4),
         ("spec.servers[0].port.number", 0, 7),
@@ -381,25 +383,26 @@ second: {deep: [1,
         ("spec.servers[7].port", 0, 6),
         ("again.servers[1].port", 0, 9),
         ('["q[0]"].x', 0, 11),
-        ("q[0].x", 0, 11),
         ("nothing.here", 0, 2),
         ("second.deep[1]", 1, 14),
         ("second", 2, None),
     ],
 )
 def test_lines_of_places(path: str, document: int, line: int | None) -> None:
-    """A path leads to the line of its value, or as near to it as the text goes."""
+    """A place leads to the line of its value, or as near to it as the text goes."""
     yaml.load_all(LINES)
-    assert yaml.Lines(LINES).line(path, document) == line
-    assert yaml.Lines(LINES.encode()).line(path, document) == line
+    place = parsed_path(path)
+    assert yaml.Lines(LINES).line(place, document) == line
+    assert yaml.Lines(LINES.encode()).line(place, document) == line
 
 
 @given(
-    st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.text()
+    st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
+    st.lists(st.text() | st.integers(min_value=0)),
 )
-def test_every_path_has_a_line(data: Any, path: str) -> None:
-    """No path and no text makes the search for a line fail."""
+def test_every_place_has_a_line(data: Any, place: list[str | int]) -> None:
+    """No place and no text makes the search for a line fail."""
     text = yaml.dump(data)
-    line = yaml.Lines(text).line(path)
+    line = yaml.Lines(text).line(tuple(place))
     assert line is not None
     assert 1 <= line <= text.count("\n")

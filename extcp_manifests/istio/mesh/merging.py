@@ -14,8 +14,8 @@ from deepmerge import Merger
 
 from extcp_manifests.documents.dropped import Dropped, losses
 from extcp_manifests.documents.findings import Findings
-from extcp_manifests.documents.paths import Path, parsed_path, path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.documents.paths import before_lists, parsed_path
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.mesh.defaults import mesh_defaults, proxy_defaults
 from extcp_manifests.istio.mesh.sources import DecodedSource, Ignored, Input, Source, SourceContent, decode_source
 from extcp_manifests.istio.releases import Release, find_release
@@ -27,9 +27,14 @@ from extcp_manifests.istio.schema.tables import read_schema
 class Overridden:
     """A value of the config cluster that istiod's own file beats."""
 
-    path: str
+    place: Path
     shared: Any
     local: Any
+
+    @property
+    def path(self) -> str:
+        """The value's place as text."""
+        return path_text(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,8 @@ class MeshConfigMerge:
             content = self._contents[self.origin(problem.path)]
         except KeyError:
             return problem
-        before_lists = problem.path.partition("[")[0]  # items have another place in the source
-        return replace(problem, file=content.name, line=content.line(before_lists))
+        # Items have another place in the source.
+        return replace(problem, file=content.name, line=content.line(before_lists(problem.place)))
 
     def origin(self, path: str) -> Source:
         """Who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
@@ -134,7 +139,9 @@ def merge_mesh_config(
     for name, source in given.items():
         read = decode_source(name, (names or {}).get(name, name), source, record)
         if read is None:
-            without.append(Ignored(name, "data", "has no key 'mesh', and istiod reads no other: it is as good as none"))
+            without.append(
+                Ignored(name, ("data",), "has no key 'mesh', and istiod reads no other: it is as good as none")
+            )
         else:
             decoded.append(read)
     broken = [problem for each in decoded for problem in each.problems]
@@ -142,7 +149,7 @@ def merge_mesh_config(
         # What istiod would only drop is told too, so that it does not come up when the rest is mended.
         called = {**dict(zip(given, given, strict=True)), **(names or {})}
         dropped_keys = [each for one in decoded for each in one.ignored]
-        broken += [Problem(each.path, each.message, called[each.source], each.line) for each in dropped_keys]
+        broken += [Problem(each.place, each.message, called[each.source], each.line) for each in dropped_keys]
         raise InvalidInput(broken)
     merging = _Merging()
     tree = _default_units(record)
@@ -171,9 +178,9 @@ def _dropped(overridden: Iterable[Overridden], contents: Mapping[Source, SourceC
     """What is lost of lists and mappings that istiod's own file replaces."""
     for each in overridden:
         for loss in losses(each.shared, each.local):
-            path = Problem(path_text(loss.path), "").under(each.path).path
+            place = (*each.place, *loss.path)
             shared, local = contents["shared"], contents["local"]
-            yield Dropped(path, loss.kind, loss.items, local.name, (shared.name,), local.line(path))
+            yield Dropped(place, loss.kind, loss.items, local.name, (shared.name,), local.line(place))
 
 
 # Fields that a rule compares with each other: only there can a source be wrong by itself and right with the other one.
@@ -188,7 +195,7 @@ def _at_start(decoded: "Sequence[DecodedSource]", findings: Findings, release: R
             alone = _Merging().apply(_default_units(release), _units(each.value, "local"))
             for problem in validate_mesh_config(_values(alone), release).errors:
                 if problem not in findings.errors:
-                    yield Problem(problem.path, f"{problem.message}, or istiod will not start with its own file")
+                    yield Problem(problem.place, f"{problem.message}, or istiod will not start with its own file")
 
 
 @cache
@@ -334,7 +341,7 @@ class _Merging:
 
     def _note(self, path: Sequence[Any], base: _Unit, over: _Unit) -> None:
         if base.source == "shared" and over.source == "local" and base.value != over.value:
-            self.overridden.append(Overridden(path_text(tuple(path)), base.value, over.value))
+            self.overridden.append(Overridden(tuple(path), base.value, over.value))
 
 
 def _flat(tree: Any, path: Path) -> Iterator[tuple[Path, _Unit]]:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from extcp_manifests.documents.paths import path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.sources import (
     Ignored,
     Input,
@@ -54,7 +53,9 @@ def choose_mesh_networks(
         raise InvalidInput(decoding_problems(content, decoded))
     reason = f"is not read, since istiod {record} uses the {source} document alone"
     ignored = [
-        Ignored(name, "networks", reason) for name in given if name != source and _says_something(given[name], record)
+        Ignored(name, ("networks",), reason)
+        for name in given
+        if name != source and _says_something(given[name], record)
     ]
     ignored += ignored_keys(source, content, decoded)
     networks = decoded.value.get("networks", {})
@@ -86,25 +87,27 @@ def _says_something(given: Input, release: Release) -> bool:
 def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
     for name, network in networks.items():
         for index, endpoint in enumerate(network.get("endpoints", ())):
-            yield from _endpoint(path_text(("networks", name, "endpoints", index)), endpoint)
+            yield from _endpoint(("networks", name, "endpoints", index), endpoint)
         for index, gateway in enumerate(network.get("gateways", ())):
-            yield from _gateway(path_text(("networks", name, "gateways", index)), gateway)
+            yield from _gateway(("networks", name, "gateways", index), gateway)
 
 
-def _endpoint(place: str, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
+def _endpoint(place: Path, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
     cidr, registry = endpoint.get("fromCidr"), endpoint.get("fromRegistry")
     if cidr is not None and not is_subnet(cidr):
-        yield Problem(f"{place}.fromCidr", f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
+        yield Problem((*place, "fromCidr"), f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
     if registry is not None and not LABEL.fullmatch(registry):
         problem = f"is {registry!r}, which is no DNS label: a cluster of such a name cannot stand here"
-        yield Problem(f"{place}.fromRegistry", problem)
+        yield Problem((*place, "fromRegistry"), problem)
 
 
-def _gateway(place: str, gateway: Mapping[str, Any]) -> Iterator[Problem]:
+def _gateway(place: Path, gateway: Mapping[str, Any]) -> Iterator[Problem]:
     service, address, port = (gateway.get(key) for key in ("registryServiceName", "address", "port"))
     if service is not None and not is_fqdn(service):
-        yield Problem(f"{place}.registryServiceName", f"is {service!r}, which is no host name: correct it")
+        yield Problem((*place, "registryServiceName"), f"is {service!r}, which is no host name: correct it")
     if address is not None and not (is_ip(address) or is_fqdn(address)):
-        yield Problem(f"{place}.address", f"is {address!r}, which is neither an IP address nor a host name: correct it")
+        yield Problem(
+            (*place, "address"), f"is {address!r}, which is neither an IP address nor a host name: correct it"
+        )
     if not 1 <= (port or 0) <= 65535:
-        yield Problem(f"{place}.port", f"is {port or 0}, which is no port: use 1 to 65535")
+        yield Problem((*place, "port"), f"is {port or 0}, which is no port: use 1 to 65535")

@@ -14,8 +14,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.documents.mesh_config import MeshConfig
-from extcp_manifests.documents.paths import path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.operator.merging import operator_mesh_config, operator_values
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.schema.decoder import Decoded, decode
@@ -45,28 +44,28 @@ class SourceContent:
     """Whether the text has further documents."""
     text: str | bytes | None = None
     """The text that holds the data, where there is one."""
-    place: str = ""
+    place: Path = ()
     """Where in the text's document the data is."""
-    above: str = ""
+    above: Path = ()
     """A key of the data that the document does not have above what is at its place."""
     first_line: int = 1
     """The line of a file at which the text begins."""
 
-    def problem(self, path: str, message: str) -> Problem:
+    def problem(self, path: Path, message: str) -> Problem:
         """Return a problem at a path of the data, with the file, the line and the path of the whole document."""
         return Problem(self._whole(path), message, self.name, self.line(path))
 
-    def line(self, path: str) -> int | None:
+    def line(self, path: Path) -> int | None:
         """Return the line of a path of the data, where the source is a text."""
         if self._lines is None:
             return None
         line = self._lines.line(self._whole(path))
         return None if line is None else line + self.first_line - 1
 
-    def _whole(self, path: str) -> str:
+    def _whole(self, path: Path) -> Path:
         """Return a path of the data as one of the document."""
-        below = path.removeprefix(self.above).removeprefix(".") if self.above else path
-        return Problem(below, "").under(self.place).path
+        added = len(self.above)
+        return (*self.place, *(path[added:] if path[:added] == self.above else path))
 
     @cached_property
     def _lines(self) -> yaml.Lines | None:
@@ -96,7 +95,7 @@ def read_source(name: str, given: Input, key: Key, release: Release) -> SourceCo
     if read is None:
         kind = str(content.data["kind"])
         way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
-        raise InvalidInput([content.problem("kind", f"{kind!r} does not hold what istiod reads: {way_out}")])
+        raise InvalidInput([content.problem(("kind",), f"{kind!r} does not hold what istiod reads: {way_out}")])
     held = read(content, key, release)
     if held is not None:
         _refuse_other_keys(held)
@@ -114,7 +113,7 @@ def _parsed(name: str, given: Input) -> SourceContent:
         except InvalidInput as error:
             raise InvalidInput(replace(each, file=name) for each in error.problems) from None
     if not isinstance(data, Mapping | None):
-        raise InvalidInput([Problem("", "must be a mapping, as in `accessLogFile: /dev/stdout`", file=name)])
+        raise InvalidInput([Problem((), "must be a mapping, as in `accessLogFile: /dev/stdout`", file=name)])
     content = SourceContent(name, data or {}, has_more, text)
     _refuse_other_keys(content)
     return content
@@ -151,7 +150,7 @@ _ELSEWHERE = {
 def _of_config_map(content: SourceContent, key: Key, _release: Release) -> SourceContent | None:
     held = content.data.get("data") or {}
     if not isinstance(held, Mapping):
-        raise InvalidInput([content.problem("data", f"must be a mapping with the key {key!r}")])
+        raise InvalidInput([content.problem(("data",), f"must be a mapping with the key {key!r}")])
     if key not in held:
         return None
     inner = held[key] or ""
@@ -162,7 +161,7 @@ def _of_config_map(content: SourceContent, key: Key, _release: Release) -> Sourc
         except InvalidInput as error:
             raise InvalidInput(_moved(each, first_line) for each in error.problems) from None
         return replace(read, first_line=first_line)
-    raise InvalidInput([content.problem(f"data.{key}", "must be text: write it as a block, with |")])
+    raise InvalidInput([content.problem(("data", key), "must be text: write it as a block, with |")])
 
 
 def _moved(problem: Problem, first_line: int) -> Problem:
@@ -171,7 +170,7 @@ def _moved(problem: Problem, first_line: int) -> Problem:
 
 def _first_line(content: SourceContent, key: Key) -> int:
     """Return the line of the file at which the text of a ConfigMap's key begins: a block does below its key."""
-    line = content.line(f"data.{key}")
+    line = content.line(("data", key))
     if content.text is None or line is None:
         return 1
     text = content.text if isinstance(content.text, str) else content.text.decode("utf-8", "replace")
@@ -185,24 +184,23 @@ _BLOCK_BEGINS = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceContent:
     spec = mapping_of(content.data.get("spec"))
     if key == "meshNetworks":
-        return _networks_of_values(content, operator_values(spec), "spec.values")
-    places = ("spec.meshConfig", "spec.values.meshConfig")
+        return _networks_of_values(content, operator_values(spec), ("spec", "values"))
     own, of_values = mapping_of(spec.get("meshConfig")), mapping_of(at(spec, "values", "meshConfig"))
-    place = places[0] if own or not of_values else places[1]
+    place = ("spec", "meshConfig") if own or not of_values else ("spec", "values", "meshConfig")
     return replace(content, data=operator_mesh_config(spec, release), place=place)
 
 
 def _of_sail(content: SourceContent, key: Key, _release: Release) -> SourceContent:
     values = mapping_of(at(content.data, "spec", "values"))
     if key == "meshNetworks":
-        return _networks_of_values(content, values, "spec.values")
-    return replace(content, data=mapping_of(values.get("meshConfig")), place="spec.values.meshConfig")
+        return _networks_of_values(content, values, ("spec", "values"))
+    return replace(content, data=mapping_of(values.get("meshConfig")), place=("spec", "values", "meshConfig"))
 
 
-def _networks_of_values(content: SourceContent, values: Mapping[str, Any], place: str) -> SourceContent:
+def _networks_of_values(content: SourceContent, values: Mapping[str, Any], place: Path) -> SourceContent:
     """The chart writes the networks of its values below a key of its own."""
     networks = mapping_of(at(values, "global", "meshNetworks"))
-    return replace(content, data={"networks": networks}, place=f"{place}.global.meshNetworks", above="networks")
+    return replace(content, data={"networks": networks}, place=(*place, "global", "meshNetworks"), above=("networks",))
 
 
 _KINDS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | None]] = {
@@ -217,10 +215,20 @@ class Ignored:
     """A key that istiod drops without a warning."""
 
     source: Source
-    path: str
+    place: Path
     message: str
     line: int | None = None
     """The line in the source, where that is a text."""
+
+    @property
+    def path(self) -> str:
+        """The key's place as text."""
+        return path_text(self.place)
+
+    @property
+    def problem(self) -> Problem:
+        """The same as a problem of the source."""
+        return Problem(self.place, self.message, line=self.line)
 
 
 # -------------------------------------------------------------------------------------------------------------- sources
@@ -258,12 +266,12 @@ def decode_source(source: Source, name: str, given: Input, release: Release) -> 
     for spelling, name in _LOST_SPELLINGS.items():
         if spelling in read.data and name not in read.data:
             ignored.append(
-                Ignored(source, spelling, f"is read by istiod and thrown away: write {name}", read.line(spelling))
+                Ignored(source, (spelling,), f"is read by istiod and thrown away: write {name}", read.line((spelling,)))
             )
             if not decoded.errors:
                 decoded.value.pop(name, None)
     if read.has_more:
-        ignored.append(Ignored(source, "", "has a second document, which istiod does not read: leave it out"))
+        ignored.append(Ignored(source, (), "has a second document, which istiod does not read: leave it out"))
     fields = schema.fields("MeshConfig", release)
     failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
     return DecodedSource(source, decoded.value, read, list(decoding_problems(read, decoded)), ignored, failed)
@@ -271,10 +279,10 @@ def decode_source(source: Source, name: str, given: Input, release: Release) -> 
 
 def decoding_problems(content: SourceContent, decoded: Decoded) -> Iterator[Problem]:
     """What could not be decoded, with source, line and path."""
-    return (content.problem(path_text(found.path), found.message) for found in decoded.errors)
+    return (content.problem(found.path, found.message) for found in decoded.errors)
 
 
 def ignored_keys(source: Source, content: SourceContent, decoded: Decoded) -> list[Ignored]:
     """What istiod drops of a source without a warning."""
-    found = [(path_text(each.path), each.message) for each in (*decoded.unknown, *decoded.lost)]
-    return [Ignored(source, path, message, content.line(path)) for path, message in found]
+    found = (*decoded.unknown, *decoded.lost)
+    return [Ignored(source, each.path, each.message, content.line(each.path)) for each in found]

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from extcp_manifests import yaml
 from extcp_manifests.documents.dropped import Dropped, Loss, identity, losses
 from extcp_manifests.documents.istio_operator import IstioOperator
-from extcp_manifests.documents.paths import Path, leaves, path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.documents.paths import before_lists, leaves
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.operator.merging import NamelessItem, overlay, strategic_merge
 from extcp_manifests.istio.operator.set_flags import checked_flags, split_flag, with_flag
 from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
@@ -48,7 +48,7 @@ class Composition:
             known = {key: value for key, value in self.plain.items() if value is not None}
             return IstioOperator.model_validate({"metadata": {}, "spec": {}, **known})
         except ValidationError as error:
-            places = (".".join(map(str, details["loc"])) for details in error.errors())
+            places = (details["loc"] for details in error.errors())
             problem = "is no part of an IstioOperator as it is: correct it"
             raise InvalidInput(self.located(Problem(place, problem)) for place in places) from None
 
@@ -57,11 +57,11 @@ class Composition:
         origin = self._origins.get(problem.path)
         if origin is not None and all(source.name != origin for source in self._sources):
             return problem  # a flag's
-        keys = tuple(problem.path.partition("[")[0].split("."))  # items may have another place in the file
+        keys = before_lists(problem.place)  # items may have another place in the file
         for source in reversed(self._sources):
             above = _value_at(source.tree, keys[:-1])
-            if isinstance(above, Mapping) and keys[-1] in above:
-                return replace(problem, file=source.name, line=source.line(problem.path))
+            if keys and isinstance(above, Mapping) and keys[-1] in above:
+                return replace(problem, file=source.name, line=source.line(problem.place))
         return problem
 
     def origin(self, path: str) -> str:
@@ -132,7 +132,7 @@ class _Source:
     tree: Mapping[str, Any]
     text: str | bytes | None
 
-    def line(self, path: str) -> int | None:
+    def line(self, path: Path) -> int | None:
         """Return the line at which a path begins, where the file is a text."""
         return None if self._lines is None else self._lines.line(path)
 
@@ -169,7 +169,7 @@ def _read(file: Input, name: str) -> _Source:
         if text is not None:
             data = yaml.load(text)
         if not isinstance(data, Mapping) or not data.get("kind"):
-            raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
+            raise InvalidInput([Problem((), "must be a mapping with `kind: IstioOperator`")])
         yaml.require_plain(data)
     except InvalidInput as error:
         raise InvalidInput(replace(each, file=name) for each in error.problems) from None
@@ -177,7 +177,7 @@ def _read(file: Input, name: str) -> _Source:
 
 
 def _flag_problem(index: int, flag: str, error: PatchError) -> Problem:
-    return Problem(_flag_name(index), f"{flag!r} {error}")
+    return Problem(("set", index), f"{flag!r} {error}")
 
 
 def _flag_name(index: int) -> str:
@@ -204,7 +204,7 @@ class _Run:
             except NamelessItem as error:
                 raise InvalidInput([self._placed(error, index)]) from None
             for loss in losses(self.tree, merged, source.tree):
-                path = path_text(loss.path)
+                path = loss.path
                 holders = self._holders(loss, index)
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
             self.tree = merged
@@ -223,7 +223,7 @@ class _Run:
             name = _flag_name(index)
             for loss in losses(self.tree, changed):
                 holders = self._holders(loss, len(self._sources))
-                self.dropped.append(Dropped(path_text(loss.path), loss.kind, loss.items, name, holders))
+                self.dropped.append(Dropped(loss.path, loss.kind, loss.items, name, holders))
             self._note_origins(changed, flag, name)
             self.tree = changed
         if problems:
@@ -262,7 +262,7 @@ class _Run:
         """Return the problem of an item with the file that has it."""
         problem = error.problems[0]
         source = self._last_with(error.list_path, index) if error.in_base else self._sources[index]
-        return replace(problem, file=source.name, line=source.line(problem.path))
+        return replace(problem, file=source.name, line=source.line(problem.place))
 
 
 def _value_at(tree: Any, path: Path) -> Any:

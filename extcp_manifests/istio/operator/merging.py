@@ -86,7 +86,7 @@ def merge_env(
     if any(entry.get("$patch") == "replace" for entry in patch):
         chart, patch = (), [entry for entry in patch if entry.get("$patch") != "replace"]
     if nameless := [index for index, entry in enumerate(patch) if not entry.get("name")]:
-        raise InvalidInput(Problem(f"env[{index}].name", "is required: name the variable") for index in nameless)
+        raise InvalidInput(Problem(("env", index, "name"), "is required: name the variable") for index in nameless)
     changes: dict[str, dict[str, Any]] = {}
     for entry in patch:
         change = {key: value for key, value in entry.items() if value != "" or keep_empty}
@@ -103,20 +103,20 @@ def merge_env(
         env,
         tuple(
             Problem(
-                f"env.{name}", "has value and valueFrom, which Kubernetes refuses: set valueFrom to null beside value"
+                ("env", name), "has value and valueFrom, which Kubernetes refuses: set valueFrom to null beside value"
             )
             for name in both
         ),
     )
 
 
-def _require_variables(place: str, variables: Any) -> None:
-    require(variables, list | tuple, place, "a list of variables")
+def _require_variables(name: str, variables: Any) -> None:
+    require(variables, list | tuple, (name,), "a list of variables")
     for index, entry in enumerate(variables):
-        require(entry, Mapping, f"{place}[{index}]", "a mapping with a name")
-    require_plain(variables, place)
-    if place == "chart" and (nameless := [index for index, entry in enumerate(variables) if not entry.get("name")]):
-        raise InvalidInput(Problem(f"chart[{index}].name", "is required: name the variable") for index in nameless)
+        require(entry, Mapping, (name, index), "a mapping with a name")
+    require_plain(variables, (name,))
+    if name == "chart" and (nameless := [index for index, entry in enumerate(variables) if not entry.get("name")]):
+        raise InvalidInput(Problem(("chart", index, "name"), "is required: name the variable") for index in nameless)
 
 
 def _merged_variable(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,13 +232,12 @@ class NamelessItem(InvalidInput):
 
 
 def _require_names(path: tuple[str, ...], key: str, items: Sequence[Any], *, in_base: bool) -> None:
-    place = ".".join(path)
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get(key), str | None):
-            problem = Problem(f"{place}[{index}]", f"must be a mapping whose {key} is text: correct it")
+            problem = Problem((*path, index), f"must be a mapping whose {key} is text: correct it")
             raise NamelessItem(problem, path, in_base=in_base)
         if not item.get(key):
-            problem = Problem(f"{place}[{index}].{key}", "is required where two files have the list: add it")
+            problem = Problem((*path, index, key), "is required where two files have the list: add it")
             raise NamelessItem(problem, path, in_base=in_base)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import IstioOperator, Overlay
-from extcp_manifests.errors import InvalidInput, Problem, kind_of, require
+from extcp_manifests.errors import InvalidInput, Path, Problem, kind_of, require
 from extcp_manifests.istio.operator.tree_paths import (
     KEY_AND_VALUE,
     SELECTOR,
@@ -61,13 +61,13 @@ def apply_overlays(
     gateway. Up to 1.23 an object must be in the component's namespace or in none; `namespace` says which that is, None
     lets any pass. Raises InvalidInput for a component that the IstioOperator does not have.
     """
-    require(namespace, str | None, "namespace", "text")
+    require(namespace, str | None, ("namespace",), "text")
     rules = _Rules(find_release(release), namespace)
     originals = _objects(objects)
     runs = [_Run(deepcopy(dict(each)), []) for each in originals]
     problems: list[Problem] = []
     for index, overlay in enumerate(_overlays(overlays, component)):
-        place = f"overlays[{index}]"
+        place = ("overlays", index)
         found = [number for number, each in enumerate(originals) if rules.matches(overlay, each)]
         problems += rules.wrong_matches(overlay, len(found), place)
         for number in found:
@@ -107,12 +107,12 @@ def to_json6902(
 def _objects(given: Any) -> tuple[Object, ...]:
     """Return rendered objects. Raises InvalidInput for what is no list of mappings, or no plain data."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise InvalidInput([Problem("objects", f"must be a list of mappings, not {kind_of(given)}")])
+        raise InvalidInput([Problem(("objects",), f"must be a list of mappings, not {kind_of(given)}")])
     objects = tuple(given)
     for index, each in enumerate(objects):
         if not isinstance(each, Mapping):
-            raise InvalidInput([Problem(f"objects[{index}]", "must be a mapping: leave it out")])
-        yaml.require_plain(each, f"objects[{index}]")
+            raise InvalidInput([Problem(("objects", index), "must be a mapping: leave it out")])
+        yaml.require_plain(each, ("objects", index))
     return objects
 
 
@@ -137,7 +137,7 @@ def _target(each: Object) -> dict[str, str]:
 def _overlays(overlays: IstioOperator | Iterable[Overlay], component: str) -> Sequence[Overlay]:
     if not isinstance(overlays, IstioOperator):
         return _given_overlays(overlays)
-    require(component, str, "component", "text")
+    require(component, str, ("component",), "text")
     components = overlays.spec.components
     if components is not None:
         gateways = (*(components.ingressGateways or ()), *(components.egressGateways or ()))
@@ -148,16 +148,16 @@ def _overlays(overlays: IstioOperator | Iterable[Overlay], component: str) -> Se
         if found is not None:
             return (found.k8s and found.k8s.overlays) or ()
     problem = f"{component!r} is no component of this IstioOperator: name a key of components or a gateway"
-    raise InvalidInput([Problem("component", problem)])
+    raise InvalidInput([Problem(("component",), problem)])
 
 
 def _given_overlays(given: Any) -> tuple[Overlay, ...]:
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         problem = f"must be an IstioOperator or a list of Overlay, not {kind_of(given)}"
-        raise InvalidInput([Problem("overlays", problem)])
+        raise InvalidInput([Problem(("overlays",), problem)])
     overlays = tuple(given)
     for index, each in enumerate(overlays):
-        require(each, Overlay, f"overlays[{index}]", "an Overlay")
+        require(each, Overlay, ("overlays", index), "an Overlay")
     return overlays
 
 
@@ -183,7 +183,7 @@ class _Rules:
         anywhere = self.release.untyped_operator or self.namespace is None
         return anywhere or metadata.get("namespace", "") in ("", self.namespace)
 
-    def wrong_matches(self, overlay: Overlay, found: int, place: str) -> Iterator[Problem]:
+    def wrong_matches(self, overlay: Overlay, found: int, place: Path) -> Iterator[Problem]:
         target = f"{overlay.kind} {overlay.name!r}"
         reaction = "ignores this overlay silently" if self.release.untyped_operator else "stops with an error"
         if found == 0:
@@ -205,20 +205,20 @@ class _Run:
     nodes: "_Nodes" = field(default_factory=lambda: _Nodes())
 
 
-def _apply(run: _Run, overlay: Overlay, place: str, rules: _Rules) -> Iterator[Problem]:
+def _apply(run: _Run, overlay: Overlay, place: Path, rules: _Rules) -> Iterator[Problem]:
     writer = _Writer(run)
     for index, patch in enumerate(overlay.patches):
         if is_skipped(patch.path, rules.release):
-            yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} is blank, and istioctl skips it: name a path")
+            yield Problem((*place, "patches", index), f"{patch.path!r} is blank, and istioctl skips it: name a path")
             continue
-        yaml.require_plain(patch.value, f"{place}.patches[{index}].value")
+        yaml.require_plain(patch.value, (*place, "patches", index, "value"))
         if problem := why_unreadable(patch.path, patch.value):
-            yield Problem(f"{place}.patches[{index}]", problem)
+            yield Problem((*place, "patches", index), problem)
             continue
         try:
             writer.write(patch.path, deepcopy(patch.value))
         except PatchError as error:
-            yield Problem(f"{place}.patches[{index}]", f"{patch.path!r} {error}")
+            yield Problem((*place, "patches", index), f"{patch.path!r} {error}")
 
 
 def is_skipped(path: str, release: Release) -> bool:

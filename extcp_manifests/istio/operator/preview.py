@@ -13,8 +13,7 @@ from typing import Any
 
 from extcp_manifests.documents.dropped import Dropped
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.paths import path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Problem, path_text
 from extcp_manifests.istio.operator.compose import Input, compose_files, compose_plain
 from extcp_manifests.istio.operator.merging import overlay, strategic_merge
 from extcp_manifests.istio.operator.profiles import Tree, read_profile
@@ -102,23 +101,23 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
     decoded = decode(read_schema("istio_operator"), "IstioOperator", tree, release)
     spec = decoded.value.get("spec") or {}
     values = decode(read_schema("values"), "Values", spec.get("values") or {}, release)
-    wrong = [Problem(path_text(found.path), found.message) for found in decoded.errors]
-    wrong += [Problem(f"spec.values.{path_text(found.path)}", found.message) for found in values.errors]
+    wrong = [Problem(found.path, found.message) for found in decoded.errors]
+    wrong += [Problem(("spec", "values", path_text(found.path)), found.message) for found in values.errors]
     given: Tree = tree.get("spec") or {}
     if release.untyped_operator and not wrong:
         wrong += [
-            Problem(f"spec.{key}", "is null, of which istioctl makes the text <nil>: leave the key out")
+            Problem(("spec", key), "is null, of which istioctl makes the text <nil>: leave the key out")
             for key in ("hub", "tag", "revision", "compatibilityVersion", "meshConfig")
             if key in given and given[key] is None
         ]
         wrong += [
-            Problem(f"spec.components.{key}[{index}]", "is null: leave it out")
+            Problem(("spec", "components", key, index), "is null: leave it out")
             for key in GATEWAY_CHARTS
             for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
             if gateway is None
         ]
         wrong += [
-            Problem(f"spec.components.{key}", "is null, at which istioctl crashes: leave the key out")
+            Problem(("spec", "components", key), "is null, at which istioctl crashes: leave the key out")
             for key in GATEWAY_CHARTS
             if key in (given.get("components") or {}) and given["components"][key] is None
         ]

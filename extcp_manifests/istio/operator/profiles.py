@@ -22,7 +22,7 @@ def read_profile(name: str, release: Release) -> Tree:
             return spec
     names = ", ".join(each["name"] for each in known)
     raise InvalidInput(
-        [Problem("spec.profile", f"is {name!r}, which Istio {release} does not have: known are {names}")]
+        [Problem(("spec", "profile"), f"is {name!r}, which Istio {release} does not have: known are {names}")]
     )
 
 

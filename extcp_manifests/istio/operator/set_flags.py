@@ -16,10 +16,10 @@ from extcp_manifests.istio.releases import Release
 def checked_flags(given: Any) -> tuple[str, ...]:
     """Return `--set` flags. Raises InvalidInput for what is no list of texts."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise InvalidInput([Problem("set", "must be a list of flags, as in ['values.global.meshID=mesh1']")])
+        raise InvalidInput([Problem(("set",), "must be a list of flags, as in ['values.global.meshID=mesh1']")])
     flags = tuple(given)
     for index, flag in enumerate(flags):
-        require(flag, str, f"set[{index}]", "text, as in 'values.global.meshID=mesh1'")
+        require(flag, str, ("set", index), "text, as in 'values.global.meshID=mesh1'")
     return flags
 
 

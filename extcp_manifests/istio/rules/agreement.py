@@ -14,6 +14,7 @@ from extcp_manifests.documents.findings import Found, by_rule, error, warning
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.kubernetes import document_name
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio.rules.checks import is_ip
 
@@ -124,32 +125,35 @@ _Server = tuple[str, Any, str]
 """The pods, the port and a host of a Gateway's server that clients reach by TLS."""
 
 
-def _tls_servers(document: Document) -> Iterator[tuple[str, _Server]]:
+def _tls_servers(document: Document) -> Iterator[tuple[Path, _Server]]:
     """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
     pods = repr(sorted(mapping_of(at(document, "spec", "selector")).items(), key=repr))
     for index, server in enumerate(items_of(at(document, "spec", "servers"))):
         if text_of(at(server, "port", "protocol")).upper() in ("HTTPS", "TLS"):
             for host in items_of(at(server, "hosts")):
                 name = text_of(host).rpartition("/")[2]
-                yield f"spec.servers[{index}].hosts", (pods, repr(at(server, "port", "number")), name)
+                yield ("spec", "servers", index, "hosts"), (pods, repr(at(server, "port", "number")), name)
 
 
 def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
     own = at(document, "metadata", "namespace")
     components = at(document, "spec", "components")
-    gateways = [
-        (f"spec.components.{kind}[{index}].namespace", at(gateway, "namespace"))
+    gateways: list[tuple[Path, Any]] = [
+        (("spec", "components", kind, index, "namespace"), at(gateway, "namespace"))
         for kind in GATEWAY_CHARTS
         for index, gateway in enumerate(items_of(at(components or {}, kind)))
     ]
-    system = ("spec.values.global.istioNamespace", at(document, "spec", "values", "global", "istioNamespace"))
+    system = (
+        ("spec", "values", "global", "istioNamespace"),
+        at(document, "spec", "values", "global", "istioNamespace"),
+    )
     for place, namespace in (system, *gateways):
         if own and namespace and namespace != own:
             yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
     root = at(document, "spec", "meshConfig", "rootNamespace")
     if own and root and root != own:
         yield warning(
-            "spec.meshConfig.rootNamespace",
+            ("spec", "meshConfig", "rootNamespace"),
             f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant",
         )
 
@@ -157,7 +161,7 @@ def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
 _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
-def _host_of_istiod(document: Document, place: str, host: Any) -> Iterator[Found]:
+def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Found]:
     """A Service's host has its namespace; ours stands beside the documents that name it."""
     named = _ISTIOD.fullmatch(host) if isinstance(host, str) else None
     own = at(document, "metadata", "namespace")
@@ -170,7 +174,7 @@ def _routes(document: Document, _: _Set) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
         for number, route in enumerate(items_of(at(document, "spec", kind))):
             for index, entry in enumerate(items_of(at(route, "route"))):
-                place = f"spec.{kind}[{number}].route[{index}].destination.host"
+                place = ("spec", kind, number, "route", index, "destination", "host")
                 yield from _host_of_istiod(document, place, at(entry, "destination", "host"))
 
 
@@ -183,11 +187,11 @@ def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
         if every.gateways and gateway != "mesh" and name not in every.gateways:
             there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
             problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
-            yield error(f"spec.gateways[{index}]", problem)
+            yield error(("spec", "gateways", index), problem)
 
 
 def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
-    yield from _host_of_istiod(document, "spec.host", at(document, "spec", "host"))
+    yield from _host_of_istiod(document, ("spec", "host"), at(document, "spec", "host"))
 
 
 def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
@@ -196,7 +200,7 @@ def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
     has_config = any(at(document, part, "config") is not None for part in ("data", "stringData"))
     name = at(document, "metadata", "name")
     if is_ours and has_config and name != "istio-kubeconfig":
-        yield error("metadata.name", f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
+        yield error(("metadata", "name"), f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
 
 
 def _twice(document: Document, every: _Set) -> Iterator[Found]:
@@ -205,7 +209,7 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
     if first is not document:
         versions = [str(each.get("apiVersion")) for each in (first, document)]
         shown = f" ({' and '.join(versions)})" if versions[0] != versions[1] else ""
-        yield error("metadata.name", f"is defined twice{shown}, and the last definition wins: leave one out")
+        yield error(("metadata", "name"), f"is defined twice{shown}, and the last definition wins: leave one out")
 
 
 def _address(document: Document, every: _Set) -> Iterator[Found]:
@@ -214,7 +218,7 @@ def _address(document: Document, every: _Set) -> Iterator[Found]:
     first = every.addresses.get(_comparable(address), document) if isinstance(address, str) else document
     if first is not document and at(first, "metadata", "name") != at(document, "metadata", "name"):
         problem = f"is {address!r}, where {document_name(first)} is already: give each control plane its own address"
-        yield error("spec.address", problem)
+        yield error(("spec", "address"), problem)
 
 
 def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
@@ -222,7 +226,7 @@ def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
 
     Source: istio 1.30.3: pilot/pkg/model/gateway.go (MergeGateways), pilot/pkg/networking/core/gateway.go; read.
     """
-    told: set[str] = set()
+    told: set[Path] = set()
     for place, server in _tls_servers(document):
         first = every.servers[server]
         if document_name(first) == document_name(document):

@@ -12,19 +12,20 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, error
 from extcp_manifests.documents.lookup import texts_at
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, ReleaseRange
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels
 
 
-def check_port(path: str, number: Any) -> Iterator[Found]:
+def check_port(path: Path, number: Any) -> Iterator[Found]:
     """A port of TCP."""
     if not isinstance(number, int) or not 1 <= number <= 65535:
         yield error(path, f"is {number!r}, which is no port: use 1 to 65535")
 
 
-def check_duration(path: str, text: Any, *, or_zero: bool = False) -> Iterator[Found]:
+def check_duration(path: Path, text: Any, *, or_zero: bool = False) -> Iterator[Found]:
     """At least one millisecond, and no fraction of one."""
     nanoseconds = parse_duration(text) if isinstance(text, str) else None
     if nanoseconds == 0 and or_zero:
@@ -37,10 +38,10 @@ def check_not_negative(settings: Mapping[str, Any], *keys: str) -> Iterator[Foun
     """Numbers that count something."""
     for key in keys:
         if settings.get(key, 0) < 0:
-            yield error(key, f"is {settings[key]}: use 0 or more")
+            yield error((key,), f"is {settings[key]}: use 0 or more")
 
 
-def check_labels(path: str, labels: Mapping[str, Any]) -> Iterator[Found]:
+def check_labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Found]:
     """Keys and values of Kubernetes labels; how long a value is, istiod does not look."""
     for key, value in labels.items():
         prefix, slash, name = key.rpartition("/")
@@ -131,7 +132,7 @@ def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def check_name(document: Mapping[str, Any]) -> Iterator[Found]:
     name = (document.get("metadata") or {}).get("name", "")
     if not LABEL.fullmatch(name):
-        yield error("metadata.name", f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+        yield error(("metadata", "name"), f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
 
 
 def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -139,12 +140,12 @@ def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
     own = (document.get("metadata") or {}).get("namespace", "")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
-            yield error("spec.exportTo", f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+            yield error(("spec", "exportTo"), f"has {entry!r}, which is no namespace: use '.', '*' or a name")
     resolved = [own if entry == "." else entry for entry in entries]
     if len(set(resolved)) < len(resolved):
-        yield error("spec.exportTo", "names a namespace twice: leave one out")
+        yield error(("spec", "exportTo"), "names a namespace twice: leave one out")
     if "*" in entries and len(entries) > 1:
-        yield error("spec.exportTo", "has '*' beside others: leave them out")
+        yield error(("spec", "exportTo"), "has '*' beside others: leave them out")
 
 
 class HostNames:

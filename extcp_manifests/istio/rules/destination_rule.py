@@ -5,6 +5,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, below, error, warning
 from extcp_manifests.documents.lookup import list_at, texts_at
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.rules.checks import (
     LABEL,
@@ -23,25 +24,25 @@ from extcp_manifests.istio.rules.traffic_policy import check_part
 def _rule_host(document: Mapping[str, Any]) -> Iterator[Found]:
     host = str(spec_of(document).get("host", ""))
     if not is_wildcard_domain(host):
-        yield error("spec.host", f"is {host!r}, which is no host name: name a service")
+        yield error(("spec", "host"), f"is {host!r}, which is no host name: name a service")
 
 
-def _policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _policies(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """The traffic policy of the rule and of each subset, with their places."""
     spec = spec_of(document)
     if spec.get("trafficPolicy") is not None:
-        yield "spec.trafficPolicy", spec["trafficPolicy"]
+        yield ("spec", "trafficPolicy"), spec["trafficPolicy"]
     for index, subset in enumerate(list_at(spec, "subsets")):
         if subset.get("trafficPolicy") is not None:
-            yield f"spec.subsets[{index}].trafficPolicy", subset["trafficPolicy"]
+            yield ("spec", "subsets", index, "trafficPolicy"), subset["trafficPolicy"]
 
 
-def _ports_and_policies(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _ports_and_policies(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """The same, and each policy of a port."""
     for place, policy in _policies(document):
         yield place, policy
         for index, each in enumerate(list_at(policy, "portLevelSettings")):
-            yield f"{place}.portLevelSettings[{index}]", each
+            yield (*place, "portLevelSettings", index), each
 
 
 def _not_empty(*known: str) -> Rule:
@@ -65,9 +66,9 @@ def _exclusive_tunnel(document: Mapping[str, Any]) -> Iterator[Found]:
 def _port_settings(document: Mapping[str, Any]) -> Iterator[Found]:
     for place, policy in _policies(document):
         for index, each in enumerate(list_at(policy, "portLevelSettings")):
-            where = f"{place}.portLevelSettings[{index}]"
+            where = (*place, "portLevelSettings", index)
             if each.get("port") is None:
-                yield error(f"{where}.port", "is required: add its number")
+                yield error((*where, "port"), "is required: add its number")
             elif all(each.get(key) is None for key in ("outlierDetection", "connectionPool", "loadBalancer", "tls")):
                 yield error(where, "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
 
@@ -88,7 +89,7 @@ def _failover_without_detection(document: Mapping[str, Any]) -> Iterator[Found]:
         setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
         for key in ("failover", "failoverPriority"):
             if setting.get(key) and policy.get("outlierDetection") is None:
-                path = f"{place}.loadBalancer.localityLbSetting.{key}"
+                path = (*place, "loadBalancer", "localityLbSetting", key)
                 yield warning(path, "has no effect without outlierDetection: add it")
 
 
@@ -98,7 +99,7 @@ def _secrets_of_others(document: Mapping[str, Any]) -> Iterator[Found]:
         name = (policy.get("tls") or {}).get("credentialName", "")
         namespace, slash, _ = name.removeprefix("configmap://").partition("/")
         if name.startswith("configmap://") and slash and namespace != own:
-            path = f"{place}.tls.credentialName"
+            path = (*place, "tls", "credentialName")
             yield error(path, f"names a ConfigMap in {namespace!r}: use one in {own!r}, the rule's own namespace")
 
 
@@ -108,19 +109,19 @@ def _tunnels(document: Mapping[str, Any]) -> Iterator[Found]:
         if tunnel is None:
             continue
         if tunnel.get("protocol", "") not in ("", "CONNECT", "POST"):
-            yield error(f"{place}.tunnel.protocol", f"is {tunnel['protocol']!r}: use CONNECT or POST")
+            yield error((*place, "tunnel", "protocol"), f"is {tunnel['protocol']!r}: use CONNECT or POST")
         host = str(tunnel.get("targetHost", ""))
         if not (is_fqdn(host) or is_ip(host)):
-            yield error(f"{place}.tunnel.targetHost", f"is {host!r}, which is no host: name one")
-        yield from check_port(f"{place}.tunnel.targetPort", tunnel.get("targetPort", 0))
+            yield error((*place, "tunnel", "targetHost"), f"is {host!r}, which is no host: name one")
+        yield from check_port((*place, "tunnel", "targetPort"), tunnel.get("targetPort", 0))
 
 
 def _subsets(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, subset in enumerate(list_at(spec_of(document), "subsets")):
         name = subset.get("name", "")
         if not LABEL.fullmatch(name):
-            yield error(f"spec.subsets[{index}].name", f"is {name!r}, which is no DNS label: name the subset")
-        yield from check_labels(f"spec.subsets[{index}].labels", subset.get("labels") or {})
+            yield error(("spec", "subsets", index, "name"), f"is {name!r}, which is no DNS label: name the subset")
+        yield from check_labels(("spec", "subsets", index, "labels"), subset.get("labels") or {})
 
 
 def _subset_names(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -128,7 +129,7 @@ def _subset_names(document: Mapping[str, Any]) -> Iterator[Found]:
     for index, subset in enumerate(list_at(spec_of(document), "subsets")):
         name = subset.get("name")
         if name in taken:
-            yield error(f"spec.subsets[{index}].name", f"is {name!r} like another subset's: choose another")
+            yield error(("spec", "subsets", index, "name"), f"is {name!r} like another subset's: choose another")
         taken.add(name)
 
 
@@ -136,8 +137,8 @@ def _workload_selector(document: Mapping[str, Any]) -> Iterator[Found]:
     selector = spec_of(document).get("workloadSelector")
     for key, value in ((selector or {}).get("matchLabels") or {}).items():
         if not key or "*" in f"{key}{value}":
-            path = "spec.workloadSelector.matchLabels"
+            path = ("spec", "workloadSelector", "matchLabels")
             yield error(path, f"has {key!r}: {value!r}: give each label a key, and leave '*' out")
     own = (".", (document.get("metadata") or {}).get("namespace", ""))
     if selector is not None and any(entry not in own for entry in texts_at(spec_of(document), "exportTo")):
-        yield error("spec.exportTo", "must be '.' beside workloadSelector: leave the others out")
+        yield error(("spec", "exportTo"), "must be '.' beside workloadSelector: leave the others out")

@@ -18,7 +18,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Findings, Found, by_rule, error, warning
 from extcp_manifests.documents.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
-from extcp_manifests.errors import Problem
+from extcp_manifests.errors import Path, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.operator.merging import merge_env, operator_mesh_config, operator_values
 from extcp_manifests.istio.operator.overlays import apply_overlays
@@ -49,10 +49,10 @@ def _plain(document: IstioOperator | Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping_of(plain)
 
 
-_K8S = "spec.components.pilot.k8s"
+_K8S = ("spec", "components", "pilot", "k8s")
 
 
-_GLOBAL = "spec.values.global"
+_GLOBAL = ("spec", "values", "global")
 
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
@@ -107,15 +107,15 @@ class _Istiod:
             return None if variable.get("valueFrom") is not None else ""
         return go_text(variable["value"])
 
-    def place(self, name: str) -> str:
+    def place(self, name: str) -> Path:
         """Where a document says a variable, or should."""
         entries = items_of(at(self.spec, "components", "pilot", "k8s", "env"))
         for index, entry in enumerate(entries):
             if at(entry, "name") == name:
-                return f"{_K8S}.env[{index}]"
+                return (*_K8S, "env", index)
         if name in self.variables_of_values:
-            return f"spec.values.pilot.env.{name}"
-        return f"{_K8S}.env"
+            return ("spec", "values", "pilot", "env", name)
+        return (*_K8S, "env")
 
     def is_external(self) -> bool:
         """One plain sign is enough; of those that other installations have too, two that go together."""
@@ -225,7 +225,7 @@ def _null(istiod: _Istiod) -> Iterator[Found]:
     """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
     k8s = mapping_of(at(istiod.spec, "components", "pilot", "k8s"))
     if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
-        yield error(f"{_K8S}.env", "is null, and istioctl takes all variables of istiod away: leave the key out")
+        yield error((*_K8S, "env"), "is null, and istioctl takes all variables of istiod away: leave the key out")
 
 
 def _external(istiod: _Istiod) -> Iterator[Found]:
@@ -250,18 +250,20 @@ def _cluster(istiod: _Istiod) -> Iterator[Found]:
     if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != behind:
         problem = (
             f"is {go_text(in_values)!r}, but the chart writes {behind!r} behind it, which wins: "
-            f"set {_GLOBAL}.multiCluster.clusterName instead"
+            f"set spec.values.global.multiCluster.clusterName instead"
         )
-        yield error(f"spec.values.pilot.env.{name}", problem)
+        yield error(("spec", "values", "pilot", "env", name), problem)
         return
     value = istiod.value(name) if name in istiod.env else ""
     if value is None:
         return
     if value in ("", _CHART_CLUSTER) and not told:
         problem = f"is not set, and istiod takes the config cluster's name for {_CHART_CLUSTER!r}: set it to that name"
-        yield error(f"{_GLOBAL}.multiCluster.clusterName", problem)
+        yield error((*_GLOBAL, "multiCluster", "clusterName"), problem)
     elif told and value != told:
-        problem = f"{name} is {value!r}, but {_GLOBAL}.multiCluster.clusterName is {told!r}: give both the same"
+        problem = (
+            f"{name} is {value!r}, but spec.values.global.multiCluster.clusterName is {told!r}: give both the same"
+        )
         yield error(istiod.place(name), problem)
 
 
@@ -374,7 +376,7 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
             yield _without_files(istiod, place, problem)
 
 
-def _without_files(istiod: _Istiod, place: str, problem: str) -> Found:
+def _without_files(istiod: _Istiod, place: Path, problem: str) -> Found:
     """Without a shared mesh config all may be meant to come from the config cluster."""
     return error(place, problem) if istiod.shares_mesh_config else warning(place, problem)
 
@@ -395,12 +397,12 @@ def _may_have_files(volume: Mapping[str, Any]) -> bool:
     return bool(sources - {"projected"} or items_of(at(volume, "projected", "sources")))
 
 
-def _ways_to_mount(istiod: _Istiod) -> tuple[str, str]:
+def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
     """The place where mounts are said in a release, and the way to say them."""
     key = istiod.release.mounting_values
     if key is not None:
-        return f"spec.{key}.pilot.volumeMounts", f"add to spec.{key}.pilot.volumes and volumeMounts"
-    return f"{_K8S}.overlays", f"repeat in the overlay of Deployment {istiod.names.istiod!r} the patches that mount"
+        return ("spec", key, "pilot", "volumeMounts"), f"add to spec.{key}.pilot.volumes and volumeMounts"
+    return (*_K8S, "overlays"), f"repeat in the overlay of Deployment {istiod.names.istiod!r} the patches that mount"
 
 
 def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
@@ -421,7 +423,7 @@ def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
                 f"is {name!r}, but the Deployment is {istiod.names.istiod!r}, and istioctl {istiod.release} "
                 f"{reaction}: correct it"
             )
-            yield error(f"{_K8S}.overlays[{index}].name", problem)
+            yield error((*_K8S, "overlays", index, "name"), problem)
 
 
 # -------------------------------------------------------------------------------------------------- addresses and names
@@ -430,16 +432,16 @@ def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
 def _addresses(istiod: _Istiod) -> Iterator[Found]:
     """Proxies find istiod for their configuration and for their certificates at one address."""
     discovery, ca = istiod.discovery_address, istiod.ca_address
-    place = "spec.meshConfig.defaultConfig.discoveryAddress"
+    place = ("spec", "meshConfig", "defaultConfig", "discoveryAddress")
     if not discovery or not ca:
         given = discovery or ca
         if given and not _is_in_cluster(given) and not is_ip(_host(given)):
-            missing, other = (f"{_GLOBAL}.caAddress", "discoveryAddress") if discovery else (place, "caAddress")
+            missing, other = ((*_GLOBAL, "caAddress"), "discoveryAddress") if discovery else (place, "caAddress")
             yield error(missing, f"is not set, but {other} is {given!r}, and proxies need both: set it to the same")
         return
     if _host(discovery) != _host(ca) and not _is_another_ca(ca):
         problem = f"is {ca!r}, but discoveryAddress is {discovery!r}: give both the same host"
-        yield error(f"{_GLOBAL}.caAddress", problem)
+        yield error((*_GLOBAL, "caAddress"), problem)
 
 
 def _is_another_ca(address: str) -> bool:
@@ -471,10 +473,10 @@ def _namespaces(istiod: _Istiod) -> Iterator[Found]:
     other = text_of(at(istiod.spec, "components", "pilot", "namespace")) or text_of(istiod.spec.get("namespace"))
     if not system and not other and own not in ("", _DEFAULT_NAMESPACE):
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
-        yield error(f"{_GLOBAL}.istioNamespace", problem)
+        yield error((*_GLOBAL, "istioNamespace"), problem)
     if not own and root and system and root != system:
-        problem = f"is {root!r}, but {_GLOBAL}.istioNamespace is {system!r}: check which of the two is meant"
-        yield warning("spec.meshConfig.rootNamespace", problem)
+        problem = f"is {root!r}, but spec.values.global.istioNamespace is {system!r}: check which of the two is meant"
+        yield warning(("spec", "meshConfig", "rootNamespace"), problem)
 
 
 _DEFAULT_NAMESPACE = "istio-system"  # istio 1.15.7 to 1.30.3: profiles/default.yaml
@@ -484,10 +486,10 @@ def _own_webhooks(istiod: _Istiod) -> Iterator[Found]:
     """The webhooks belong into the remote clusters."""
     if istiod.global_value("operatorManageWebhooks") is not True:
         problem = "is not true, and istioctl makes injection webhooks in the external cluster too: set it to true"
-        yield warning(f"{_GLOBAL}.operatorManageWebhooks", problem)
+        yield warning((*_GLOBAL, "operatorManageWebhooks"), problem)
     if istiod.global_value("configValidation") is not False:
         problem = "is not false, and istioctl makes validation webhooks in the external cluster too: set it to false"
-        yield warning(f"{_GLOBAL}.configValidation", problem)
+        yield warning((*_GLOBAL, "configValidation"), problem)
 
 
 _RULES = (

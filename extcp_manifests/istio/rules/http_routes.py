@@ -12,6 +12,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, below, error, warning
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import parse_duration
 from extcp_manifests.istio.rules import go_regex
 from extcp_manifests.istio.rules.checks import check_duration, check_port
@@ -26,9 +27,9 @@ def of_each_route(part: Part, key: str = "") -> Rule:
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
         for index, route in enumerate(items_of(at(document, "spec", "http"))):
             if not key:
-                yield from below(f"spec.http[{index}]", part(route))
+                yield from below(("spec", "http", index), part(route))
             elif isinstance(at(route, key), Mapping):
-                yield from below(f"spec.http[{index}].{key}", part(route[key]))
+                yield from below(("spec", "http", index, key), part(route[key]))
 
     return rule
 
@@ -39,30 +40,30 @@ def of_each_route(part: Part, key: str = "") -> Rule:
 def fault(settings: Mapping[str, Any]) -> Iterator[Found]:
     """An abort, a delay, or both; that an abort has no status is a warning that istiod forms and then loses."""
     if settings.get("abort") is None and settings.get("delay") is None:
-        yield error("", "has neither abort nor delay: add one, or leave fault out")
+        yield error((), "has neither abort nor delay: add one, or leave fault out")
     abort, delay = mapping_of(settings.get("abort")), mapping_of(settings.get("delay"))
-    yield from _fault_percentage("abort", abort)
+    yield from _fault_percentage(("abort",), abort)
     if "httpStatus" in abort:
-        yield from _status("abort.httpStatus", abort["httpStatus"])
+        yield from _status(("abort", "httpStatus"), abort["httpStatus"])
     if "grpcStatus" in abort and abort["grpcStatus"] not in _GRPC:
-        yield error("abort.grpcStatus", f"is {abort['grpcStatus']!r}: use a status of gRPC, such as UNAVAILABLE")
+        yield error(("abort", "grpcStatus"), f"is {abort['grpcStatus']!r}: use a status of gRPC, such as UNAVAILABLE")
     if "http2Error" in abort:
-        yield error("abort.http2Error", "is not supported by istiod: use httpStatus or grpcStatus")
-    yield from _fault_percentage("delay", delay)
+        yield error(("abort", "http2Error"), "is not supported by istiod: use httpStatus or grpcStatus")
+    yield from _fault_percentage(("delay",), delay)
     for key in ("fixedDelay", "exponentialDelay"):
         if key in delay:
-            yield from check_duration(f"delay.{key}", delay[key])
+            yield from check_duration(("delay", key), delay[key])
     if "exponentialDelay" in delay:
-        yield error("delay.exponentialDelay", "is not supported by istiod: use fixedDelay")
+        yield error(("delay", "exponentialDelay"), "is not supported by istiod: use fixedDelay")
 
 
-def _fault_percentage(place: str, part: Mapping[str, Any]) -> Iterator[Found]:
+def _fault_percentage(place: Path, part: Mapping[str, Any]) -> Iterator[Found]:
     value = at(part, "percentage", "value") or 0
     if isinstance(value, int | float) and value != 0 and not 0.0001 <= value <= 100:
-        yield error(f"{place}.percentage.value", f"is {value}: use 0, or 0.0001 to 100")
+        yield error((*place, "percentage", "value"), f"is {value}: use 0, or 0.0001 to 100")
 
 
-def _status(path: str, status: Any) -> Iterator[Found]:
+def _status(path: Path, status: Any) -> Iterator[Found]:
     if not 200 <= status <= 600:
         yield error(path, f"is {status}: use a status of HTTP, 200 to 599")
 
@@ -101,17 +102,19 @@ def retries(*conditions: str, with_backoff: bool = False) -> Part:
     def rule(settings: Mapping[str, Any]) -> Iterator[Found]:
         attempts = settings.get("attempts", 0)
         if attempts < 0:
-            yield error("attempts", f"is {attempts}: use 0 or more")
+            yield error(("attempts",), f"is {attempts}: use 0 or more")
         has_more = "perTryTimeout" in settings or settings.get("retryOn") or "retryRemoteLocalities" in settings
         if attempts == 0 and has_more:
-            yield error("attempts", "is 0 or missing, which turns retries off: set it, or leave the other settings out")
+            yield error(
+                ("attempts",), "is 0 or missing, which turns retries off: set it, or leave the other settings out"
+            )
         if "perTryTimeout" in settings:
-            yield from check_duration("perTryTimeout", settings["perTryTimeout"])
+            yield from check_duration(("perTryTimeout",), settings["perTryTimeout"])
         if with_backoff and "backoff" in settings:
-            yield from check_duration("backoff", settings["backoff"])
+            yield from check_duration(("backoff",), settings["backoff"])
         for word in settings["retryOn"].split(",") if settings.get("retryOn") else ():
             if word not in known and not _is_status(word):
-                yield error("retryOn", f"has {word[:80]!r}: use the words of Envoy's x-envoy-retry-on, or a status")
+                yield error(("retryOn",), f"has {word[:80]!r}: use the words of Envoy's x-envoy-retry-on, or a status")
 
     return rule
 
@@ -154,7 +157,7 @@ def redirect(*, prefixes: bool) -> Part:
     def rule(route: Mapping[str, Any]) -> Iterator[Found]:
         settings = route.get("redirect")
         if isinstance(settings, Mapping):
-            yield from below("redirect", _redirect(settings, goals))
+            yield from below(("redirect",), _redirect(settings, goals))
             if prefixes and settings.get("prefixRewrite"):
                 yield from _prefix_rewrite(route, settings)
 
@@ -164,50 +167,50 @@ def redirect(*, prefixes: bool) -> Part:
 def _redirect(settings: Mapping[str, Any], goals: tuple[str, ...]) -> Iterator[Found]:
     has_port = "port" in settings or "derivePort" in settings
     if not has_port and not any(settings.get(key) for key in goals):
-        yield error("", f"says nothing: add {', '.join(goals)} or port")
+        yield error((), f"says nothing: add {', '.join(goals)} or port")
     code = settings.get("redirectCode", 0)
     if code and not 300 <= code <= 399:
-        yield error("redirectCode", f"is {code}: use 300 to 399")
+        yield error(("redirectCode",), f"is {code}: use 300 to 399")
     if settings.get("scheme", "") not in ("", "http", "https"):
-        yield error("scheme", f"is {settings['scheme']!r}: use http or https")
+        yield error(("scheme",), f"is {settings['scheme']!r}: use http or https")
     if settings.get("port", 0) > 0:
-        yield from check_port("port", settings["port"])
+        yield from check_port(("port",), settings["port"])
 
 
 def _prefix_rewrite(route: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Found]:
     if settings.get("uri"):
-        yield error("redirect", "has uri and prefixRewrite, which exclude each other: keep one")
+        yield error(("redirect",), "has uri and prefixRewrite, which exclude each other: keep one")
     for number, match in enumerate(items_of(route.get("match"))):
         uri = at(match, "uri")
         if uri is not None and "prefix" not in uri:
             yield error(
-                f"match[{number}].uri", "must be a prefix beside redirect.prefixRewrite: use prefix, or uri there"
+                ("match", number, "uri"), "must be a prefix beside redirect.prefixRewrite: use prefix, or uri there"
             )
 
 
 def rewrite_of_a_text(settings: Mapping[str, Any]) -> Iterator[Found]:
     """A rewrite up to 1.18."""
     if not settings.get("uri") and not settings.get("authority"):
-        yield error("", "says nothing: add uri or authority")
+        yield error((), "says nothing: add uri or authority")
 
 
 def rewrite(settings: Mapping[str, Any]) -> Iterator[Found]:
     """A rewrite of the authority, and of the whole URI or of what a regular expression finds in it."""
     by_regex = settings.get("uriRegexRewrite")
     if settings.get("uri") and by_regex is not None:
-        yield error("", "has uri and uriRegexRewrite, which exclude each other: keep one")
+        yield error((), "has uri and uriRegexRewrite, which exclude each other: keep one")
     elif not settings.get("uri") and not settings.get("authority") and by_regex is None:
-        yield error("", "says nothing: add uri, uriRegexRewrite or authority")
+        yield error((), "says nothing: add uri, uriRegexRewrite or authority")
     if by_regex is None:
         return
     for key in ("match", "rewrite"):
         if not by_regex.get(key):
-            yield error(f"uriRegexRewrite.{key}", "is required: add it")
+            yield error(("uriRegexRewrite", key), "is required: add it")
     if by_regex.get("match") and by_regex.get("rewrite"):
-        yield from check_regex("uriRegexRewrite.match", by_regex["match"])
+        yield from check_regex(("uriRegexRewrite", "match"), by_regex["match"])
 
 
-def check_regex(path: str, pattern: str) -> Iterator[Found]:
+def check_regex(path: Path, pattern: str) -> Iterator[Found]:
     """A regular expression of RE2 that Envoy takes."""
     if not 0 < len(pattern.encode("utf-8", "surrogatepass")) <= 1024:
         yield error(path, f"has {len(pattern)} characters: use 1 to 1024")
@@ -219,12 +222,14 @@ def check_regex(path: str, pattern: str) -> Iterator[Found]:
 
 def direct_response(settings: Mapping[str, Any]) -> Iterator[Found]:
     """An answer that Envoy gives itself."""
-    yield from _status("status", settings.get("status", 0))
+    yield from _status(("status",), settings.get("status", 0))
     size = _size(mapping_of(settings.get("body")))
     if size > 2**20:
-        yield error("body", f"has {size} bytes: use at most 1048576")
+        yield error(("body",), f"has {size} bytes: use at most 1048576")
     elif size > 100 * 2**10:
-        yield warning("body", f"has {size} bytes, which is much for istiod to send to every proxy: use at most 102400")
+        yield warning(
+            ("body",), f"has {size} bytes, which is much for istiod to send to every proxy: use at most 102400"
+        )
 
 
 def _size(body: Mapping[str, Any]) -> int:
@@ -241,8 +246,8 @@ def mirror_percent(route: Mapping[str, Any]) -> Iterator[Found]:
     for key in ("mirrorPercent", "mirror_percent"):
         if key in route:
             if route[key] > 100:
-                yield error(key, f"is {route[key]}: use 0 to 100")
-            yield warning(key, "is deprecated: use mirrorPercentage")
+                yield error((key,), f"is {route[key]}: use 0 to 100")
+            yield warning((key,), "is deprecated: use mirrorPercentage")
 
 
 # ----------------------------------------------------------------------------------------------------------------- CORS
@@ -254,14 +259,14 @@ def cors(*methods: str, header: re.Pattern[str]) -> Part:
 
     def rule(policy: Mapping[str, Any]) -> Iterator[Found]:
         for index, origin in enumerate(items_of(policy.get("allowOrigins"))):
-            yield from _origin(f"allowOrigins[{index}]", mapping_of(origin))
+            yield from _origin(("allowOrigins", index), mapping_of(origin))
         for index, method in enumerate(items_of(policy.get("allowMethods"))):
             if method not in known:
-                yield error(f"allowMethods[{index}]", f"is {method!r}: use {', '.join(known[:-1])} or {known[-1]}")
+                yield error(("allowMethods", index), f"is {method!r}: use {', '.join(known[:-1])} or {known[-1]}")
         for key in ("allowHeaders", "exposeHeaders"):
             for index, name in enumerate(items_of(policy.get(key))):
                 if name != "*" and not header.fullmatch(name or ""):
-                    yield error(f"{key}[{index}]", f"is {name!r}, which is not the name of a header: correct it")
+                    yield error((key, index), f"is {name!r}, which is not the name of a header: correct it")
         if "maxAge" in policy:
             yield from _max_age(policy["maxAge"])
 
@@ -271,17 +276,17 @@ def cors(*methods: str, header: re.Pattern[str]) -> Part:
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE")
 
 
-def _origin(place: str, origin: Mapping[str, Any]) -> Iterator[Found]:
+def _origin(place: Path, origin: Mapping[str, Any]) -> Iterator[Found]:
     if not any(origin.get(key) for key in ("exact", "prefix", "regex")):
         yield error(place, "says nothing: add exact, prefix or regex")
     elif origin.get("regex"):
-        yield from check_regex(f"{place}.regex", origin["regex"])
+        yield from check_regex((*place, "regex"), origin["regex"])
 
 
 def _max_age(text: Any) -> Iterator[Found]:
     nanoseconds = parse_duration(text) if isinstance(text, str) else None
     if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**9:
-        yield error("maxAge", f"is {text!r}: use whole seconds from 1s, as in 24h")
+        yield error(("maxAge",), f"is {text!r}: use whole seconds from 1s, as in 24h")
 
 
 # -------------------------------------------------------------------------------------------------------------- headers
@@ -310,7 +315,7 @@ def header_matches(*pseudo_headers: str, header: re.Pattern[str]) -> Part:
                     good = header.fullmatch(name) or name in pseudo_headers or _CLAIM.fullmatch(name)
                     if name and not good:  # a missing name is told by the rule that looks at the match
                         problem = f"has {name!r}, which is not the name of a header: correct it"
-                        yield error(f"match[{number}].{kind}", problem)
+                        yield error(("match", number, kind), problem)
 
     return rule
 
@@ -326,10 +331,10 @@ def changed_headers(value: Callable[[str], str | None], *, of_a_destination: tup
     """
 
     def rule(route: Mapping[str, Any]) -> Iterator[Found]:
-        yield from below("headers", _operations(mapping_of(route.get("headers")), value, AUTHORITY))
+        yield from below(("headers",), _operations(mapping_of(route.get("headers")), value, AUTHORITY))
         for index, destination in enumerate(items_of(route.get("route"))):
             headers = mapping_of(at(destination, "headers"))
-            yield from below(f"route[{index}].headers", _operations(headers, value, of_a_destination))
+            yield from below(("route", index, "headers"), _operations(headers, value, of_a_destination))
 
     return rule
 
@@ -348,14 +353,14 @@ def _operations(
         allowed = settable if side == "request" else ()
         for action in ("add", "set"):
             for name, text in mapping_of(operations.get(action)).items():
-                yield from _header_name(f"{side}.{action}", name, allowed)
+                yield from _header_name((side, action), name, allowed)
                 if problem := value(text):
-                    yield error(f"{side}.{action}.{name}", problem)
+                    yield error((side, action, name), problem)
         for name in items_of(operations.get("remove")):
-            yield from _header_name(f"{side}.remove", name, ())
+            yield from _header_name((side, "remove"), name, ())
 
 
-def _header_name(place: str, name: str, allowed: tuple[str, ...]) -> Iterator[Found]:
+def _header_name(place: Path, name: str, allowed: tuple[str, ...]) -> Iterator[Found]:
     if not name:
         yield error(place, "has a header without a name: name it")
     elif (name.startswith(":") or name.lower() == "host") and name.lower() not in allowed:

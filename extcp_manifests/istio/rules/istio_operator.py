@@ -24,8 +24,7 @@ from extcp_manifests.documents.istio_operator import (
     IstioOperator,
 )
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
-from extcp_manifests.documents.paths import path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.operator.merging import operator_values
 from extcp_manifests.istio.operator.overlays import is_skipped, why_unreadable
@@ -53,9 +52,9 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     plain: Any = document.plain() if isinstance(document, IstioOperator) else document
     yaml.require_plain(plain)
     if not isinstance(plain, Mapping):
-        raise InvalidInput([Problem("", "must be a mapping with `kind: IstioOperator`")])
+        raise InvalidInput([Problem((), "must be a mapping with `kind: IstioOperator`")])
     if plain.get("kind") != "IstioOperator":
-        raise InvalidInput([Problem("kind", f"is {plain.get('kind')!r}: give an IstioOperator")])
+        raise InvalidInput([Problem(("kind",), f"is {plain.get('kind')!r}: give an IstioOperator")])
     spec = mapping_of(plain.get("spec"))
     found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
@@ -71,7 +70,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
 
 def _structure(plain: Mapping[str, Any], release: Release) -> Iterator[Found]:
     decoded = decode(read_schema("istio_operator"), "IstioOperator", plain, release)
-    yield from _of_the_schema("", decoded)
+    yield from _of_the_schema((), decoded)
 
 
 def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
@@ -80,7 +79,7 @@ def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
         decoded = decode(read_schema("values"), "Values", values, release)
         if release.mounting_values == "unvalidatedValues":
             decoded = replace(decoded, unknown=[_of_a_volume(each, release) for each in decoded.unknown])
-        yield from _of_the_schema("spec.values", decoded)
+        yield from _of_the_schema(("spec", "values"), decoded)
 
 
 def _of_a_volume(found: Finding, release: Release) -> Finding:
@@ -91,26 +90,26 @@ def _of_a_volume(found: Finding, release: Release) -> Finding:
     return replace(found, message=problem)
 
 
-def _of_the_schema(start: str, decoded: Decoded) -> Iterator[Found]:
+def _of_the_schema(start: Path, decoded: Decoded) -> Iterator[Found]:
     yield from as_errors((_problem(start, each) for each in decoded.errors), "operator/wrong-value")
     yield from as_errors((_problem(start, each) for each in decoded.unknown), "operator/unknown-key")
 
 
-def _problem(start: str, found: Finding) -> Problem:
-    return Problem(path_text(found.path), found.message).under(start)
+def _problem(start: Path, found: Finding) -> Problem:
+    return Problem(found.path, found.message).under(*start)
 
 
-def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for place, found in (
-        ("spec.meshConfig", at(spec, "meshConfig")),
-        ("spec.values.meshConfig", at(spec, "values", "meshConfig")),
+        (("spec", "meshConfig"), at(spec, "meshConfig")),
+        (("spec", "values", "meshConfig"), at(spec, "values", "meshConfig")),
     ):
         if isinstance(found, Mapping):
             yield place, found
 
 
 def mesh_config_at(
-    place: str, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
+    place: Path, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
 ) -> Iterator[Found]:
     """Find what istiod refuses in a mesh config, what it logs, and what it drops, which is an error or a warning."""
     try:
@@ -121,30 +120,30 @@ def mesh_config_at(
     yield from as_errors(moved(merged.problems, place), "mesh-config/refused")
     yield from as_warnings(moved(merged.warnings, place), "mesh-config/logged")
     yield from ignored(
-        [Problem(each.path, each.message).under(place) for each in merged.ignored], "mesh-config/ignored"
+        [Problem(each.place, each.message).under(*place) for each in merged.ignored], "mesh-config/ignored"
     )
 
 
-def moved(problems: Iterable[Problem], place: str) -> Iterator[Problem]:
+def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
     """Give problems of one part of a document as problems of the document, without the name that the part was given."""
     for each in problems:
-        yield replace(each, file="").under(place)
+        yield replace(each, file="").under(*place)
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
-def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any]]:
     """Yield each gateway with its place, and where its values are."""
     for key, name in GATEWAY_CHARTS.items():
         for index, gateway in enumerate(items_of(at(spec, "components", key))):
-            yield f"spec.components.{key}[{index}]", name, gateway
+            yield ("spec", "components", key, index), name, gateway
 
 
-def _components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _components(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for name, component in mapping_of(at(spec, "components")).items():
         if isinstance(component, Mapping):
-            yield f"spec.components.{name}", component
+            yield ("spec", "components", name), component
     yield from ((place, gateway) for place, _, gateway in _gateways(spec))
 
 
@@ -162,25 +161,25 @@ def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     revision = text_of(spec.get("revision"))
     if revision and not LABEL.fullmatch(revision):
         problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
-        yield error("spec.revision", problem)
+        yield error(("spec", "revision"), problem)
 
 
 def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    for place, part in (("spec", spec), *_components(spec)):
+    for place, part in ((("spec",), spec), *_components(spec)):
         hub, tag = at(part, "hub"), at(part, "tag")
         if isinstance(hub, str) and hub and not _HUB.fullmatch(f"{hub}/pilot"):
             problem = f"is {hub!r}, which is no image repository: write it as in docker.io/istio"
-            yield error(f"{place}.hub", problem)
+            yield error((*place, "hub"), problem)
         if isinstance(tag, str | int | float) and not _TAG.fullmatch(str(tag)):
             problem = f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'"
-            yield error(f"{place}.tag", problem)
+            yield error((*place, "tag"), problem)
 
 
 def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, _chart, gateway in _gateways(spec):
         name = text_of(at(gateway, "name"))
         if name and not _GATEWAY_NAME.fullmatch(name):
-            yield error(f"{place}.name", f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
+            yield error((*place, "name"), f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
 
 
 def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
@@ -210,7 +209,7 @@ def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
     if at(operator_values(spec), "global", "operatorManageWebhooks") is True:
         return
     problem = "is not true, and `istioctl install` switches off the cluster's own injection webhooks: set it to true"
-    place = "spec.values.global.operatorManageWebhooks"
+    place = ("spec", "values", "global", "operatorManageWebhooks")
     if metadata.get("name") in (INGRESS_INSTALLATION, EGRESS_INSTALLATION):
         yield error(place, problem)
     elif metadata.get("namespace") == system:
@@ -223,19 +222,19 @@ _NETWORK = "topology.istio.io/network"
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     """Without root a gateway cannot listen below 1024."""
     ingress = GATEWAY_CHARTS["ingressGateways"]
-    places = [
-        (f"{place}.k8s.service.ports", name, at(gateway, "k8s", "service", "ports"))
+    places: list[tuple[Path, str, Any]] = [
+        ((*place, "k8s", "service", "ports"), name, at(gateway, "k8s", "service", "ports"))
         for place, name, gateway in _gateways(spec)
     ]
     in_values = at(spec, "values", "gateways", ingress, "ingressPorts")
-    places.append((f"spec.values.gateways.{ingress}.ingressPorts", ingress, in_values))
+    places.append((("spec", "values", "gateways", ingress, "ingressPorts"), ingress, in_values))
     for place, name, ports in places:
         if not at(spec, "values", "gateways", name, "runAsRoot"):
             for index, port in enumerate(items_of(ports)):
-                yield from _target_port(f"{place}[{index}]", port)
+                yield from _target_port((*place, index), port)
 
 
-def _target_port(place: str, port: Any) -> Iterator[Found]:
+def _target_port(place: Path, port: Any) -> Iterator[Found]:
     if not isinstance(port, Mapping):
         yield error(place, "must be a mapping with the key port")
         return
@@ -254,12 +253,12 @@ def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
         for part in (each.strip(blanks) if blanks else each for each in parts):
             if "/" not in part or not is_subnet(part):
                 problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
-                yield error(f"spec.values.global.proxy.{key}", problem)
+                yield error(("spec", "values", "global", "proxy", key), problem)
     for key in ("includeInboundPorts", "excludeInboundPorts"):
         for part in _scalar_text(proxy.get(key)).split(","):
             if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
                 problem = f"has {part!r}, which is no port: write them as in 80,443"
-                yield error(f"spec.values.global.proxy.{key}", problem)
+                yield error(("spec", "values", "global", "proxy", key), problem)
 
 
 def _scalar_text(value: Any) -> str:
@@ -270,7 +269,7 @@ def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     profile = spec.get("profile")
     if profile in ("external", "remote") and profile not in release.profiles_of_remotes:
         other = release.remote_profile
-        yield error("spec.profile", f"is {profile!r}, which Istio {release} does not have: use {other!r}")
+        yield error(("spec", "profile"), f"is {profile!r}, which Istio {release} does not have: use {other!r}")
 
 
 _TO_1_23 = until("1.23")
@@ -307,14 +306,14 @@ def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
         value = at(spec, *row.path.split("."))
         if release in row.releases and value is not None and value not in row.fine:
             report = error if row.refused else warning
-            yield report(f"spec.{row.path}", row.message)
+            yield report(("spec", *row.path.split(".")), row.message)
 
 
 def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, component in _components(spec):
         for key in ("volumes", "volumeMounts"):
             if at(component, "k8s", key):
-                yield warning(f"{place}.k8s.{key}", "is ignored by istioctl in every release: use overlays")
+                yield warning((*place, "k8s", key), "is ignored by istioctl in every release: use overlays")
 
 
 def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
@@ -324,7 +323,7 @@ def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found
         for key in ("volumes", "volumeMounts"):
             if at(spec, "unvalidatedValues", "pilot", key):
                 problem = f"is known to Istio from {first}, not to {release}: use spec.components.pilot.k8s.overlays"
-                yield error(f"spec.unvalidatedValues.pilot.{key}", problem)
+                yield error(("spec", "unvalidatedValues", "pilot", key), problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,11 +342,11 @@ def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found
     kept = [row.path for row in _KEPT if release in row.releases]
     for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
         if path not in kept:
-            place = path_text(path)
-            yield error(f"spec.values.{place}", f"is replaced by spec.unvalidatedValues.{place}: add it there")
+            there = path_text(("spec", "unvalidatedValues", *path))
+            yield error(("spec", "values", *path), f"is replaced by {there}: add it there")
 
 
-def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[Path]:
     """Yield the path of each list of which another one at the same path does not have all items."""
     for key in values:
         below, other = values[key], over.get(key)
@@ -367,47 +366,49 @@ def _as_text(item: Any) -> str:
 def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
-        yield warning("spec.components.istiodRemote", problem)
+        yield warning(("spec", "components", "istiodRemote"), problem)
 
 
 def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
-    parts = [("spec.components.pilot", at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)]
+    parts: list[tuple[Path, Any, Any, int]] = [
+        (("spec", "components", "pilot"), at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)
+    ]
     parts += [(place, gateway, at(spec, "values", "gateways", name), 0) for place, name, gateway in _gateways(spec)]
     for place, component, chart, most in parts:
         replicas = at(component, "k8s", "replicaCount")
         if at(chart, "autoscaleEnabled") and isinstance(replicas, int) and replicas > most:
             problem = "is overruled by autoscaling: leave it out, or autoscaleEnabled"
-            yield warning(f"{place}.k8s.replicaCount", problem)
+            yield warning((*place, "k8s", "replicaCount"), problem)
 
 
 def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Entries of `k8s.overlays` that do not do what people mean."""
     for place, component in _components(spec):
         for number, overlay in enumerate(items_of(at(component, "k8s", "overlays"))):
-            start = f"{place}.k8s.overlays[{number}]"
+            start = (*place, "k8s", "overlays", number)
             patches = at(overlay, "patches")
             if isinstance(overlay, Mapping) and patches in (None, [], ()):
-                yield warning(f"{start}.patches", "is empty, so the overlay changes nothing: add a patch")
+                yield warning((*start, "patches"), "is empty, so the overlay changes nothing: add a patch")
             for key in ("kind", "name"):
                 if isinstance(overlay, Mapping) and not overlay.get(key):
-                    yield error(f"{start}.{key}", "is missing, so the overlay finds no object: add it")
+                    yield error((*start, key), "is missing, so the overlay finds no object: add it")
             for index, patch in enumerate(items_of(patches)):
                 if isinstance(patch, Mapping):
-                    yield from _patch(f"{start}.patches[{index}]", patch, release)
+                    yield from _patch((*start, "patches", index), patch, release)
 
 
-def _patch(place: str, patch: Mapping[str, Any], release: Release) -> Iterator[Found]:
+def _patch(place: Path, patch: Mapping[str, Any], release: Release) -> Iterator[Found]:
     path = patch.get("path")
     if path is None:
-        yield error(f"{place}.path", "is missing, so istioctl skips the patch: add it")
+        yield error((*place, "path"), "is missing, so istioctl skips the patch: add it")
     elif isinstance(path, str) and is_skipped(path, release):
-        yield error(f"{place}.path", f"is {path!r}, so istioctl skips the patch: name a path")
+        yield error((*place, "path"), f"is {path!r}, so istioctl skips the patch: name a path")
     elif isinstance(path, str) and (problem := why_unreadable(path, patch.get("value"))):
         yield error(place, problem)
     elif isinstance(path, str) and patch.get("value") is None:
         yield warning(
-            f"{place}.value", f"is missing, so the patch deletes what is at {path!r}: add a value if not meant"
+            (*place, "value"), f"is missing, so the patch deletes what is at {path!r}: add a value if not meant"
         )
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from extcp_manifests.documents.findings import Findings, Found, Rule, below, error, warning
+from extcp_manifests.documents.lookup import at
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 from extcp_manifests.istio.rules.checks import (
@@ -42,17 +44,17 @@ def _found(config: Mapping[str, Any], release: Release) -> Iterator[Found]:
         yield from rule(config)
     for place, part in _PARTS:
         parent = config
-        for key in place.split(".") if place else ():
+        for key in place:
             parent = parent.get(key, {})
         yield from below(place, check_part(part, parent.get(part), release))
 
 
-_PARTS = (
-    ("", "localityLbSetting"),
-    ("", "zoneAwareLbSetting"),
-    ("defaultConfig.tracing", "tlsSettings"),
-    ("defaultTrafficPolicy", "connectionPool"),
-    ("defaultTrafficPolicy", "outlierDetection"),
+_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
+    ((), "localityLbSetting"),
+    ((), "zoneAwareLbSetting"),
+    (("defaultConfig", "tracing"), "tlsSettings"),
+    (("defaultTrafficPolicy",), "connectionPool"),
+    (("defaultTrafficPolicy",), "outlierDetection"),
 )
 """Parts of a traffic policy, and where they stand."""
 
@@ -66,14 +68,14 @@ def _rules_of(release: Release) -> tuple[Rule, ...]:
 
 
 def _listen_port(config: Mapping[str, Any]) -> Iterator[Found]:
-    yield from check_port("proxyListenPort", config.get("proxyListenPort", 0))
+    yield from check_port(("proxyListenPort",), config.get("proxyListenPort", 0))
 
 
 def _connect_timeout(longest: int, words: str) -> Rule:
     def rule(config: Mapping[str, Any]) -> Iterator[Found]:
         text = config.get("connectTimeout", "0s")
         if not (_milliseconds(text) and _MILLISECOND <= _nanoseconds(text) <= longest):
-            yield error("connectTimeout", f"is {text!r}: use whole milliseconds from 1ms to {words}")
+            yield error(("connectTimeout",), f"is {text!r}: use whole milliseconds from 1ms to {words}")
 
     return rule
 
@@ -81,36 +83,38 @@ def _connect_timeout(longest: int, words: str) -> Rule:
 def _detection_timeout(config: Mapping[str, Any]) -> Iterator[Found]:
     text = config.get("protocolDetectionTimeout", "0s")
     if _nanoseconds(text) % _MILLISECOND:
-        yield error("protocolDetectionTimeout", f"is {text!r}: use 0s or whole milliseconds")
+        yield error(("protocolDetectionTimeout",), f"is {text!r}: use 0s or whole milliseconds")
 
 
 def _proxy_texts(config: Mapping[str, Any]) -> Iterator[Found]:
     proxy = config.get("defaultConfig", {})
     for key in ("configPath", "binaryPath"):
         if not proxy.get(key):
-            yield error(f"defaultConfig.{key}", "is empty: leave it out to have Istio's default")
+            yield error(("defaultConfig", key), "is empty: leave it out to have Istio's default")
     if not proxy.get("serviceCluster") and "tracingServiceName" not in proxy:
-        yield error("defaultConfig.serviceCluster", "is empty: name it, or set tracingServiceName")
+        yield error(("defaultConfig", "serviceCluster"), "is empty: name it, or set tracingServiceName")
     if not is_address(proxy.get("discoveryAddress", "")):
-        yield error("defaultConfig.discoveryAddress", _no_address(proxy.get("discoveryAddress", "")))
+        yield error(("defaultConfig", "discoveryAddress"), _no_address(proxy.get("discoveryAddress", "")))
     if proxy.get("controlPlaneAuthPolicy", "NONE") not in ("NONE", "MUTUAL_TLS"):
-        yield error("defaultConfig.controlPlaneAuthPolicy", "must be NONE or MUTUAL_TLS")
+        yield error(("defaultConfig", "controlPlaneAuthPolicy"), "must be NONE or MUTUAL_TLS")
 
 
 def _proxy_ports(config: Mapping[str, Any]) -> Iterator[Found]:
     for key in ("proxyAdminPort", "statusPort"):
-        yield from check_port(f"defaultConfig.{key}", config.get("defaultConfig", {}).get(key, 0))
+        yield from check_port(("defaultConfig", key), config.get("defaultConfig", {}).get(key, 0))
 
 
 def _proxy_addresses(config: Mapping[str, Any]) -> Iterator[Found]:
     proxy = config.get("defaultConfig", {})
-    found = {key: proxy.get(key) for key in ("statsdUdpAddress", "envoyMetricsServiceAddress")}
-    found |= {
-        f"{key}.address": proxy.get(key, {}).get("address") for key in ("envoyMetricsService", "envoyAccessLogService")
-    }
-    for key, address in found.items():
+    for place in (
+        ("statsdUdpAddress",),
+        ("envoyMetricsServiceAddress",),
+        ("envoyMetricsService", "address"),
+        ("envoyAccessLogService", "address"),
+    ):
+        address = at(proxy, *place)
         if address and not is_address(address):
-            yield error(f"defaultConfig.{key}", _no_address(address))
+            yield error(("defaultConfig", *place), _no_address(address))
 
 
 def _tracing(config: Mapping[str, Any]) -> Iterator[Found]:
@@ -121,9 +125,9 @@ def _tracing(config: Mapping[str, Any]) -> Iterator[Found]:
         address = tracing[tracer].get("address", "")
         known = address if tracer == "lightstep" else address.replace("$(HOST_IP)", "127.0.0.1", 1)
         if not is_address(known):
-            yield error(f"defaultConfig.tracing.{tracer}.address", _no_address(address))
+            yield error(("defaultConfig", "tracing", tracer, "address"), _no_address(address))
     if "lightstep" in tracing and not tracing["lightstep"].get("accessToken"):
-        yield error("defaultConfig.tracing.lightstep.accessToken", "is required: add it")
+        yield error(("defaultConfig", "tracing", "lightstep", "accessToken"), "is required: add it")
 
 
 def _drain(config: Mapping[str, Any]) -> Iterator[Found]:
@@ -133,7 +137,7 @@ def _drain(config: Mapping[str, Any]) -> Iterator[Found]:
 def _drain_limit(config: Mapping[str, Any]) -> Iterator[Found]:
     text = config.get("defaultConfig", {}).get("drainDuration", "0s")
     if _nanoseconds(text) > _HOUR:
-        yield error("defaultConfig.drainDuration", f"is {text!r}: use at most 1h")
+        yield error(("defaultConfig", "drainDuration"), f"is {text!r}: use at most 1h")
 
 
 def _parent_shutdown(config: Mapping[str, Any]) -> Iterator[Found]:
@@ -141,21 +145,25 @@ def _parent_shutdown(config: Mapping[str, Any]) -> Iterator[Found]:
     proxy = config.get("defaultConfig", {})
     text = proxy.get("parentShutdownDuration", "0s")
     if not _nanoseconds(proxy.get("drainDuration", "0s")) < _nanoseconds(text) <= _HOUR:
-        yield error("defaultConfig.parentShutdownDuration", f"is {text!r}: use more than drainDuration, at most 1h")
+        yield error(
+            ("defaultConfig", "parentShutdownDuration"), f"is {text!r}: use more than drainDuration, at most 1h"
+        )
 
 
 def _private_key_provider(config: Mapping[str, Any]) -> Iterator[Found]:
     provider = config.get("defaultConfig", {}).get("privateKeyProvider")
     if provider is not None and not provider:
-        yield error("defaultConfig.privateKeyProvider", "names no provider: add cryptomb or qat")
+        yield error(("defaultConfig", "privateKeyProvider"), "names no provider: add cryptomb or qat")
     for name, settings in (provider or {}).items():
         if not _nanoseconds(settings.get("pollDelay", "0s")):
-            yield error(f"defaultConfig.privateKeyProvider.{name}.pollDelay", "is required and must not be 0: add it")
+            yield error(
+                ("defaultConfig", "privateKeyProvider", name, "pollDelay"), "is required and must not be 0: add it"
+            )
 
 
 def _auto_allocate(config: Mapping[str, Any]) -> Iterator[Found]:
     if "ISTIO_META_DNS_AUTO_ALLOCATE" in config.get("defaultConfig", {}).get("proxyMetadata", {}):
-        place = "defaultConfig.proxyMetadata.ISTIO_META_DNS_AUTO_ALLOCATE"
+        place = ("defaultConfig", "proxyMetadata", "ISTIO_META_DNS_AUTO_ALLOCATE")
         yield warning(place, "is deprecated since 1.25: leave it out")
 
 
@@ -163,13 +171,13 @@ def _hosts_of_services(config: Mapping[str, Any]) -> Iterator[Found]:
     for index, each in enumerate(config.get("serviceSettings", ())):
         for number, host in enumerate(each.get("hosts", ())):
             if not is_wildcard_domain(host):
-                place = f"serviceSettings[{index}].hosts[{number}]"
+                place = ("serviceSettings", index, "hosts", number)
                 yield error(place, f"is {host!r}, which is no host: write it as in *.example.com")
 
 
 def _trust_domains(config: Mapping[str, Any]) -> Iterator[Found]:
-    domains = {"trustDomain": config.get("trustDomain", "")}
-    domains |= {f"trustDomainAliases[{i}]": alias for i, alias in enumerate(config.get("trustDomainAliases", ()))}
+    domains: dict[Path, str] = {("trustDomain",): config.get("trustDomain", "")}
+    domains |= {("trustDomainAliases", i): alias for i, alias in enumerate(config.get("trustDomainAliases", ()))}
     for place, domain in domains.items():
         if not domain or not all(map(LABEL.fullmatch, domain.removesuffix(".").split("."))):
             yield error(place, f"is {domain!r}, which is no trust domain: use DNS labels between dots")
@@ -179,17 +187,17 @@ def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
     names: set[str] = set()
     for index, provider in enumerate(config.get("extensionProviders", ())):
         name = provider.get("name", "")
-        place = f"extensionProviders.{name}" if name else f"extensionProviders[{index}]"
+        place = ("extensionProviders", name) if name else ("extensionProviders", index)
         kinds = [key for key in provider if key != "name"]
         if not name:
-            yield warning(f"{place}.name", "is required: name the provider")
+            yield warning((*place, "name"), "is required: name the provider")
         if name in names:
-            yield warning(f"{place}.name", f"is {name!r} like another provider's: choose another")
+            yield warning((*place, "name"), f"is {name!r} like another provider's: choose another")
         names.add(name)
         if not kinds:
             yield warning(place, "has no provider: add its settings, as in zipkin: {...}")
         for kind in kinds:
-            yield from below(f"{place}.{kind}", _provider(kind, provider[kind]))
+            yield from below((*place, kind), _provider(kind, provider[kind]))
 
 
 _WITHOUT_SERVICE = ("prometheus", "stackdriver", "envoyFileAccessLog")
@@ -207,30 +215,30 @@ def _provider(kind: str, settings: Mapping[str, Any]) -> Iterator[Found]:
         service, port = settings.get("service", ""), settings.get("port", 0)
         if not is_service(service):
             problem = f"is {service!r}, which is no service: write a host name, an address or namespace/host"
-            yield warning("service", problem)
+            yield warning(("service",), problem)
         if not 1 <= port <= 65535:
-            yield warning("port", f"is {port}, which is no port: use 1 to 65535")
+            yield warning(("port",), f"is {port}, which is no port: use 1 to 65535")
     status, prefix = settings.get("statusOnError", ""), settings.get("pathPrefix", "")
     if status and not (re.fullmatch("[0-9]{1,3}", status) and int(status) in _HTTP_CODES):
-        yield warning("statusOnError", f"is {status!r}, which is no HTTP status: use one such as 503")
+        yield warning(("statusOnError",), f"is {status!r}, which is no HTTP status: use one such as 503")
     if prefix and (not prefix.startswith("/") or re.search("%(?![0-9a-fA-F]{2})", prefix)):
-        yield warning("pathPrefix", f"is {prefix!r}, which is no path: begin it with '/', and write '%' as %25")
+        yield warning(("pathPrefix",), f"is {prefix!r}, which is no path: begin it with '/', and write '%' as %25")
     if kind == "lightstep" and not settings.get("accessToken"):
-        yield warning("accessToken", "is required: add it")
+        yield warning(("accessToken",), "is required: add it")
     if kind == "opentelemetry" and "grpc" in settings and "http" in settings:
-        yield warning("", "has grpc and http, which exclude each other: keep one")
+        yield warning((), "has grpc and http, which exclude each other: keep one")
 
 
 def _curves(config: Mapping[str, Any]) -> Iterator[Found]:
     if config.get("meshMTLS", {}).get("ecdhCurves"):
-        yield error("meshMTLS.ecdhCurves", "is refused by istiod: leave it out, or set tlsDefaults.ecdhCurves")
+        yield error(("meshMTLS", "ecdhCurves"), "is refused by istiod: leave it out, or set tlsDefaults.ecdhCurves")
 
 
 def _known_curves(*known: str) -> Rule:
     def rule(config: Mapping[str, Any]) -> Iterator[Found]:
         curves = config.get("tlsDefaults", {}).get("ecdhCurves", ())
         for index, curve in enumerate(curves):
-            path = f"tlsDefaults.ecdhCurves[{index}]"
+            path = ("tlsDefaults", "ecdhCurves", index)
             if curve and curve not in known:
                 yield warning(
                     path, f"is {curve!r}, which istiod leaves out: use {', '.join(known[:-1])} or {known[-1]}"
@@ -263,15 +271,17 @@ def _connections(config: Mapping[str, Any]) -> Iterator[Found]:
     settings = config.get("defaultConfig", {}).get("connectionSettings", {})
     found = [*check_not_negative(settings, *_BUFFERS)]
     found += [
-        error(key, f"is {settings[key]!r}: use 0s or more")
+        error((key,), f"is {settings[key]!r}: use 0s or more")
         for key in _TIMES
         if _nanoseconds(settings.get(key, "0s")) < 0
     ]
     for keys, least in ((_WINDOWS, 65535), (_LIMITS, 1)):
         found += [
-            error(key, f"is {settings[key]}: use {least} or more") for key in keys if settings.get(key, least) < least
+            error((key,), f"is {settings[key]}: use {least} or more")
+            for key in keys
+            if settings.get(key, least) < least
         ]
-    yield from below("defaultConfig.connectionSettings", found)
+    yield from below(("defaultConfig", "connectionSettings"), found)
 
 
 _RULES: tuple[tuple[ReleaseRange, Rule], ...] = (
@@ -315,7 +325,7 @@ def _milliseconds(text: str) -> bool:
 def _whole_seconds(config: Mapping[str, Any], key: str) -> Iterator[Found]:
     text = config.get("defaultConfig", {}).get(key, "0s")
     if not _milliseconds(text) or _nanoseconds(text) % _SECOND:
-        yield error(f"defaultConfig.{key}", f"is {text!r}: use whole seconds from 1s")
+        yield error(("defaultConfig", key), f"is {text!r}: use whole seconds from 1s")
 
 
 def _no_address(text: str) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Findings, Found, as_errors, as_warnings, by_rule
 from extcp_manifests.documents.kubernetes import Model
-from extcp_manifests.documents.paths import path_text
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.releases import Release, find_release, since, until
 from extcp_manifests.istio.rules import http_routes
 from extcp_manifests.istio.rules.checks import RuleRow, check_export_to, check_name
@@ -36,7 +35,6 @@ from extcp_manifests.istio.rules.destination_rule import (
     _workload_selector,
 )
 from extcp_manifests.istio.rules.gateway import (
-    _CIPHERS,
     _any_server,
     _binds,
     _ciphers,
@@ -93,14 +91,14 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
     """
     given: Any = document.plain() if isinstance(document, Model) else document
     if not isinstance(given, Mapping):
-        raise InvalidInput([Problem("", "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
+        raise InvalidInput([Problem((), "must be a mapping with `kind: Gateway`, VirtualService or DestinationRule")])
     yaml.require_plain(given)
     record = find_release(release)
     version = given.get("apiVersion")
     is_other = isinstance(version, str) and version.rpartition("/")[0] != GROUP
     if is_other or not _rows(str(given.get("kind")), record):
         problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
-        raise InvalidInput([Problem("kind", problem)])
+        raise InvalidInput([Problem(("kind",), problem)])
     return Findings(tuple(check_networking(given, record)))
 
 
@@ -144,7 +142,7 @@ def _without_gaps(value: Any) -> Any:
 
 
 def _problems(findings: Iterable[Finding], *place: str) -> Iterator[Problem]:
-    return (Problem(path_text((*place, *each.path)), each.message) for each in findings)
+    return (Problem((*place, *each.path), each.message) for each in findings)
 
 
 def _kept(row: "RuleRow", found: Iterable[Found], wrong: Sequence[Problem]) -> Iterable[Found]:
@@ -156,24 +154,13 @@ def _kept(row: "RuleRow", found: Iterable[Found], wrong: Sequence[Problem]) -> I
         needed = _NEEDS[row.id].match(place) if row.id in _NEEDS else None
         if needed:
             places.add(needed[1])
-    return [each for each in found if places.isdisjoint(_around(each.problem.path))]
+    return [each for each in found if places.isdisjoint(_around(each.problem.place))]
 
 
-def _around(path: str) -> Iterator[str]:
-    """Yield a place and all those that it is in; the empty one is the document."""
-    yield ""
-    yield path
-    yield from (path[: border.start()] for border in re.finditer(r"[.\[]", path))
-
-
-_CIPHERS |= {
-    f"{exchange}{cipher}"
-    for exchange in ("ECDHE-ECDSA-", "ECDHE-RSA-", "")
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA")
-}
-
-
-_CIPHERS |= {"DES-CBC3-SHA", "ALL"}
+def _around(place: Path) -> Iterator[str]:
+    """Yield a place and all those that it is in, as text; the empty one is the document."""
+    for length in range(len(place) + 1):
+        yield path_text(place[:length])
 
 
 _RULES = (

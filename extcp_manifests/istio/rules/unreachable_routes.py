@@ -11,6 +11,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, warning
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.errors import Path, path_text
 
 UNREACHABLE = "networking/unreachable-route"
 
@@ -31,7 +32,7 @@ def unreachable_routes(*, with_matches: bool) -> Rule:
         for kind in ("http", "tls", "tcp"):
             routes = items_of(at(document, "spec", kind))
             if len(routes) > 1 or len(items_of(at(routes, 0, "match"))) > 1:
-                yield from _Analysis(f"spec.{kind}", routes, with_matches).found()
+                yield from _Analysis(("spec", kind), routes, with_matches).found()
 
     return rule
 
@@ -40,7 +41,7 @@ def unreachable_routes(*, with_matches: bool) -> Rule:
 class _Match:
     """A match by the prefix of its URI, with all that decides whether it takes another one's requests."""
 
-    place: str
+    place: Path
     order: int
     prefix: str
     port: int
@@ -54,38 +55,39 @@ class _Match:
 class _Analysis:
     """The routes of one protocol, looked at in their order."""
 
-    def __init__(self, place: str, routes: Sequence[Any], with_matches: bool) -> None:
+    def __init__(self, place: Path, routes: Sequence[Any], with_matches: bool) -> None:
         self._place = place
         self._routes = routes
         self._with_matches = with_matches
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, Path] = {}
         self._prefixes: list[_Match] = []
-        self._all_taken_by: str | None = None
+        self._all_taken_by: Path | None = None
 
     def found(self) -> Iterator[Found]:
         for number, route in enumerate(self._routes):
-            yield from self._route(f"{self._place}[{number}]", items_of(at(route, "match")))
+            yield from self._route((*self._place, number), items_of(at(route, "match")))
         yield from _overlapping(self._prefixes)
 
-    def _route(self, place: str, matches: Sequence[Any]) -> Iterator[Found]:
+    def _route(self, place: Path, matches: Sequence[Any]) -> Iterator[Found]:
         before = self._all_taken_by
         if before is not None and (not matches or self._with_matches):
+            other = path_text(before)
             yield warning(
-                place, f"is never used: {before} has no match and takes all: move that one to the end", UNREACHABLE
+                place, f"is never used: {other} has no match and takes all: move that one to the end", UNREACHABLE
             )
         elif not matches:
             self._all_taken_by = place
         else:
             yield from self._matches(place, matches)
 
-    def _matches(self, place: str, matches: Sequence[Any]) -> Iterator[Found]:
+    def _matches(self, place: Path, matches: Sequence[Any]) -> Iterator[Found]:
         duplicates = 0
         for number, match in enumerate(matches):
-            here = f"{place}.match[{number}]"
+            here = (*place, "match", number)
             first = self._seen.setdefault(_identity(match), here)
             if first != here:
                 duplicates += 1
-                yield warning(here, f"is never used: it is the same as {first}: leave it out", DUPLICATE)
+                yield warning(here, f"is never used: it is the same as {path_text(first)}: leave it out", DUPLICATE)
             elif at(match, "uri", "prefix"):
                 self._prefixes.append(_match_by_prefix(here, len(self._prefixes), match))
         if duplicates == len(matches):
@@ -105,7 +107,7 @@ def _identity(match: Any) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _match_by_prefix(place: str, order: int, match: Mapping[str, Any]) -> _Match:
+def _match_by_prefix(place: Path, order: int, match: Mapping[str, Any]) -> _Match:
     return _Match(
         place=place,
         order=order,
@@ -150,7 +152,9 @@ def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
     for match in matches:
         if match.order in taken_by:
             other = taken_by[match.order]
-            problem = f"is hardly used: {other.place} with the prefix {other.prefix!r} takes it before: swap them"
+            problem = (
+                f"is hardly used: {path_text(other.place)} with the prefix {other.prefix!r} takes it before: swap them"
+            )
             yield warning(match.place, problem, OVERLAPPING)
 
 

@@ -106,7 +106,7 @@ def write(
         reasons = (_why_not(shown, change, force=force) for change in _left_over(known, checksums))
         refused += filter(None, reasons)
         if refused:
-            raise OutputError(refused[0].path, refused[0].message, *refused[1:])
+            raise OutputError(refused[0].file, refused[0].message, *refused[1:])
 
         listing = Listing(owner, checksums).text()
         if listing != known.listing.text() or LISTING not in before:
@@ -142,7 +142,7 @@ def _why_not(shown: Path, change: FileChange, *, force: bool) -> Problem | None:
     reason = _REFUSED.get(change.state)
     if reason is None or (force and change.state != "not written by extcp-manifests"):
         return None
-    return Problem(str(shown / change.path), reason)
+    return Problem((), reason, str(shown / change.path))
 
 
 _REFUSED: Mapping[State, str] = {

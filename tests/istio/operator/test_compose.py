@@ -213,7 +213,7 @@ def test_what_is_dropped_names_files_and_lines() -> None:
 
 def test_many_dropped_entries() -> None:
     """Of a long list the first ten entries are shown; long entries without a name are cut."""
-    many = Dropped("a", "list", tuple(map(str, range(12))), "x", ("y", "z"))
+    many = Dropped(("a",), "list", tuple(map(str, range(12))), "x", ("y", "z"))
     assert str(many) == (
         "x: a: replaces the list of y and z and drops 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more: "
         "repeat them where they are to stay"
