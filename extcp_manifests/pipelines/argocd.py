@@ -25,14 +25,14 @@ def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) ->
     for part in parts_of(plan):
         source = {"repoURL": repository.url, "targetRevision": repository.revision}
         spec: dict[str, Any] = {"project": project}
-        if part.kind == "values":
+        if part.base.kind == "values":
             values = [f"$values/{file}" for file in repository.values(part.base)]
             chart = {**_chart(plan.topology), "helm": {"releaseName": release_name(part), "valueFiles": values}}
             spec["sources"] = [chart, {**source, "ref": "values"}]
         else:
             spec["source"] = {**source, "path": repository.folder(part.folder)}
         spec["destination"] = {"name": part.cluster, "namespace": plan.topology.namespace}
-        options = ["ServerSideApply=true"] if part.kind == "install" else []
+        options = ["ServerSideApply=true"] if part.base.kind == "install" else []
         options += ["RespectIgnoreDifferences=true"] if part.owned else []
         spec["syncPolicy"] = {"automated": {"prune": True}, **({"syncOptions": options} if options else {})}
         if part.owned:

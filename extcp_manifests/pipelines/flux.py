@@ -39,7 +39,7 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
     charts = False
     for part in parts_of(plan):
         reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)
-        if part.kind == "values":
+        if part.base.kind == "values":
             charts = True
             yield document_entry(f"kustomizations/{part.name}.yaml", _helm_release(plan, part, namespace, reach))
             continue
@@ -70,7 +70,7 @@ _REPOSITORY = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmReposit
 
 
 def _kubeconfig(part: Part) -> dict[str, Any]:
-    return {"kubeConfig": {"secretRef": {"name": f"kubeconfig-{part.base.split('/')[0]}"}}}
+    return {"kubeConfig": {"secretRef": {"name": f"kubeconfig-{part.base.cluster}"}}}
 
 
 def _helm_release(plan: Plan, part: Part, namespace: str, reach: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate_documents
 from extcp_manifests.planning.plan import Plan, plan
-from extcp_manifests.planning.step import Step, part_of
+from extcp_manifests.planning.step import Step
 from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.file import load
 
@@ -58,7 +58,7 @@ class _Emit:
     parts: tuple[str, ...]
 
     def has(self, step: Step) -> bool:
-        return step.path is not None and step.cluster in self.clusters and part_of(step) in self.parts
+        return step.path is not None and step.cluster in self.clusters and step.file_kind in self.parts
 
 
 def run(text: str | bytes) -> Answer:
@@ -201,7 +201,7 @@ def emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
 
 def _documents(step: Step) -> Iterator[dict[str, Any]]:
     for document in step.documents:
-        if part_of(step) != "values":
+        if step.file_kind != "values":
             yield yaml.load(yaml.dump(document.plain()))
         else:
             name = f"{str(step.path).rpartition('/')[2].split('.')[0]}-values"

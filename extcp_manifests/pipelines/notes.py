@@ -1,9 +1,7 @@
 """NOTES.md: what GitOps cannot apply."""
 
 from collections.abc import Iterator
-from posixpath import dirname
 
-from extcp_manifests.builders import ControlPlaneGateway
 from extcp_manifests.pipelines.parts import Part, Repository, parts_of
 from extcp_manifests.planning.commands import BUILT, build, kubectl
 from extcp_manifests.planning.plan import Plan
@@ -22,14 +20,14 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
     yield _RENDER.format(release=plan.topology.release)
     for part in parts_of(plan):
-        if part.kind == "install":
+        if part.base.kind == "install":
             yield f"\n{fenced(_rendering(plan, part, repository))}"
     yield from _by_hand(plan)
 
 
 def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
     """Build a base into a file, and have istioctl render that into the folder, whole or not at all."""
-    base, folder = repository.folder(part.base), repository.folder(part.folder)
+    base, folder = repository.folder(part.base.path), repository.folder(part.folder)
     built, manifest = f"{base}/{BUILT}", f"{folder}/manifest.yaml"
     render = ("istioctl", "manifest", "generate", "-f", built)
     pipelines = [
@@ -38,7 +36,7 @@ def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
         Pipeline((render,), into=f"{manifest}.new"),
         Pipeline((("mv", f"{manifest}.new", manifest),)),
     ]
-    if isinstance(part.step.builders[0], ControlPlaneGateway):
+    if part.step.part == "shared gateway":
         # `istioctl install` makes the namespace, which is not among what istioctl renders.
         create = ("kubectl", "create", "namespace", plan.topology.gateway.namespace, "--dry-run=client", "-o", "yaml")
         keep = ("kubectl", "annotate", "--local", "-f", "-", *_KEPT, "-o", "yaml")
@@ -58,11 +56,11 @@ def _by_hand(plan: Plan) -> Iterator[str]:
     yield _SECRETS.format(restart=fenced(piped(kubectl(context_of(external), *restart))))
     names = {part.base: part.name for part in parts_of(plan)}
     before = ""
-    for step in plan.kustomize().relocated:
-        if step.path is None:
-            yield f"\nAfter {code(before)}:\n\n{fenced(step.command)}"
+    for placed in plan.kustomize().placed():
+        if placed.base is None:
+            yield f"\nAfter {code(before)}:\n\n{fenced(placed.step.command)}"
         else:
-            before = names.get(dirname(step.path), before)
+            before = names.get(placed.base, before)
 
 
 _RENDER = """

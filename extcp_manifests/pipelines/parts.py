@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from posixpath import dirname, normpath
+from posixpath import normpath
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.builders import ConfigCluster, RemoteCluster
 from extcp_manifests.documents.name_forms import dns_label, dns_subdomain, printable, stand_in
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder.writing import Entry
-from extcp_manifests.planning.kustomize import OVERLAYS, VALUES
+from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.step import Step
 from extcp_manifests.topology.model import Topology
@@ -51,11 +50,11 @@ class Repository:
         above = "" if self.overlay is None else f"{OVERLAYS}/{self.overlay}/"
         return normpath(f"{self.path}/{above}{path}")
 
-    def values(self, base: str) -> list[str]:
+    def values(self, base: Base) -> list[str]:
         """The files of a chart's values, of which later ones win."""
-        files = [normpath(f"{self.path}/{base}/{VALUES}")]
+        files = [normpath(f"{self.path}/{base.path}/{VALUES}")]
         if self.overlay is not None:
-            files.append(f"{self.folder(base)}/{VALUES}")
+            files.append(f"{self.folder(base.path)}/{VALUES}")
         return files
 
 
@@ -66,9 +65,7 @@ class Part:
     name: str
     cluster: str
     step: Step
-    base: str
-    kind: str
-    """`applied`, `install` or `values`."""
+    base: Base
     wave: int
     after: tuple[str, ...]
     """The parts that it waits for, which are no charts."""
@@ -78,36 +75,41 @@ class Part:
     @property
     def folder(self) -> str:
         """Where its manifests are: those of an IstioOperator must be rendered first."""
-        return self.base.replace("/install/", "/rendered/", 1) if self.kind == "install" else self.base
+        return self.base.rendered if self.base.kind == "install" else self.base.path
 
 
 def parts_of(plan: Plan) -> Iterator[Part]:
+    """Yield the parts of a plan, in its order.
+
+    The external and the config cluster follow the plan step by step; a further cluster waits for what is before it
+    there, and for its own steps.
+    """
     topology = plan.topology
     prefix = topology.name or topology.mesh_id
-    spine = {topology.external_cluster.name, topology.config_cluster.name}
+    main = {topology.external_cluster.name, topology.config_cluster.name}
     last: dict[str, Part] = {}
     applied: dict[str, Part] = {}
-    seen: set[str] = set()
-    for step in plan.kustomize().relocated:
-        base = dirname(step.path or "")
-        if step.path is None or step.secret or base in seen:
+    seen: set[Base] = set()
+    for placed in plan.kustomize().placed():
+        step, base = placed.step, placed.base
+        if base is None or step.secret or base in seen:
             continue
         seen.add(base)
-        line = "" if step.cluster in spine else step.cluster
-        before = [last[key] for key in dict.fromkeys((line, "")) if key in last]
-        awaited = [applied[key] for key in dict.fromkeys((line, "")) if key in applied]
+        line = "" if step.cluster in main else step.cluster
+        lines = ("",) if line == "" else (line, "")
+        before = [last[key] for key in lines if key in last]
+        awaited = [applied[key] for key in lines if key in applied]
         part = Part(
-            name=_name(f"{prefix}-{base.replace('/', '-')}"),
+            name=_name(f"{prefix}-{base.path.replace('/', '-')}"),
             cluster=step.cluster,
             step=step,
             base=base,
-            kind={"install": "install", "values": "values"}.get(base.split("/")[1], "applied"),
             wave=max((each.wave + 1 for each in before), default=0),
             after=tuple(each.name for each in awaited),
             owned=tuple(_owned(topology, step)),
         )
         last[line] = part
-        if part.kind != "values":
+        if base.kind != "values":
             applied[line] = part
         yield part
 
@@ -117,27 +119,21 @@ def _name(text: str) -> str:
 
 
 _CA = ".webhooks[]?.clientConfig.caBundle"
-
-
 _POLICY = ".webhooks[]?.failurePolicy"
 
 
 def _owned(topology: Topology, step: Step) -> Iterator[Mapping[str, Any]]:
-    """The fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
+    """Yield the fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
     injector, validator = topology.exposure.webhook_names(topology.names)
-    builder = step.builders[0] if step.builders else None
-    if injector and isinstance(builder, ConfigCluster | RemoteCluster):
+    if injector and step.part in ("config cluster", "remote cluster"):
         yield _webhook("MutatingWebhookConfiguration", injector, _CA)
-    if validator and isinstance(builder, ConfigCluster):
+    if validator and step.part == "config cluster":
         for name in (validator, "istiod-default-validator"):
             yield _webhook("ValidatingWebhookConfiguration", name, _CA, _POLICY)
 
 
 def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
     return {"group": "admissionregistration.k8s.io", "kind": kind, "name": name, "jqPathExpressions": fields}
-
-
-# -------------------------------------------------------------------------------------------------------------- Argo CD
 
 
 def require_names(**names: str) -> None:
@@ -149,7 +145,7 @@ def require_names(**names: str) -> None:
 
 
 def release_name(part: Part) -> str:
-    return part.base.rpartition("/")[2]
+    return part.base.name
 
 
 def document_entry(path: str, document: Mapping[str, Any]) -> Entry:

@@ -66,9 +66,15 @@ class RenderAndApply:
         return _rendered(file, kubectl(context, "apply", "-f", rendered(file)))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        if self.removal == "rendered":
-            return (_delete_rendered(context, file),)
-        return (_delete_objects(context, self.namespace, self.objects),)
+        return (*self.undo_by_file(context, file), *self.undo_by_name(context))
+
+    def undo_by_file(self, context: str, file: str) -> tuple[Command, ...]:
+        """Return the part of the undo that reads the file."""
+        return (_delete_rendered(context, file),) if self.removal == "rendered" else ()
+
+    def undo_by_name(self, context: str) -> tuple[Command, ...]:
+        """Return the part of the undo that names objects."""
+        return () if self.removal == "rendered" else (_delete_objects(context, self.namespace, self.objects),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,19 @@ class Install:
         return piped(("istioctl", "install", "-y", f"--context={context}", "-f", file))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        commands = []
+        return (*self.undo_by_file(context, file), *self.undo_by_name(context))
+
+    def undo_by_file(self, context: str, file: str) -> tuple[Command, ...]:
+        """Return the part of the undo that reads the file."""
         if self.removal == "owner":
-            commands.append(piped(("istioctl", "uninstall", "-y", f"--context={context}", "-f", file)))
-        elif self.removal == "rendered":
-            commands.append(_delete_rendered(context, file))
+            return (piped(("istioctl", "uninstall", "-y", f"--context={context}", "-f", file)),)
+        if self.removal == "rendered":
+            return (_delete_rendered(context, file),)
+        return ()
+
+    def undo_by_name(self, context: str) -> tuple[Command, ...]:
+        """Return the part of the undo that names objects."""
+        commands = []
         if self.objects:
             commands.append(_delete_objects(context, self.namespace, self.objects))
         if self.state is not None:
@@ -107,7 +121,7 @@ class Install:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An action of istioctl on what kubectl builds of a base before, into a file of its own.
+    """An action of istioctl on a file that kubectl builds of a base before.
 
     istioctl must not read it from a pipe: where kubectl fails, that is empty, and means a whole Istio.
     """
@@ -125,12 +139,11 @@ class Built:
         return self._after_building(self.action.command(context, self.file))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
-        return tuple(map(self._after_building, self.action.undo(context, self.file)))
+        by_file = self.action.undo_by_file(context, self.file)
+        return (*map(self._after_building, by_file), *self.action.undo_by_name(context))
 
     def _after_building(self, command: Command) -> Command:
-        """The command after that which builds its file, where it reads that."""
-        if not any(self.file in program for program in command.programs):
-            return command
+        """Return the command behind the one that builds its file."""
         return Command((build(self.base, self.file), *command.pipelines))
 
 

@@ -7,12 +7,10 @@ istioctl 1.31 and the charts of each release, 1.20 with its own istioctl, all ot
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
-
-Part = Literal["config cluster", "remote cluster", "shared gateway"]
+from extcp_manifests.planning.step import Part
 
 
 @dataclass(frozen=True, slots=True)

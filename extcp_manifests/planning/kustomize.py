@@ -20,6 +20,7 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from posixpath import basename, dirname
+from typing import Literal
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
@@ -29,22 +30,59 @@ from extcp_manifests.planning.commands import Apply, ApplyBase, Built, Install, 
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.runbook import RUNBOOK, runbook
-from extcp_manifests.planning.step import Action, Step, StepSequence, part_of, text_of
+from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
 from extcp_manifests.topology.model import Topology
 
 KUSTOMIZATION = "kustomization.yaml"
-
-
 OPENAPI = "istio-operator.openapi.json"
-
-
 OVERLAYS = "overlays"
-
-
 VALUES = "values.yaml"
 
-
 _MORE_VALUES = b"# Values that beat those of the base.\n{}\n"
+
+
+BaseKind = Literal["applied", "install", "values", "secrets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A folder of the tree that kustomize builds by itself."""
+
+    cluster: str
+    """The cluster's folder."""
+    kind: BaseKind
+    name: str
+    """The name of the file that it is for, or of the stage that is applied."""
+
+    @property
+    def path(self) -> str:
+        """The folder, with `/`."""
+        return f"{self.cluster}/{self.name}" if self.kind == "applied" else f"{self.cluster}/{self.kind}/{self.name}"
+
+    @property
+    def rendered(self) -> str:
+        """The folder for what istioctl renders of an IstioOperator."""
+        return f"{self.cluster}/rendered/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a file of the plan is in the tree."""
+
+    base: Base
+    file: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.base.path}/{self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedStep:
+    """A step as the tree has it, and the base of its file; None where it has none."""
+
+    step: Step
+    base: Base | None
 
 
 @dataclass(frozen=True)
@@ -65,18 +103,18 @@ class KustomizeTree:
     def entries(self) -> Iterator[Entry]:
         """Every file of the tree, runbooks at the end."""
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
-        parts: dict[str, dict[str, list[str]]] = {}
-        for step in self.relocated:
-            if step.path is None:
+        stages_of: dict[str, dict[str, list[str]]] = {}
+        for placed in self.placed():
+            step, base = placed.step, placed.base
+            if step.path is None or base is None:
                 continue
-            base, file = dirname(step.path), basename(step.path)
+            file = basename(step.path)
             yield Entry(step.path, (once(step.builders),), secret=step.secret)
-            cluster, part, *own = base.split("/")
-            if own:
-                yield from _own_base(base, file, part)
+            if base.kind == "applied":
+                stages_of.setdefault(base.cluster, {}).setdefault(base.name, []).append(file)
             else:
-                parts.setdefault(cluster, {}).setdefault(part, []).append(file)
-        for cluster, stages in parts.items():
+                yield from _own_base(base, file)
+        for cluster, stages in stages_of.items():
             for stage, files in stages.items():
                 yield _kustomization(f"{cluster}/{stage}", *files)
             yield _kustomization(cluster, *stages)
@@ -152,15 +190,18 @@ class KustomizeTree:
         found = sorted(path.name for path in Path(folder).glob(f"{OVERLAYS}/*") if path.is_dir())
         return [name for name in found if name not in self.overlays]
 
+    def placed(self) -> Iterator[PlacedStep]:
+        """Yield the steps with their files in the tree, and commands that read them through the bases."""
+        return self._relocated.placed()
+
     @cached_property
-    def relocated(self) -> Sequence[Step]:
-        """The steps with their files in the tree, and commands that read them through the bases."""
+    def _relocated(self) -> "_Relocated":
         return _Relocated(self.steps, "")
 
     @cached_property
     def followed(self) -> Sequence[Step]:
         """The same, with commands that read the first overlay, where there is one."""
-        return _Relocated(self.steps, f"{OVERLAYS}/{self.overlays[0]}/") if self.overlays else self.relocated
+        return _Relocated(self.steps, f"{OVERLAYS}/{self.overlays[0]}/") if self.overlays else self._relocated
 
 
 def _reads_base(kustomization: Path, base: str) -> bool:
@@ -173,45 +214,47 @@ def _reads_base(kustomization: Path, base: str) -> bool:
     return isinstance(resources, list) and f"{'../' * (base.count('/') + 3)}{base}" in resources
 
 
-def _relocate(steps: Iterable[Step]) -> dict[str, str]:
-    """Return the path of each file in the tree.
+def _places(steps: Iterable[Step]) -> dict[str, "_Place"]:
+    """Return the place of each file in the tree, by its path in the plan.
 
     What a stage applies in a cluster one after the other shares a base; what comes behind another step has a further
     one, so that no document goes before the steps that it waits for.
     """
-    paths: dict[str, str] = {}
-    taken: dict[str, int] = {}
-    before = ""
+    places: dict[str, _Place] = {}
+    taken: dict[tuple[str, str], int] = {}
+    before: tuple[str, str] | None = None
     for step in steps:
-        stage = ""
+        stage: tuple[str, str] | None = None
         if step.path is not None:
             cluster, file = step.path.split("/", 1)[0], basename(step.path)
             name = file.removesuffix(".yaml").removesuffix(".values")
-            part = "secrets" if step.secret else part_of(step)
-            if part == "applied":
-                stage = f"{cluster}/{step.stage.lower().replace(' ', '-')}"
+            if step.secret:
+                places[step.path] = _Place(Base(cluster, "secrets", name), file)
+            elif step.file_kind == "values":
+                places[step.path] = _Place(Base(cluster, "values", name), VALUES)
+            elif step.file_kind == "install":
+                places[step.path] = _Place(Base(cluster, "install", name), file)
+            else:
+                stage = cluster, step.stage.lower().replace(" ", "-")
                 if stage != before:
                     taken[stage] = taken.get(stage, 0) + 1
                 number = f"-{taken[stage]}" if taken[stage] > 1 else ""
-                paths[step.path] = f"{stage}{number}/{file}"
-            elif part == "values":
-                paths[step.path] = f"{cluster}/values/{name}/{VALUES}"
-            else:
-                paths[step.path] = f"{cluster}/{part}/{name}/{file}"
+                places[step.path] = _Place(Base(cluster, "applied", f"{stage[1]}{number}"), file)
         before = stage
-    return paths
+    return places
 
 
-def _own_base(base: str, file: str, part: str) -> Iterator[Entry]:
-    if part == "install":
-        yield _kustomization(base, file, openapi=True)
-        yield Entry(f"{base}/{OPENAPI}", (_openapi(),))
-    elif part == "values":
-        generator = {"name": f"{basename(base)}-values", "files": [file]}
+def _own_base(base: Base, file: str) -> Iterator[Entry]:
+    """Yield the kustomization of a base that has one file."""
+    if base.kind == "install":
+        yield _kustomization(base.path, file, openapi=True)
+        yield Entry(f"{base.path}/{OPENAPI}", (_openapi(),))
+    elif base.kind == "values":
+        generator = {"name": f"{base.name}-values", "files": [file]}
         content = {**_HEAD, "configMapGenerator": [generator], "generatorOptions": {"disableNameSuffixHash": True}}
-        yield Entry(f"{base}/{KUSTOMIZATION}", (yaml.dump(content).encode(),))
+        yield Entry(f"{base.path}/{KUSTOMIZATION}", (yaml.dump(content).encode(),))
     else:
-        yield _kustomization(base, file)
+        yield _kustomization(base.path, file)
 
 
 _HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
@@ -301,28 +344,34 @@ class _Relocated(StepSequence):
     def __reversed__(self) -> Iterator[Step]:
         return map(self._relocated, reversed(self._steps))
 
-    @cached_property
-    def _paths(self) -> dict[str, str]:
-        return _relocate(self._steps)
+    def placed(self) -> Iterator[PlacedStep]:
+        """Yield the same steps with the bases of their files."""
+        for step in self._steps:
+            place = None if step.path is None else self._places[step.path]
+            yield PlacedStep(self._relocated(step), place.base if place else None)
 
     @cached_property
-    def _firsts(self) -> dict[str, str]:
+    def _places(self) -> dict[str, _Place]:
+        return _places(self._steps)
+
+    @cached_property
+    def _firsts(self) -> dict[Base, str]:
         """For each base the file whose step applies it."""
-        firsts: dict[str, str] = {}
-        for path in self._paths.values():
-            firsts.setdefault(dirname(path), path)
+        firsts: dict[Base, str] = {}
+        for place in self._places.values():
+            firsts.setdefault(place.base, place.path)
         return firsts
 
     def _relocated(self, step: Step) -> Step:
         if step.path is None:
             return step
-        path = self._paths[step.path]
-        base = f"{self._above}{dirname(path)}"
+        place = self._places[step.path]
+        base = f"{self._above}{place.base.path}"
         action: Action = step.action
         if isinstance(action, Apply):
-            action = ApplyBase(base, is_first=self._firsts[dirname(path)] == path)
+            action = ApplyBase(base, is_first=self._firsts[place.base] == place.path)
         elif isinstance(action, RenderAndApply | Install):
             action = Built(action, base)
         elif isinstance(action, InstallGatewayChart) and self._above:
             action = replace(action, more_values=(f"{base}/{VALUES}",))
-        return replace(step, path=path, action=action)
+        return replace(step, path=place.path, action=action)

@@ -17,9 +17,9 @@ from extcp_manifests.planning.commands import (
     RenderAndApply,
     kubectl,
 )
-from extcp_manifests.planning.installed_objects import Part, left_by_uninstall, made_by
+from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
 from extcp_manifests.planning.resolved import Resolved, Target
-from extcp_manifests.planning.step import Action, Argv, Builder, Check, Step, piped
+from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, Step, piped
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
 from extcp_manifests.topology.model import Topology
 
@@ -55,6 +55,7 @@ class _Place:
         action: Action,
         *documents: Builder,
         why: str,
+        part: Part | None = None,
         verify: tuple[Check, ...] = (),
         secret: bool = False,
     ) -> Step:
@@ -65,6 +66,7 @@ class _Place:
             context=self.target.context,
             why=why,
             action=action,
+            part=part,
             path=f"{self.target.folder}/{file}",
             builders=documents,
             verify=verify,
@@ -169,6 +171,7 @@ def _shared_gateway(stage: _Stage) -> Iterator[Step]:
         builders.ControlPlaneGateway(
             release=stage.resolved.release, name=gateway.name, namespace=gateway.namespace, hub=topology.hub
         ),
+        part="shared gateway",
         why=f"The ingress gateway through which remote clusters will reach istiod; {stage.resolved.exposure.sharing}.",
         verify=tuple(checks),
     )
@@ -194,6 +197,7 @@ def _config_cluster(stage: _Stage) -> Iterator[Step]:
             namespace=topology.namespace,
             revision=topology.revision,
         ),
+        part="config cluster",
         why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
         verify=(
             _injector_webhook(stage),
@@ -235,6 +239,7 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
             mesh_config=topology.mesh_config,
             hub=topology.hub,
         ),
+        part="external istiod",
         why="The istiod that serves the remote clusters.",
         verify=(place.wait_for(names.istiod, topology.namespace),),
     )
@@ -284,9 +289,9 @@ def _gateway(stage: _Stage, name: str, operator: IngressGateway | EgressGateway,
     pods = (place.wait_for(name, topology.namespace),)
     if stage.cluster.gateways.install == "helm":
         chart = InstallGatewayChart(name, topology.namespace, topology.chart_repository, topology.release)
-        return place.step(f"{name}.values.yaml", chart, values, why=why, verify=pods)
+        return place.step(f"{name}.values.yaml", chart, values, part="gateway", why=why, verify=pods)
     action = stage.install_gateway(operator.operator_name)
-    return place.step(f"{name}.yaml", action, operator, why=why, verify=pods)
+    return place.step(f"{name}.yaml", action, operator, part="gateway", why=why, verify=pods)
 
 
 def _sample(stage: _Stage) -> Iterator[Step]:
@@ -374,6 +379,7 @@ def _join(stage: _Stage) -> Iterator[Step]:
             namespace=topology.namespace,
             revision=topology.revision,
         ),
+        part="remote cluster",
         why="The permissions and webhooks of a cluster that only runs workloads.",
         verify=(_injector_webhook(stage),),
     )
@@ -393,6 +399,7 @@ def _east_west(stage: _Stage) -> Iterator[Step]:
         "eastwest-gateway.yaml",
         RenderAndApply("rendered"),
         builders.EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision),
+        part="east-west gateway",
         why="The gateway by which other networks reach this cluster's services.",
         verify=(
             place.wait_for(gateways.EAST_WEST, topology.namespace),

@@ -14,6 +14,12 @@ Argv = tuple[str, ...]
 
 Tool = Literal["kubectl", "istioctl", "helm"]
 
+FileKind = Literal["applied", "install", "values"]
+"""What becomes of a file: it is applied as it is, or is for istioctl to install, or has the values of a chart."""
+
+Part = Literal["shared gateway", "config cluster", "external istiod", "remote cluster", "gateway", "east-west gateway"]
+"""A part of the installation, which a tool installs and removes as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
@@ -59,7 +65,7 @@ class Action(Protocol):
     """What is done in a cluster, most often with a file, and what takes it back."""
 
     tool: ClassVar[Tool]
-    """What reads the file."""
+    """The program that reads the file."""
 
     def command(self, context: str, file: str) -> Command:
         """Return the command for a cluster, by its context, and a file."""
@@ -90,6 +96,8 @@ class Step:
     why: str
     """One sentence."""
     action: Action
+    part: Part | None = None
+    """The part of the installation that the step sets up; None for documents that are only applied."""
     path: str | None = None
     """The step's file, relative to the output folder, always with `/`; None where there is no file."""
     builders: tuple[Builder, ...] = ()
@@ -100,8 +108,13 @@ class Step:
 
     @property
     def tool(self) -> Tool:
-        """What reads the step's file."""
+        """The program that reads the step's file."""
         return self.action.tool
+
+    @property
+    def file_kind(self) -> FileKind:
+        """What becomes of the step's file."""
+        return _FILE_KINDS[self.tool]
 
     @property
     def command(self) -> Command:
@@ -117,6 +130,9 @@ class Step:
     def documents(self) -> tuple[Model, ...]:
         """The documents of the step's file, built anew each time."""
         return tuple(builder.build() for builder in self.builders)
+
+
+_FILE_KINDS: Mapping[Tool, FileKind] = {"kubectl": "applied", "istioctl": "install", "helm": "values"}
 
 
 class StepSequence(Sequence[Step]):
@@ -138,14 +154,3 @@ class StepSequence(Sequence[Step]):
 def text_of(builders: tuple[Builder, ...]) -> bytes:
     """Return the text of a file with the documents of these builders."""
     return yaml.dump_all(builder.build().plain() for builder in builders).encode()
-
-
-# --------------------------------------------------------------------------------------------------------------- bases
-
-
-_PARTS: Mapping[Tool, str] = {"kubectl": "applied", "istioctl": "install", "helm": "values"}
-
-
-def part_of(step: Step) -> str:
-    """Return what becomes of a step's file: it is `applied`, or is for istioctl (`install`) or Helm (`values`)."""
-    return _PARTS[step.tool]

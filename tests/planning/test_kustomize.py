@@ -218,11 +218,11 @@ def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
 def test_bases_keep_the_plans_order() -> None:
     """What comes behind an installation in the plan is in a base of its own, behind it too."""
     tree = the_plan("guide", "1.31").kustomize()
-    places = {path: index for index, step in enumerate(tree.relocated) if (path := step.path)}
+    places = {path: index for index, step in enumerate(placed.step for placed in tree.placed()) if (path := step.path)}
     routing = "external/start-the-control-plane-2/external-istiod-gw.yaml"
     assert places[routing] > places["external/install/external-istiod/external-istiod.yaml"]
     assert places["external/start-the-control-plane/namespace.yaml"] < places[routing]
-    token = next(step for step in the_plan("hostile", "1.31").kustomize().relocated if "reader-token" in str(step.path))
+    token = next(step for step in the_plan("hostile", "1.31").kustomize().followed if "reader-token" in str(step.path))
     assert str(token.path).split("/")[1] == "join-the-further-clusters-2"
 
 
@@ -408,7 +408,7 @@ def test_a_thousand_clusters_stay_small() -> None:
 def test_steps_are_a_sequence() -> None:
     """The steps of the tree are as many as the plan's, in the same order, forwards and backwards."""
     source = the_plan("guide", "1.24")
-    relocated = source.kustomize().relocated
+    relocated = source.kustomize().followed
     assert len(relocated) == len(source.steps)
     assert [step.why for step in relocated] == [step.why for step in source.steps]
     assert list(reversed(relocated)) == list(relocated)[::-1]
