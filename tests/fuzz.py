@@ -39,7 +39,7 @@ from extcp_manifests.istio.operator.preview import preview
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.rules.istio_operator import validate_operator
 from extcp_manifests.istio.rules.networking import validate_networking
-from extcp_manifests.istio.validation import validate_documents, validate_text
+from extcp_manifests.istio.validation import validate, validate_text
 from extcp_manifests.pipelines.argocd import argocd
 from extcp_manifests.pipelines.flux import flux
 from extcp_manifests.pipelines.krm import generate
@@ -452,7 +452,7 @@ def call_validate(make: Maker) -> None:
     kinds = make.random.choice([NETWORKING, OPERATORS, (), ("Gateway", "VirtualService")])
     several = make.several(*kinds)
     copies = list(several) if hasattr(several, "__next__") else several
-    refused(lambda: list(validate_documents(copies, release=make.release(), more=TOPOLOGY_CHECKS)))
+    refused(lambda: list(validate(copies, release=make.release(), more=TOPOLOGY_CHECKS)))
     results = refused(
         validate_text,
         make.random.choice(["f", "a\nb"]),
@@ -474,7 +474,7 @@ def call_agreement(make: Maker) -> None:
     several = deepcopy(list(RELATED))
     for _ in range(make.random.choice([1, 2, 3])):
         make.change_anywhere(several)
-    refused(lambda: list(validate_documents(several, release=make.release(), more=TOPOLOGY_CHECKS)))
+    refused(lambda: list(validate(several, release=make.release(), more=TOPOLOGY_CHECKS)))
 
 
 def call_difference(make: Maker) -> None:

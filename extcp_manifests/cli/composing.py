@@ -13,7 +13,7 @@ from extcp_manifests.cli.folders import read_all
 from extcp_manifests.cli.reports import REPORTS
 from extcp_manifests.cli.shared import json_text, name_of, print_changes, print_table, tell, text
 from extcp_manifests.documents.istio_operator import IstioOperator
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
 from extcp_manifests.istio.mesh.sources import Source
 from extcp_manifests.istio.named_release import told_of
@@ -163,13 +163,13 @@ class _OverlaysFile:
 
     def located(self, problem: Problem) -> Problem:
         """Return a problem of a patch with the file, the line and the whole path."""
-        if not problem.path.startswith("overlays"):
+        if problem.place[:1] != ("overlays",):
             return replace(problem, file=self.name)
-        placed = problem.under("spec", "components", self._key, "k8s")
+        placed = problem.under("spec", "components", *self._key, "k8s")
         return replace(placed, file=self.name, line=yaml.Lines(self.content).line(placed.place))
 
     @property
-    def _key(self) -> str:
+    def _key(self) -> Path:
         """The component below `components`, of which gateways go by their names."""
         components = self.operator.spec.components
         lists = {
@@ -179,8 +179,8 @@ class _OverlaysFile:
         for key, gateways in lists.items():
             for index, gateway in enumerate(gateways):
                 if gateway.name == self.component:
-                    return f"{key}[{index}]"
-        return self.component
+                    return (key, index)
+        return (self.component,)
 
 
 @commands.command("compose")

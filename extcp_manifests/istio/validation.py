@@ -124,7 +124,7 @@ def validate_texts(
     return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
 
 
-def validate_documents(
+def validate(
     documents: Iterable[Any], *, release: Release | str | None = None, more: Checks = NO_CHECKS
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
     """Yield what is to say of plain documents: each finding with its document and its level.

@@ -17,7 +17,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.kubernetes import document_name
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
-from extcp_manifests.istio.validation import validate_documents
+from extcp_manifests.istio.validation import validate
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.step import Step
 from extcp_manifests.topology.check import TOPOLOGY_CHECKS
@@ -226,7 +226,7 @@ def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
 
 
 def _validated(items: list[Any], release: Release) -> Iterator[dict[str, Any]]:
-    for document, level, problem in validate_documents(items, release=release, more=TOPOLOGY_CHECKS):
+    for document, level, problem in validate(items, release=release, more=TOPOLOGY_CHECKS):
         given = document.get("metadata")
         metadata = given if isinstance(given, Mapping) else {}
         reference = {key: document[key] for key in ("apiVersion", "kind") if isinstance(document.get(key), str)}

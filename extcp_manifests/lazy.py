@@ -1,0 +1,20 @@
+"""Handing on names of modules that are only loaded when the names are used (PEP 562)."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+
+def handing_on(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
+    """Return the `__getattr__` of a package that hands on names, each from a module of the package.
+
+    A name that was asked for once is an attribute of the package from then on.
+    """
+
+    def get(name: str) -> object:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value: object = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(import_module(package), name, value)
+        return value
+
+    return get
