@@ -132,16 +132,16 @@ def _state(operator: str, revision: str | None = None) -> str:
 
 def steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the steps of all stages, in order."""
-    for title, clusters, steps in _STAGES:
-        for cluster in clusters(resolved.topology):
-            yield from steps(_stage(resolved, title, cluster))
+    for row in _STAGES:
+        for cluster in row.clusters(resolved.topology):
+            yield from row.steps(_stage(resolved, row.title, cluster))
 
 
 def reversed_steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the same steps, the last one first."""
-    for title, clusters, steps in reversed(_STAGES):
-        for cluster in reversed(clusters(resolved.topology)):
-            yield from reversed(list(steps(_stage(resolved, title, cluster))))
+    for row in reversed(_STAGES):
+        for cluster in reversed(row.clusters(resolved.topology)):
+            yield from reversed(list(row.steps(_stage(resolved, row.title, cluster))))
 
 
 def _stage(resolved: Resolved, title: str, cluster: MeshCluster) -> _Stage:
@@ -435,22 +435,6 @@ def _all(topology: Topology) -> tuple[MeshCluster, ...]:
     return topology.mesh_clusters
 
 
-_STAGES: tuple[tuple[str, Callable[[Topology], Sequence[MeshCluster]], Callable[[_Stage], Iterable[Step]]], ...] = (
-    ("Open the external cluster", _config_only, _shared_gateway),
-    ("Set up the config cluster", _config_only, _config_cluster),
-    ("Start the control plane", _config_only, _control_plane),
-    ("Deploy the sample", _config_only, _sample),
-    ("Add gateways to the mesh", _config_only, _gateways),
-    ("Add gateways to the mesh", _config_only, _sample_gateway),
-    ("Join the further clusters", _further, _join),
-    ("Connect the networks", _all, _east_west),
-    ("Connect the networks", _config_only, _expose_services),
-    ("Use the further clusters", _further, _sample),
-    ("Use the further clusters", _further, _gateways),
-)
-"""The guide, in its order: each part with the remote clusters that it is about, and its steps for one of them."""
-
-
 def _injector_webhook(stage: _Stage) -> Check:
     """The webhooks of the cluster's own file, which no installation may have switched off."""
     names = stage.resolved.names
@@ -541,3 +525,28 @@ def _token(stage: _Stage) -> Step:
             ),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A stage of the guide, the remote clusters that it is about, and its steps for one of them."""
+
+    title: str
+    clusters: Callable[[Topology], Sequence[MeshCluster]]
+    steps: Callable[[_Stage], Iterable[Step]]
+
+
+_STAGES = (
+    _Row("Open the external cluster", _config_only, _shared_gateway),
+    _Row("Set up the config cluster", _config_only, _config_cluster),
+    _Row("Start the control plane", _config_only, _control_plane),
+    _Row("Deploy the sample", _config_only, _sample),
+    _Row("Add gateways to the mesh", _config_only, _gateways),
+    _Row("Add gateways to the mesh", _config_only, _sample_gateway),
+    _Row("Join the further clusters", _further, _join),
+    _Row("Connect the networks", _all, _east_west),
+    _Row("Connect the networks", _config_only, _expose_services),
+    _Row("Use the further clusters", _further, _sample),
+    _Row("Use the further clusters", _further, _gateways),
+)
+"""The guide, in its order; one title may have several rows."""
