@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
@@ -14,7 +14,6 @@ class Hostname:
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
-    version: ClassVar[None] = None
 
     def authority(self, port: int) -> str:
         """Host and port as a URL or an `address:port` setting writes them."""
@@ -29,7 +28,7 @@ class IPAddress:
     """An IPv4 or IPv6 address in its canonical text, without brackets."""
 
     text: str
-    version: int
+    version: Literal[4, 6]
 
     def authority(self, port: int) -> str:
         """Address and port; an IPv6 address stands in brackets."""

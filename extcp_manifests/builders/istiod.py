@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
+from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, Exposure, supported_exposure
 from extcp_manifests.documents.istio_operator import (
     Component,
     Components,
@@ -111,7 +111,8 @@ class ExternalIstiod(Builder[IstioOperator]):
 
     def _document(self) -> IstioOperator:
         release = find_release(self.release)
-        refuse_misfits(release, parse_address(self.address), self.revision)
+        address = parse_address(self.address)
+        exposure = supported_exposure(release, address, self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
         mounts = _mounting_values(names)
         by_patches = release.mounting_values is None
@@ -121,17 +122,18 @@ class ExternalIstiod(Builder[IstioOperator]):
                 revision=self.revision,
                 profile="empty",
                 hub=release.hub(self.hub),
-                meshConfig=self._mesh_config(),
+                meshConfig=self._mesh_config(address, exposure),
                 components=Components(
                     pilot=Component(
                         enabled=True,
                         k8s=KubernetesResources(
-                            overlays=(_mounting_patches(names),) if by_patches else None, env=self._env(names)
+                            overlays=(_mounting_patches(names),) if by_patches else None, env=self._env(names, exposure)
                         ),
                     )
                 ),
                 values=Values(
-                    global_=self._global(release), pilot=mounts if release.mounting_values == "values" else None
+                    global_=self._global(release, exposure),
+                    pilot=mounts if release.mounting_values == "values" else None,
                 ),
                 unvalidatedValues=(
                     {"pilot": mounts.plain()} if release.mounting_values == "unvalidatedValues" else None
@@ -139,9 +141,8 @@ class ExternalIstiod(Builder[IstioOperator]):
             ),
         )
 
-    def _mesh_config(self) -> MeshConfig:
-        address = parse_address(self.address)
-        metadata = exposure_of(address).proxy_metadata
+    def _mesh_config(self, address: Address, exposure: Exposure) -> MeshConfig:
+        metadata = exposure.proxy_metadata
         defaults = {"defaultConfig": {"proxyMetadata": metadata}} if metadata else {}
         ours = {
             "rootNamespace": self.namespace,
@@ -149,23 +150,22 @@ class ExternalIstiod(Builder[IstioOperator]):
         }
         return _typed(overlay(overlay(defaults, self.mesh_config), ours))
 
-    def _env(self, names: Names) -> tuple[EnvVar, ...]:
-        injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
+    def _env(self, names: Names, exposure: Exposure) -> tuple[EnvVar, ...]:
+        webhooks = exposure.webhook_names(names)
         return (
-            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=injector),
-            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=validator),
+            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=webhooks.injector),
+            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=webhooks.validator),
             EnvVar(name="EXTERNAL_ISTIOD", value="true"),
             EnvVar(name="LOCAL_CLUSTER_SECRET_WATCHER", value="true"),
             EnvVar(name="CLUSTER_ID", value=self.cluster),
             EnvVar(name="SHARED_MESH_CONFIG", value=names.mesh_config_map),
         )
 
-    def _global(self, release: Release) -> GlobalValues:
-        address = parse_address(self.address)
+    def _global(self, release: Release, exposure: Exposure) -> GlobalValues:
         told = release.istiod_is_told_its_cluster
         return GlobalValues(
             istioNamespace=self.namespace,
-            caAddress=exposure_of(address).ca_address(address),
+            caAddress=exposure.ca_address,
             operatorManageWebhooks=True,
             configValidation=False,
             meshID=self.mesh_id,

@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from extcp_manifests import yaml
-from extcp_manifests.builders.address import parse_address
-from extcp_manifests.builders.exposure import why_no_credential, why_not_in_release
 from extcp_manifests.documents.name_forms import SECRET_KEY
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
@@ -24,14 +22,13 @@ if TYPE_CHECKING:
 
 
 def _address_in_release(topology: "Topology") -> _Found:
-    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), None):
-        yield (name,), problem
+    if problem := topology.exposure.why_not_in(topology.istio):
+        yield ("address",), problem
 
 
 def _revision_in_release(topology: "Topology") -> _Found:
-    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
-        if name == "revision":
-            yield (name,), problem
+    if topology.revision and (problem := topology.exposure.why_no_revision(topology.istio)):
+        yield ("revision",), problem
 
 
 def _places_in_release(topology: "Topology") -> _Found:
@@ -42,7 +39,7 @@ def _places_in_release(topology: "Topology") -> _Found:
 
 
 def _credential(topology: "Topology") -> _Found:
-    if problem := why_no_credential(topology.exposure, topology.credential_name):
+    if problem := topology.exposure.why_not_credential(topology.credential_name):
         yield ("credential_name",), problem
 
 
