@@ -12,6 +12,10 @@ from extcp_manifests.documents.name_forms import dns_label, has_user, placeholde
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.topology.reading import matching
 
+DEFAULT_NAMESPACE = "external-istiod"
+"""The namespace of the control plane in Istio's guide."""
+
+
 # Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 

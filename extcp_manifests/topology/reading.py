@@ -161,6 +161,11 @@ def problems_of(
         yield Problem(path_of(place, from_file=False, start=start), f"has an {sentence}" if hidden else sentence)
 
 
+def places_of(error: ValidationError) -> frozenset[Place]:
+    """Return the places of what pydantic found, spelled as in the input."""
+    return frozenset(details["loc"] for details in error.errors(include_url=False, include_input=False))
+
+
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 

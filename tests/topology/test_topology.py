@@ -31,6 +31,13 @@ def by_hostname(**changes: Any) -> Topology:
     return Topology(**{**values, "config_cluster": CONFIG, **changes})
 
 
+def problems_of(**changes: Any) -> list[str]:
+    """The problems of a topology with a host name, after changes that make it wrong."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**changes)
+    return str(caught.value).splitlines()
+
+
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_wrong_input(path: Path) -> None:
     """Every problem of a wrong file is told at once, in its own sentence."""
@@ -503,6 +510,71 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
         "mesh_config.a: is unknown to Istio: did you mean 'ca'?",
         "mesh_config.a.b: the key 1 is no text: write it as a string",
     ]
+
+
+def test_a_wrong_value_is_not_taken_for_its_default() -> None:
+    """Where a namespace or the external cluster's name is wrong, nothing is reported about the default of it."""
+    assert problems_of(
+        namespace="istio-system",
+        gateway=SharedGateway(namespace="a_b"),
+        external_cluster=ExternalCluster(name=""),
+        config_cluster=MeshCluster(name="external", network="n"),
+    ) == [
+        "gateway.namespace: 'a_b' is no DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "external_cluster.name: has 0 characters: use 1 to 253",
+    ]
+
+
+def test_a_wrong_value_hides_no_problem_of_the_next_one() -> None:
+    """A rule for several values is left out only for the one that is wrong by itself."""
+    other = MeshCluster(name="", network="N")
+    assert problems_of(
+        release="1.31",
+        address="192.0.2.1",
+        credential_name=None,
+        namespace="a_b",
+        gateway=SharedGateway(namespace="sample"),
+        hub="https://mirror.example.com",
+        charts="oci://gcr.io/istio-release/charts",
+        remote_clusters=[other],
+    ) == [
+        "namespace: 'a_b' is no DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "hub: 'https://mirror.example.com' is not a registry of images: write it as in registry.example.com/istio, "
+        "without https:// and tag",
+        "remote_clusters[0].name: has 0 characters: use 1 to 253",
+        f"charts: 'oci://gcr.io/istio-release/charts' has nothing of Istio 1.31: write {_GHCR!r}, or a mirror of it",
+        "gateway.namespace: 'sample' is the namespace of the sample workloads: choose another",
+        "remote_clusters[0].network: 'N' cannot stand in a webhook's service path, which an IP address needs: "
+        "use a-z, 0-9, '-' and '.', or expose istiod by a host name",
+    ]
+
+
+def test_clusters_are_compared_where_the_list_of_remote_clusters_is_wrong() -> None:
+    """The config cluster is compared with the external cluster, whatever the remote clusters are."""
+    assert problems_of(remote_clusters=5, config_cluster=MeshCluster(name="external", network="n")) == [
+        "remote_clusters: must be a list, not the number 5",
+        "config_cluster.name: 'external' is already the name of the external cluster: choose another",
+    ]
+
+
+def test_clusters_of_one_name_share_the_context_that_follows_from_it() -> None:
+    """A context is reported beside a name that is taken where both clusters were given the context."""
+    taken = "'cluster1' is already the name of the config cluster: choose another"
+    context = "'cluster1' is already the context of cluster 'cluster1': give each cluster its own"
+    remote_clusters = [CONFIG, MeshCluster(name="cluster1", network="n", context="cluster1")]
+    assert problems_of(remote_clusters=remote_clusters) == [
+        f"remote_clusters[0].name: {taken}",
+        f"remote_clusters[1].name: {taken}",
+        f"remote_clusters[1].context: {context}",
+    ]
+
+
+def test_a_topology_is_read_again_with_all_its_problems() -> None:
+    """A topology that was copied with a wrong value reports it, and rules between the others, when it is read again."""
+    copied = by_hostname().model_copy(update={"mesh_id": "", "credential_name": None})
+    with pytest.raises(InvalidInput) as caught:
+        Topology.model_validate(copied)
+    assert [problem.path for problem in caught.value.problems] == ["mesh_id", "credential_name"]
 
 
 @pytest.mark.parametrize(
