@@ -112,7 +112,7 @@ def why_not_charts(text: str) -> str | None:
 def _why_no_query(text: str) -> str | None:
     """A query may hold a token, so it is refused without being shown."""
     if "?" in text:
-        return "has a query, behind its '?': leave it out, since this stands in files that are written"
+        return "has a query, after its '?': leave it out, since it would appear in the files that are written"
     return None
 
 

@@ -119,16 +119,22 @@ def test_python_problems_are_spelled_as_python() -> None:
     [
         ("localhost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
-        ("my_host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        ("My_Host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        (
+            "my_host.example.com",
+            "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each",
+        ),
+        (
+            "My_Host.example.com",
+            "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each",
+        ),
         ("MyHost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("a.example.com.", "ends in a dot: write 'a.example.com'"),
         ("A.example.com.", "ends in a dot: write 'a.example.com'"),
-        ("a_b.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        (f"{'a' * 64}.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("a_b.example.com.", "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        (f"{'a' * 64}.com", "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
-        ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
-        ("010.0.0.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("999.1.1.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("010.0.0.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
         ("myhost.example.com:15012", "has a port: leave ':15012' out, since the ports of istiod are fixed"),
         ("192.0.2.10:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
         ("[2001:db8::1]:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
@@ -156,8 +162,8 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("%ADDR%", "is a placeholder: put the address in (envsubst) before"),
         ("@addr@", "is a placeholder: put the address in (envsubst) before"),
         ("@ADDR@", "is a placeholder: put the address in (envsubst) before"),
-        ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
-        ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
+        ("[2001:db8::1]", "has brackets or a zone: write the IP address alone"),
+        ("2001:db8::1%eth0", "has brackets or a zone: write the IP address alone"),
         ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
         ("127.0.0.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("0.0.0.0", "cannot be reached from another cluster: give the address of the ingress gateway"),
@@ -226,7 +232,7 @@ def test_placeholders(changes: dict[str, Any], problem: str) -> None:
     assert str(caught.value) == problem
 
 
-_WITH_QUERY = "has a query, behind its '?': leave it out, since this stands in files that are written"
+_WITH_QUERY = "has a query, after its '?': leave it out, since it would appear in the files that are written"
 _HUB_WITH_USER = (
     "hub: has something before an '@': leave user, password and digest out, since this stands in files that are "
     "written; a password belongs in an image pull secret"
@@ -275,7 +281,9 @@ def test_passwords_in_urls_are_refused_and_never_told(
     assert "hunt" not in f"{caught.value!s}{caught.value!r}{caught.value.problems!r}"
 
 
-_NO_IP = "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+_NO_IP = (
+    "has a host that is not a valid IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+)
 _NO_PORT = "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
 
 
