@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
@@ -14,7 +14,6 @@ class Hostname:
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
-    version: ClassVar[None] = None
 
     def authority(self, port: int) -> str:
         """Host and port as a URL or an `address:port` setting writes them."""
@@ -29,7 +28,7 @@ class IPAddress:
     """An IPv4 or IPv6 address in its canonical text, without brackets."""
 
     text: str
-    version: int
+    version: Literal[4, 6]
 
     def authority(self, port: int) -> str:
         """Address and port; an IPv6 address stands in brackets."""
@@ -56,7 +55,7 @@ def parse_address(address: Address | str) -> Address:
         raise InvalidInput([Problem(("address",), problem)])
     try:
         if len(address) > 253:
-            raise ValueError("is no address: it has more than 253 characters")
+            raise ValueError("is not a valid address: it has more than 253 characters")
         _refuse_what_surrounds(address)
         like_an_ip = ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address)
         return _ip_address(address) if like_an_ip else _hostname(address)
@@ -93,11 +92,13 @@ _LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*")
 
 def _ip_address(text: str) -> IPAddress:
     if "[" in text or "%" in text:
-        raise ValueError("is no plain address: write an IP address without brackets and zone")
+        raise ValueError("has brackets or a zone: write the IP address alone")
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError("is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port") from None
+        raise ValueError(
+            "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"
+        ) from None
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         raise ValueError(f"is an IPv4 address in IPv6 form: write {ip.ipv4_mapped}")
     # kubernetes: pkg/apis/core/validation/validation.go refuses these as the address of an endpoint.
@@ -127,11 +128,11 @@ def _why_no_hostname(text: str) -> str | None:
     if labels[-1].isdigit():
         return "ends in a number, so it is neither a host name nor an IP address"
     if not DNS_SUBDOMAIN.fullmatch(text) or max(map(len, labels)) > 63:
-        return "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
+        return "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
     return None
 
 
-def why_no_api_server(text: str) -> str | None:
+def why_not_api_server(text: str) -> str | None:
     """Return why the text is not the URL of an API server that istiod can reach from another cluster, or None.
 
     The sentence does not show the text, which may be a part of credentials.
@@ -175,7 +176,7 @@ def _why_no_server_host(host: str) -> str | None:
         elif _NUMERIC_HOST.fullmatch(host):
             ipaddress.IPv4Address(host)
     except ValueError:
-        return "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+        return "has a host that is not a valid IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
     return None
 
 

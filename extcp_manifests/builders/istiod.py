@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
+from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, Exposure, supported_exposure
+from extcp_manifests.builders.gateways import gateway_port
 from extcp_manifests.documents.istio_operator import (
     Component,
     Components,
@@ -27,7 +28,6 @@ from extcp_manifests.documents.kubernetes import (
     ConfigMapVolumeSource,
     EnvVar,
     ObjectMeta,
-    ServicePort,
     ServiceSpec,
     Volume,
     VolumeMount,
@@ -72,9 +72,9 @@ class ControlPlaneGateway(Builder[IstioOperator]):
             k8s=KubernetesResources(
                 service=ServiceSpec(
                     ports=(
-                        _port("status-port", 15021),
-                        _port("tls-xds", XDS_PORT),
-                        _port("tls-webhook", WEBHOOK_PORT),
+                        gateway_port("status-port", 15021),
+                        gateway_port("tls-xds", XDS_PORT),
+                        gateway_port("tls-webhook", WEBHOOK_PORT),
                     )
                 )
             ),
@@ -111,61 +111,57 @@ class ExternalIstiod(Builder[IstioOperator]):
 
     def _document(self) -> IstioOperator:
         release = find_release(self.release)
-        refuse_misfits(release, parse_address(self.address), self.revision)
+        exposure = supported_exposure(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
-        mounts = _mounting_values(names)
-        by_patches = release.mounting_values is None
+        pilot, unvalidated, overlays = None, None, None
+        if release.mounting_values == "values":
+            pilot = _mounting_values(names)
+        elif release.mounting_values == "unvalidatedValues":
+            unvalidated = {"pilot": _mounting_values(names).plain()}
+        else:
+            overlays = (_mounting_patches(names),)
         return IstioOperator(
             metadata=ObjectMeta(name="external-istiod", namespace=self.namespace),
             spec=IstioOperatorSpec(
                 revision=self.revision,
                 profile="empty",
                 hub=release.hub(self.hub),
-                meshConfig=self._mesh_config(),
+                meshConfig=self._mesh_config(exposure),
                 components=Components(
                     pilot=Component(
-                        enabled=True,
-                        k8s=KubernetesResources(
-                            overlays=(_mounting_patches(names),) if by_patches else None, env=self._env(names)
-                        ),
+                        enabled=True, k8s=KubernetesResources(overlays=overlays, env=self._env(names, exposure))
                     )
                 ),
-                values=Values(
-                    global_=self._global(release), pilot=mounts if release.mounting_values == "values" else None
-                ),
-                unvalidatedValues=(
-                    {"pilot": mounts.plain()} if release.mounting_values == "unvalidatedValues" else None
-                ),
+                values=Values(global_=self._global(release, exposure), pilot=pilot),
+                unvalidatedValues=unvalidated,
             ),
         )
 
-    def _mesh_config(self) -> MeshConfig:
-        address = parse_address(self.address)
-        metadata = exposure_of(address).proxy_metadata
+    def _mesh_config(self, exposure: Exposure) -> MeshConfig:
+        metadata = exposure.proxy_metadata
         defaults = {"defaultConfig": {"proxyMetadata": metadata}} if metadata else {}
         ours = {
             "rootNamespace": self.namespace,
-            "defaultConfig": {"discoveryAddress": address.authority(XDS_PORT)},
+            "defaultConfig": {"discoveryAddress": exposure.address.authority(XDS_PORT)},
         }
         return _typed(overlay(overlay(defaults, self.mesh_config), ours))
 
-    def _env(self, names: Names) -> tuple[EnvVar, ...]:
-        injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
+    def _env(self, names: Names, exposure: Exposure) -> tuple[EnvVar, ...]:
+        webhooks = exposure.webhook_names(names)
         return (
-            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=injector),
-            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=validator),
+            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=webhooks.injector),
+            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=webhooks.validator),
             EnvVar(name="EXTERNAL_ISTIOD", value="true"),
             EnvVar(name="LOCAL_CLUSTER_SECRET_WATCHER", value="true"),
             EnvVar(name="CLUSTER_ID", value=self.cluster),
             EnvVar(name="SHARED_MESH_CONFIG", value=names.mesh_config_map),
         )
 
-    def _global(self, release: Release) -> GlobalValues:
-        address = parse_address(self.address)
+    def _global(self, release: Release, exposure: Exposure) -> GlobalValues:
         told = release.istiod_is_told_its_cluster
         return GlobalValues(
             istioNamespace=self.namespace,
-            caAddress=exposure_of(address).ca_address(address),
+            caAddress=exposure.ca_address,
             operatorManageWebhooks=True,
             configValidation=False,
             meshID=self.mesh_id,
@@ -176,6 +172,7 @@ class ExternalIstiod(Builder[IstioOperator]):
 
 
 def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
+    """Return a mesh config as a document; raises InvalidInput for values of other types."""
     try:
         return MeshConfig.model_validate(mesh_config)
     except ValidationError as error:
@@ -184,52 +181,47 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
 
 
-# istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself
-# (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go).
-_MESH_CONFIG = ("config-volume", "/etc/istio/config")
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """A ConfigMap that istiod reads as files."""
+
+    volume: str
+    path: str
+    config_map: str
 
 
-_INJECTION = ("inject-volume", "/var/lib/istio/inject")
+def _mounts(names: Names) -> tuple[_Mount, ...]:
+    """Return the ConfigMaps that istiod reads as files before it asks the config cluster.
+
+    No chart mounts them by itself where istiod is external. Source: istio 1.15.7 to 1.30.3:
+    istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go.
+    """
+    return (
+        _Mount("config-volume", "/etc/istio/config", names.mesh_config_map),
+        _Mount("inject-volume", "/var/lib/istio/inject", names.injector_config_map),
+    )
 
 
 def _mounting_values(names: Names) -> PilotValues:
-    """Mount both ConfigMaps by the values of the chart, which k8s.overlays of people do not touch."""
-    mounts = ((_MESH_CONFIG, names.mesh_config_map), (_INJECTION, names.injector_config_map))
-    return PilotValues(
-        volumes=tuple(
-            Volume(name=volume, configMap=ConfigMapVolumeSource(name=config_map)) for (volume, _), config_map in mounts
-        ),
-        volumeMounts=tuple(VolumeMount(name=volume, mountPath=path) for (volume, path), _ in mounts),
-    )
+    """Mount the ConfigMaps by values of the chart, which the `k8s.overlays` of people leave as they are."""
+    volumes = []
+    mounts = []
+    for each in _mounts(names):
+        volumes.append(Volume(name=each.volume, configMap=ConfigMapVolumeSource(name=each.config_map)))
+        mounts.append(VolumeMount(name=each.volume, mountPath=each.path))
+    return PilotValues(volumes=tuple(volumes), volumeMounts=tuple(mounts))
 
 
 def _mounting_patches(names: Names) -> Overlay:
-    """Mount both ConfigMaps by patches of the rendered Deployment; `k8s.volumes` is ignored in every release.
+    """Mount the ConfigMaps by patches of the rendered Deployment; istioctl ignores `k8s.volumes` in every release.
 
     An index beyond the end of a list appends. Source: istio 1.15.7: operator/pkg/tpath/tree.go.
     """
-    pod, container = "spec.template.spec", "spec.template.spec.containers[0]"
-    return Overlay(
-        kind="Deployment",
-        name=names.istiod,
-        patches=(
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_MESH_CONFIG, names.mesh_config_map)),
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_INJECTION, names.injector_config_map)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_MESH_CONFIG)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_INJECTION)),
-        ),
-    )
-
-
-def _volume(mount: tuple[str, str], config_map: str) -> str:
-    name, _ = mount
-    return f"name: {name}\nconfigMap:\n  name: {config_map}"
-
-
-def _mount(mount: tuple[str, str]) -> str:
-    name, path = mount
-    return f"name: {name}\nmountPath: {path}"
-
-
-def _port(name: str, number: int) -> ServicePort:
-    return ServicePort(name=name, port=number, targetPort=number)
+    volumes = []
+    mounts = []
+    for each in _mounts(names):
+        volume = f"name: {each.volume}\nconfigMap:\n  name: {each.config_map}"
+        mount = f"name: {each.volume}\nmountPath: {each.path}"
+        volumes.append(Patch(path="spec.template.spec.volumes[100]", value=volume))
+        mounts.append(Patch(path="spec.template.spec.containers[0].volumeMounts[100]", value=mount))
+    return Overlay(kind="Deployment", name=names.istiod, patches=(*volumes, *mounts))

@@ -87,7 +87,7 @@ def encode(cluster: str, network: str, address: str | None) -> None:
         tell(injection.encode(cluster=cluster, network=network))
     else:
         parsed = parse_address(address)
-        for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
+        for key, value in exposure_of(parsed).istiod_remote(cluster, network).plain().items():
             tell(f"{key}: {value}")
 
 

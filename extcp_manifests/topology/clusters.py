@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
-from extcp_manifests.builders.address import why_no_api_server
+from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, label_value, stand_in
 from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why_not_cluster_name
 from extcp_manifests.topology.reading import CONFIG, matching
@@ -81,7 +81,7 @@ class MeshCluster:
     )
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
     api_server: Annotated[
-        Annotated[StrictStr, matching(why_no_api_server)] | None,
+        Annotated[StrictStr, matching(why_not_api_server)] | None,
         Field(
             description="URL of its API server as istiod reaches it from the external cluster; the one of the context "
             "in the kubeconfig if left out."

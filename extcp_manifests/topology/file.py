@@ -28,7 +28,7 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
         values |= {"name": head.metadata.name} if head else {}
         values |= {"release": release} if release is not None else {}
         if "name" in spec:
-            problems.append(Problem(("spec", "name"), "unknown key: the name stands in metadata.name"))
+            problems.append(Problem(("spec", "name"), "unknown key: the name belongs in metadata.name"))
         try:
             topology = Topology.model_validate(values, context=FROM_FILE, by_alias=True, by_name=False)
         except InvalidInput as error:

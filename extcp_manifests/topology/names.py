@@ -12,6 +12,10 @@ from extcp_manifests.documents.name_forms import dns_label, has_user, placeholde
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.topology.reading import matching
 
+DEFAULT_NAMESPACE = "external-istiod"
+"""The namespace of the control plane in Istio's guide."""
+
+
 # Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 
@@ -108,7 +112,7 @@ def why_not_charts(text: str) -> str | None:
 def _why_no_query(text: str) -> str | None:
     """A query may hold a token, so it is refused without being shown."""
     if "?" in text:
-        return "has a query, behind its '?': leave it out, since this stands in files that are written"
+        return "has a query, after its '?': leave it out, since it would appear in the files that are written"
     return None
 
 
