@@ -136,10 +136,13 @@ class _Input:
     def items(self, name: str) -> Iterator["_Input"]:
         """Yield the items of a field that is a list."""
         values = self.value(name, ())
-        if isinstance(values, Sequence):
-            part = self.part(name)
-            for index, value in enumerate(values):
-                yield part._below(index, value)
+        if not isinstance(values, Sequence):
+            return
+        wrong: dict[str | int, set[Place]] = {}  # by item, since looking through all for each item takes too long
+        for place in self.part(name).wrong:
+            wrong.setdefault(place[0], set()).add(place[1:])
+        for index, value in enumerate(values):
+            yield _Input(value, frozenset(wrong.get(index, ())), self.from_file)
 
     def _below(self, key: str | int, value: object) -> "_Input":
         wrong = frozenset(place[1:] for place in self.wrong if not place or place[0] == key)
