@@ -81,11 +81,13 @@ class ControlPlaneGateway(Builder[IstioOperator]):
         )
 
     def _without_default(self) -> tuple[GatewayComponent, ...]:
-        """Switches the profile's own gateway off where this one has another name (up to 1.23 both would be made)."""
-        return () if self.name == DEFAULT_GATEWAY else (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
+        """Switch the profile's own gateway off where this one has another name (up to 1.23 both would be made)."""
+        if self.name == DEFAULT_GATEWAY:
+            return ()
+        return (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
 
     def _values(self) -> Values | None:
-        """This value, and not metadata.namespace, decides where the gateway goes."""
+        """Return the value that decides, and not metadata.namespace, where the gateway goes."""
         if self.namespace == DEFAULT_GATEWAY_NAMESPACE:
             return None
         return Values(global_=GlobalValues(istioNamespace=self.namespace))

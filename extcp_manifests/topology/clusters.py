@@ -12,6 +12,7 @@ from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why
 from extcp_manifests.topology.reading import CONFIG, matching
 
 SAMPLE_NAMESPACE = "sample"
+"""The namespace of helloworld and its client in Istio's guide."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,16 +91,21 @@ class MeshCluster:
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:
-    """The cluster's context in the kubeconfig."""
-    return cluster.name if cluster.context is None else cluster.context
+    """Return the cluster's context in the kubeconfig."""
+    if cluster.context is None:
+        return cluster.name
+    return cluster.context
 
 
 def folder_of(name: str) -> str:
-    """The folder of a cluster: its name, or a stand-in where the name is no good folder on every system."""
-    return name if _FOLDER.fullmatch(name) else stand_in(name)
+    """Return the folder of a cluster: its name, or a stand-in where not every system can have a folder of that name."""
+    if _FOLDER.fullmatch(name):
+        return name
+    return stand_in(name)
 
 
-# Lower case, since some file systems know no other; not what Windows keeps for devices; not our own files.
+# Lower case, since some file systems do not tell the cases apart; not what Windows keeps for devices; not the files
+# that a plan writes beside the folders.
 _FOLDER = re.compile(
     rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z|overlays\Z){DNS_SUBDOMAIN.pattern}"
 )

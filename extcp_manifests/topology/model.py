@@ -95,6 +95,8 @@ class Topology(BaseModel, frozen=True):
         Field(description="The operator's own mesh config, merged into the external istiod's."),
     ] = {}
 
+    # These are not cached: `model_copy(update=...)` would copy the cached values too, and they would be those of the
+    # old fields. Planning reads each of them once.
     @property
     def istio(self) -> Release:
         """The record of the release."""
@@ -122,7 +124,9 @@ class Topology(BaseModel, frozen=True):
     @property
     def chart_repository(self) -> str:
         """The URL of the repository of Istio's charts."""
-        return self.istio.charts if self.charts is None else self.charts
+        if self.charts is None:
+            return self.istio.charts
+        return self.charts
 
     @property
     def mesh_clusters(self) -> tuple[MeshCluster, ...]:

@@ -26,45 +26,56 @@ _RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|n
 
 
 def why_not_cluster_name(name: str) -> str | None:
+    """Return why istiod cannot know a cluster by the name, or None."""
     return printable(name) or injection.why_not_encodable(name)
 
 
 def why_not_namespace(name: str) -> str | None:
+    """Return why the name is not a valid namespace of a control plane, or None."""
     if name in _RESERVED:
         return f"{name!r} is one of Kubernetes' own namespaces: choose another"
     return _why_retyped(name) or dns_label(name)
 
 
 def why_not_revision(name: str) -> str | None:
+    """Return why the name is not a valid revision, or None; `istiod-REVISION` must be a DNS label too."""
     if name == "default":
         return "'default' is what no revision means: leave it out"
     return _why_retyped(name) or dns_label(name, 63 - len("istiod-"))
 
 
 def _why_retyped(name: str) -> str | None:
-    """Istio's charts write these names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces)."""
+    """Return why YAML does not read the name as text, or None.
+
+    Istio's charts write such names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces).
+    """
     if _RETYPED.fullmatch(name) or not isinstance(yaml.resolve(name), str):
         return f"Istio would read {name!r} as a number or a boolean: choose a name with other letters"
     return None
 
 
 def why_not_gateway_name(name: str) -> str | None:
+    """Return why the name is not a valid name of a gateway, or None."""
     return _why_retyped(name) or dns_label(name)
 
 
 def why_not_mesh_id(name: str) -> str | None:
+    """Return why the name is not a valid mesh ID, or None."""
     return printable(name) or why_breaks_charts(name)
 
 
 def why_breaks_charts(name: str) -> str | None:
-    """Istio's charts write these names between double quotes, as they are (istio 1.31: rendering was run)."""
+    """Return why the name cannot be between the double quotes of Istio's charts, or None.
+
+    The charts write such names as they are, without escapes (istio 1.31: rendering was run).
+    """
     if not set(name) & set('"\\'):
         return None
     return f"{name!r} has a quotation mark or backslash, which breaks Istio's charts: leave it out"
 
 
 def plain_mapping(value: object) -> Mapping[str, Any]:
-    """A copy of a mapping of plain data; what is not plain is left for the rules to tell."""
+    """Return a copy of a mapping of plain data; the rules report what is not plain."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("mapping_type", "must be a mapping")
     try:
@@ -78,16 +89,19 @@ def plain_mapping(value: object) -> Mapping[str, Any]:
 def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return value
 
 
 def why_not_hub(text: str) -> str | None:
+    """Return why the text is not a registry of images, or None; it is not shown where it may hold a password."""
     if _HUB.fullmatch(text) and len(text) <= 255:
         return None
     if has_user(text):
         return (
-            "has something before an '@': leave user, password and digest out, since this stands in files that are "
-            "written; a password belongs in an image pull secret"
+            "has something before an '@': leave user, password and digest out, since it would appear in the "
+            "files that are written; a password belongs in an image pull secret"
         )
     return (
         _why_no_query(text)
@@ -97,10 +111,11 @@ def why_not_hub(text: str) -> str | None:
 
 
 def why_not_charts(text: str) -> str | None:
+    """Return why the text is not a chart repository, or None; it is not shown where it may hold a password."""
     if has_user(text):
         return (
-            "has something before an '@': leave user and password out, since this stands in files that are written; "
-            "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+            "has something before an '@': leave user and password out, since it would appear in the files that "
+            "are written; give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
         )
     if problem := _why_no_query(text) or placeholder(text):
         return problem
@@ -110,7 +125,7 @@ def why_not_charts(text: str) -> str | None:
 
 
 def _why_no_query(text: str) -> str | None:
-    """A query may hold a token, so it is refused without being shown."""
+    """Return why the text may not have a query, if it has one; a query may hold a token, so it is not shown."""
     if "?" in text:
         return "has a query, after its '?': leave it out, since it would appear in the files that are written"
     return None
@@ -137,9 +152,14 @@ _ENDING = {
 
 
 def instead_of_ending(name: str, text: str | None) -> str | None:
-    """What to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    """Return what to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    if text is None:
+        return None
     place = f"{text}/".lower()
-    return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
+    for ending, instead in _ENDING[name]:
+        if place.startswith(f"{ending}/"):
+            return instead
+    return None
 
 
 Text = Annotated[StrictStr, matching(printable)]

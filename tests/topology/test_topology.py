@@ -114,6 +114,9 @@ def test_python_problems_are_spelled_as_python() -> None:
     ]
 
 
+_NOT_A_HOST_NAME = "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
+
+
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
@@ -121,17 +124,17 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
         (
             "my_host.example.com",
-            "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each",
+            _NOT_A_HOST_NAME,
         ),
         (
             "My_Host.example.com",
-            "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each",
+            _NOT_A_HOST_NAME,
         ),
         ("MyHost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("a.example.com.", "ends in a dot: write 'a.example.com'"),
         ("A.example.com.", "ends in a dot: write 'a.example.com'"),
-        ("a_b.example.com.", "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        (f"{'a' * 64}.com", "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("a_b.example.com.", _NOT_A_HOST_NAME),
+        (f"{'a' * 64}.com", _NOT_A_HOST_NAME),
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
         ("999.1.1.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
         ("010.0.0.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
@@ -234,12 +237,12 @@ def test_placeholders(changes: dict[str, Any], problem: str) -> None:
 
 _WITH_QUERY = "has a query, after its '?': leave it out, since it would appear in the files that are written"
 _HUB_WITH_USER = (
-    "hub: has something before an '@': leave user, password and digest out, since this stands in files that are "
-    "written; a password belongs in an image pull secret"
+    "hub: has something before an '@': leave user, password and digest out, since it would appear in the "
+    "files that are written; a password belongs in an image pull secret"
 )
 _CHARTS_WITH_USER = (
-    "charts: has something before an '@': leave user and password out, since this stands in files that are written; "
-    "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+    "charts: has something before an '@': leave user and password out, since it would appear in the files that "
+    "are written; give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
 )
 _SERVER_WITH_USER = (
     "config_cluster.api_server: has something before an '@': leave user and password out, "
