@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from posixpath import normpath
 from urllib.parse import quote, unquote
 
-from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
-from extcp_manifests.errors import UNPRINTABLE, InvalidInput, Problem, require
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, UNPRINTABLE
+from extcp_manifests.errors import InvalidInput, Problem, require
 
 SLASH = "--slash--"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extcp_manifests.documents.name_forms import printable
+from extcp_manifests.documents.name_forms import why_not_printable
 from extcp_manifests.errors import Problem, visible
 
 
@@ -45,7 +45,7 @@ def test_one_line_that_a_reader_sees(text: str) -> None:
 )
 def test_names_that_a_reader_can_see(text: str, problem: str | None) -> None:
     """Names of contexts, clusters and meshes have no character that hides or moves others."""
-    assert printable(text) == problem
+    assert why_not_printable(text) == problem
 
 
 @pytest.mark.parametrize(
