@@ -6,9 +6,12 @@ and empty collections are written. Models with `extra="allow"` carry further key
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
+
+from extcp_manifests.documents.lookup import mapping_of, text_of
 
 Plain = Mapping[str, "Plain"] | list["Plain"] | tuple["Plain", ...] | str | int | float | bool | None
 """What YAML and JSON can hold."""
@@ -177,11 +180,41 @@ class Deployment(Model):
     spec: DeploymentSpec
 
 
+# ------------------------------------------------------------------------------------------------------------ identity
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which object of a cluster a document describes.
+
+    The version of its API is not part of that: kubectl applies `v1` and `v1beta1` of the same name to one object.
+    """
+
+    group: str
+    """The API group; empty for Kubernetes' core, or where apiVersion says none."""
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Kind, namespace and name for people, as in `Gateway istio-system/gw`; empty where it has none."""
+        name = "/".join(part for part in (self.namespace, self.name) if part)
+        return f"{self.kind} {name}".strip()
+
+
+def identity_of(document: Any, group: str | None = None) -> Identity:
+    """Return which object a plain document describes, whatever its shape; parts that it lacks are empty.
+
+    A group is given by those who know better than apiVersion, as for a document without one.
+    """
+    head = mapping_of(document)
+    metadata = mapping_of(head.get("metadata"))
+    if group is None:
+        group = text_of(head.get("apiVersion")).rpartition("/")[0]
+    parts = (head.get("kind"), metadata.get("namespace"), metadata.get("name"))
+    return Identity(group, *(str(part) if part else "" for part in parts))
+
+
 def document_name(document: Any) -> str:
-    """Kind, namespace and name of a plain document, as in `Gateway istio-system/gw`; empty where it has none."""
-    if not isinstance(document, Mapping):
-        return ""
-    metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    name = "/".join(str(part) for part in (metadata.get("namespace"), metadata.get("name")) if part)
-    return f"{document.get('kind') or ''} {name}".strip()
+    """Return the kind, namespace and name of a plain document for people; empty where it has none."""
+    return str(identity_of(document))
