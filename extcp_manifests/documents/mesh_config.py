@@ -6,7 +6,7 @@ from extcp_manifests.documents.kubernetes import Model
 
 
 class ProxyConfig(Model, extra="allow"):
-    """What every proxy is told: `defaultConfig` of the mesh config."""
+    """The settings of every proxy: `defaultConfig` of the mesh config."""
 
     discoveryAddress: str | None = None
     proxyMetadata: Mapping[str, str] | None = None
