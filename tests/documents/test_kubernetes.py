@@ -47,18 +47,18 @@ def test_unknown_keys_and_assignments_are_refused() -> None:
         (
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}},
             Identity("", "Namespace", "", "n"),
-            None,
+            "Namespace n",
         ),
-        ({"kind": "IstioOperator", "metadata": {"namespace": "n"}}, Identity("", "IstioOperator", "n", ""), None),
+        ({"kind": "A", "metadata": {"namespace": "n"}}, Identity("", "A", "n", ""), "A n"),
         ({"kind": 5, "metadata": {"name": 6, "namespace": None}}, Identity("", "5", "", "6"), "5 6"),
         ({"metadata": "text", "apiVersion": 1}, Identity("", "", "", ""), ""),
         ("text", Identity("", "", "", ""), ""),
     ],
 )
-def test_identity(document: Any, identity: Identity, name: str | None) -> None:
+def test_identity(document: Any, identity: Identity, name: str) -> None:
     """A document describes the object of its group, kind, namespace and name, however wrong the rest of it is."""
     assert identity_of(document) == identity
-    assert document_name(document) == (name if name is not None else str(identity))
+    assert document_name(document) == name
 
 
 def test_versions_are_not_part_of_an_identity() -> None:
