@@ -118,22 +118,6 @@ def _readable(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-# Values of credentials by their keys, private keys, documents that hold them, and tokens of service accounts, which are
-# JSON Web Tokens (RFC 7519).
-_SECRET_TEXT = (
-    r"""(?<![\w-])(?:token|password|stringData|client-key-data)["']?\s*:"""
-    r"""|(?<![\w-])kind["']?\s*:\s*["']?(?:Secret|Config|Credentials)\b"""
-    r"""|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{8}"""
-)
-_HOLDS_A_SECRET = re.compile(_SECRET_TEXT)
-
-
-# Text that no parser takes is not shown either where it may be a document, or has more that sounds like credentials.
-_LIKE_A_SECRET = re.compile(
-    rf"""{_SECRET_TEXT}|(?<![\w-])(?:kind|data|[\w.-]*(?:token|password|passwd|secret))["']?\s*[:=]""", re.IGNORECASE
-)
-
-
 # ------------------------------------------------------------------------------------------------------------ documents
 
 
@@ -348,6 +332,20 @@ HIDDEN = "(not shown)"
 _SECRET_KINDS = ("Secret", "Config", "Credentials")
 _OPEN = (("apiVersion",), ("kind",), ("type",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "labels"))
 _SECRET_KEYS = ("token", "password", "stringData", "client-key-data")
+
+# Values of credentials by their keys, private keys, documents that hold them, and tokens of service accounts, which are
+# JSON Web Tokens (RFC 7519).
+_SECRET_TEXT = (
+    r"""(?<![\w-])(?:token|password|stringData|client-key-data)["']?\s*:"""
+    r"""|(?<![\w-])kind["']?\s*:\s*["']?(?:Secret|Config|Credentials)\b"""
+    r"""|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{8}"""
+)
+_HOLDS_A_SECRET = re.compile(_SECRET_TEXT)
+
+# Text that no parser takes is not shown either where it may be a document, or has more that sounds like credentials.
+_LIKE_A_SECRET = re.compile(
+    rf"""{_SECRET_TEXT}|(?<![\w-])(?:kind|data|[\w.-]*(?:token|password|passwd|secret))["']?\s*[:=]""", re.IGNORECASE
+)
 
 
 def _shown(document: Any, place: Sequence[str | int], value: Any) -> Any:
