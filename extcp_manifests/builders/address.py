@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, placeholder
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
 
 
@@ -54,7 +54,7 @@ def parse_address(address: Address | str) -> Address:
     require(address, str, ("address",), "text, a host name or an IP address")
     if has_user(address):
         raise InvalidInput([Problem(("address",), f"has a user before '@': leave the user out{_and_write(address)}")])
-    if problem := placeholder(address, "address"):
+    if problem := why_placeholder(address, "address"):
         raise InvalidInput([Problem(("address",), problem)])
     try:
         if len(address) > 253:
@@ -144,7 +144,7 @@ def why_not_api_server(text: str) -> str | None:
     """
     if has_user(text):
         return "has something before an '@': leave user and password out, since istiod has a token for it"
-    if placeholder(text):
+    if why_placeholder(text):
         return "is a placeholder: put the URL in (envsubst) before"
     server = _API_SERVER.fullmatch(text)
     if server is None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import Hostname, IPAddress
 from extcp_manifests.documents.kubernetes import Model
-from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_no_text
+from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_not_text
 from extcp_manifests.istio.releases import Release
 
 Document = TypeVar("Document", bound=Model, covariant=True)
@@ -46,7 +46,7 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
             yield Problem((wanted.name,), f"must be {wanted.sentence}, not {kind_of(value)}")
         elif isinstance(value, str | SecretStr):
             text = value if isinstance(value, str) else value.get_secret_value()
-            problem = why_no_text(text)
+            problem = why_not_text(text)
             if problem is not None:
                 yield Problem((wanted.name,), problem)
         elif isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from traceback import extract_tb
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
@@ -189,10 +189,10 @@ def emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
 
     Raises InvalidInput where two clusters have one of the same kind, namespace and name, which one list cannot hold.
     """
-    documents: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
+    documents: dict[Identity, tuple[str, dict[str, Any]]] = {}
     for step in the_plan.steps:
         for document in _documents(step) if emit.has(step) else ():
-            before, _ = documents.setdefault(_identity(document), (step.cluster, document))
+            before, _ = documents.setdefault(identity_of(document), (step.cluster, document))
             if before != step.cluster:
                 problem = f"{document_name(document)} stands in {before!r} and in {step.cluster!r}: emit one cluster"
                 raise InvalidInput([Problem(("spec", "emit", "clusters"), problem)])
@@ -209,16 +209,9 @@ def _documents(step: Step) -> Iterator[dict[str, Any]]:
             yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-def _identity(document: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = document.get("metadata")
-    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
-    group = str(document.get("apiVersion")).rpartition("/")[0]
-    return (group, str(document.get("kind")), *map(str, names))
-
-
 def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
-    waiting = {_identity(document): document for document in ours}
-    merged = [waiting.pop(_identity(item), item) for item in items]
+    waiting = {identity_of(document): document for document in ours}
+    merged = [waiting.pop(identity_of(item), item) for item in items]
     return [*merged, *waiting.values()]
 
 

@@ -7,7 +7,7 @@ from posixpath import normpath
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.name_forms import dns_label, dns_subdomain, printable, stand_in
+from extcp_manifests.documents.name_forms import stand_in, why_not_dns_label, why_not_dns_subdomain, why_not_printable
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
@@ -32,7 +32,7 @@ class Repository:
         texts = {"revision": self.revision, "path": self.path} | ({"repo": self.url} if self.url is not None else {})
         for key, text in texts.items():
             require(text, str, (key,), "text")
-        problems = [Problem((key,), problem) for key, text in texts.items() if (problem := printable(text))]
+        problems = [Problem((key,), problem) for key, text in texts.items() if (problem := why_not_printable(text))]
         problems += [
             Problem((key,), f"begins with '-', which commands take for an option: {text!r}")
             for key, text in texts.items()
@@ -40,7 +40,7 @@ class Repository:
         ]
         if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
             problems.append(Problem(("path",), f"{self.path!r} leads out of the repository: name a folder in it"))
-        if self.overlay is not None and (problem := dns_label(self.overlay)):
+        if self.overlay is not None and (problem := why_not_dns_label(self.overlay)):
             problems.append(Problem(("overlay",), problem))
         if problems:
             raise InvalidInput(problems)
@@ -115,7 +115,7 @@ def parts_of(plan: Plan) -> Iterator[Part]:
 
 
 def _name(text: str) -> str:
-    return stand_in(text) if dns_label(text) else text
+    return stand_in(text) if why_not_dns_label(text) else text
 
 
 _CA = ".webhooks[]?.clientConfig.caBundle"
@@ -139,7 +139,7 @@ def _webhook(kind: str, name: str, *fields: str) -> Mapping[str, Any]:
 def require_names(**names: str) -> None:
     for key, name in names.items():
         require(name, str, (key,), "text")
-    problems = [Problem((key,), problem) for key, name in names.items() if (problem := dns_subdomain(name))]
+    problems = [Problem((key,), problem) for key, name in names.items() if (problem := why_not_dns_subdomain(name))]
     if problems:
         raise InvalidInput(problems)
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
 from extcp_manifests.builders.address import why_not_api_server
-from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, label_value, stand_in
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why_not_cluster_name
 from extcp_manifests.topology.reading import CONFIG, matching
 
@@ -74,7 +74,7 @@ class MeshCluster:
     ] = None
     network: Annotated[
         StrictStr,
-        matching(label_value),
+        matching(why_not_label_value),
         Field(description="The cluster's network; pods of one network reach each other directly."),
     ]
     gateways: Annotated[MeshGateways, Field(description="The mesh's gateways in this cluster.")] = field(

@@ -22,7 +22,7 @@ from pydantic import (
 
 from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
-from extcp_manifests.documents.name_forms import dns_subdomain, placeholder
+from extcp_manifests.documents.name_forms import why_not_dns_subdomain, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
@@ -50,7 +50,7 @@ class Topology(BaseModel, frozen=True):
     name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
     release: Annotated[
         StrictStr,
-        matching(partial(placeholder, what="release")),
+        matching(partial(why_placeholder, what="release")),
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
@@ -68,7 +68,7 @@ class Topology(BaseModel, frozen=True):
         Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
     ]
     credential_name: Annotated[
-        Annotated[StrictStr, matching(dns_subdomain)] | None,
+        Annotated[StrictStr, matching(why_not_dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()

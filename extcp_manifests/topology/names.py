@@ -8,7 +8,7 @@ from pydantic import StrictStr
 from pydantic_core import PydanticCustomError
 
 from extcp_manifests import injection, yaml
-from extcp_manifests.documents.name_forms import dns_label, has_user, placeholder, printable
+from extcp_manifests.documents.name_forms import has_user, why_not_dns_label, why_not_printable, why_placeholder
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.topology.reading import matching
 
@@ -27,21 +27,21 @@ _RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|n
 
 def why_not_cluster_name(name: str) -> str | None:
     """Return why istiod cannot know a cluster by the name, or None."""
-    return printable(name) or injection.why_not_encodable(name)
+    return why_not_printable(name) or injection.why_not_encodable(name)
 
 
 def why_not_namespace(name: str) -> str | None:
     """Return why the name is not a valid namespace of a control plane, or None."""
     if name in _RESERVED:
         return f"{name!r} is one of Kubernetes' own namespaces: choose another"
-    return _why_retyped(name) or dns_label(name)
+    return _why_retyped(name) or why_not_dns_label(name)
 
 
 def why_not_revision(name: str) -> str | None:
     """Return why the name is not a valid revision, or None; `istiod-REVISION` must be a DNS label too."""
     if name == "default":
         return "'default' is what no revision means: leave it out"
-    return _why_retyped(name) or dns_label(name, 63 - len("istiod-"))
+    return _why_retyped(name) or why_not_dns_label(name, 63 - len("istiod-"))
 
 
 def _why_retyped(name: str) -> str | None:
@@ -56,12 +56,12 @@ def _why_retyped(name: str) -> str | None:
 
 def why_not_gateway_name(name: str) -> str | None:
     """Return why the name is not a valid name of a gateway, or None."""
-    return _why_retyped(name) or dns_label(name)
+    return _why_retyped(name) or why_not_dns_label(name)
 
 
 def why_not_mesh_id(name: str) -> str | None:
     """Return why the name is not a valid mesh ID, or None."""
-    return printable(name) or why_breaks_charts(name)
+    return why_not_printable(name) or why_breaks_charts(name)
 
 
 def why_breaks_charts(name: str) -> str | None:
@@ -105,7 +105,7 @@ def why_not_hub(text: str) -> str | None:
         )
     return (
         _why_no_query(text)
-        or placeholder(text)
+        or why_placeholder(text)
         or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
     )
 
@@ -117,7 +117,7 @@ def why_not_charts(text: str) -> str | None:
             "has something before an '@': leave user and password out, since it would appear in the files that "
             "are written; give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
         )
-    if problem := _why_no_query(text) or placeholder(text):
+    if problem := _why_no_query(text) or why_placeholder(text):
         return problem
     if _CHARTS.fullmatch(text):
         return None
@@ -162,7 +162,7 @@ def instead_of_ending(name: str, text: str | None) -> str | None:
     return None
 
 
-Text = Annotated[StrictStr, matching(printable)]
+Text = Annotated[StrictStr, matching(why_not_printable)]
 
 
 NamespaceName = Annotated[StrictStr, matching(why_not_namespace)]

@@ -411,7 +411,7 @@ def test_all_wrong_inputs_are_told() -> None:
     assert str(caught.value).splitlines() == [
         "release: must be a Release or text, not a number",
         "address: must be a Hostname or an IPAddress or text, not empty",
-        "cluster: is no valid text, since it has half of a surrogate pair: correct it",
+        "cluster: is not valid text, since it has half of a surrogate pair: correct it",
         "network: must be text, not a bytes",
     ]
 

@@ -528,7 +528,7 @@ def test_validate_a_topology() -> None:
     done = run("validate", "-", stdin=text.replace("network: network2", "network: a/b"))
     assert done.returncode == 1
     assert done.stdout.startswith(
-        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is not a valid label"
     )
 
 

@@ -103,7 +103,7 @@ def test_python_problems_are_spelled_as_python() -> None:
             mesh_config={"root_namespace": "x"},
         )
     assert str(caught.value).splitlines() == [
-        "config_cluster.network: 'a/b' is no label value: use letters, digits and inner '-', '_' and '.', "
+        "config_cluster.network: 'a/b' is not a valid label value: use letters, digits and inner '-', '_' and '.', "
         "at most 63 characters",
         "config_cluster.gateways.east_west: must be true or false, not the number 1",
         "credential_name: is required with a host name: name the TLS secret of its certificate in the gateway's "
@@ -506,7 +506,7 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
             ),
             mesh_config={"defaultConfig": 5, "a": {"b": {1: 2}}},
         )
-    label = "is no DNS label: use a-z, 0-9 and inner '-', at most"
+    label = "is not a valid DNS label: use a-z, 0-9 and inner '-', at most"
     assert str(caught.value).splitlines() == [
         f"revision: 'no_label' {label} 56 characters",
         f"gateway.name: 'no_label' {label} 63 characters",

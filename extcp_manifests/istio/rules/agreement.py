@@ -12,7 +12,7 @@ from typing import Any
 
 from extcp_manifests.documents.findings import Found, by_rule, error, warning
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
@@ -85,7 +85,7 @@ class _Set:
 
     def __init__(self, documents: Sequence[Document], beside: Beside) -> None:
         self.beside = beside
-        self.firsts: dict[str, Document] = {}
+        self.firsts: dict[Identity, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
         self.addresses: dict[str, Document] = {}
@@ -242,10 +242,8 @@ def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
             yield error(place, problem)
 
 
-def _identity(document: Document) -> str:
-    group = likely_group(document)
-    names = [at(document, "metadata", key) for key in ("namespace", "name")]
-    return repr((group, document.get("kind"), *names))
+def _identity(document: Document) -> Identity:
+    return identity_of(document, likely_group(document))
 
 
 _RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
-from extcp_manifests.documents.name_forms import dns_label
+from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import Path, Problem, path_text
 
 
@@ -72,7 +72,7 @@ def _check_ports(place: Path, ports: Any, *, is_whole: bool) -> Iterator[Problem
 def _check_port(place: Path, port: Mapping[str, Any]) -> Iterator[Problem]:
     name, number, target, protocol = (port.get(key) for key in ("name", "port", "targetPort", "protocol"))
     if isinstance(name, str) and name:
-        problem = dns_label(name)
+        problem = why_not_dns_label(name)
         if problem is not None:
             yield Problem((*place, "name"), problem)
     if _is_number(number):
