@@ -10,6 +10,9 @@ from extcp_manifests.istio.releases import RELEASES, ReleaseRange
 from extcp_manifests.istio.schema.model import Schema
 from extcp_manifests.istio.schema.tables import SCHEMAS, read_schema
 
+# What differs from the facts on purpose: they were extracted before Istio 1.31.0, in which this has 32 bits.
+CORRECTED = {("istio.networking.v1alpha3.ZoneAwareLoadBalancerSetting", "minClusterSize"): "uint32"}
+
 
 def ends(releases: ReleaseRange) -> tuple[str, str | None]:
     """Return the first and last release of a range as the facts have them: they name the first release of all."""
@@ -30,7 +33,7 @@ def test_the_mesh_config_is_the_one_of_istio(guide: Path) -> None:
     for name, message in facts["messages"].items():
         theirs = []
         for field in sorted(message["fields"], key=lambda field: field["index"]):
-            type_ = field["type"].lower()
+            type_ = CORRECTED.get((name, field["json"]), field["type"]).lower()
             proto = field.get("proto", field["json"])
             theirs.append((field["json"], proto, field.get("oneof"), (field["since"], field["until"]), type_))
         ours = []
