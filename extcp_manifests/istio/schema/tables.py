@@ -26,7 +26,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 from extcp_manifests.istio.releases import EVERY_RELEASE, RELEASES, ReleaseRange
 from extcp_manifests.istio.schema.model import EnumValue, Field, Schema
@@ -97,42 +97,41 @@ _FORMATS: Mapping[Any, Mapping[str, str]] = {
     "number": {each: each for each in ("float", "double")},
 }
 _ORDER = {name: index for index, name in enumerate(RELEASES)}
-_FIRST = next(iter(RELEASES))
+_FIRST, *_, _NEWEST = RELEASES
+
+
+# Where something is: the file, then the keys below its `$defs`, or the keyword beside them.
+Place: TypeAlias = tuple[str, ...]
 
 
 class _Reader:
-    """Reads one file; every place is a list of keys, and every error names it."""
+    """Reads one file, and what it refers to in others."""
 
-    def __init__(self, file: str, data: Mapping[str, Any]) -> None:
+    def __init__(self, file: str, data: Any) -> None:
+        _require_object(data, _FILE_KEYWORDS, ("$defs", "x-istio-decoding"), (file,))
+        _require_one_of(data["x-istio-decoding"], _DECODING, "value", (file, "x-istio-decoding"))
         self._file = file
-        self._data = data
+        self._decoding = data["x-istio-decoding"]
+        self._definitions: Mapping[str, Any] = data["$defs"]
         self._included: dict[str, Schema] = {}
 
     def schema(self) -> Schema:
-        self._require_keywords(self._data, _FILE_KEYWORDS, ())
-        decoding = self._data.get("x-istio-decoding")
-        self._require_one_of(decoding, _DECODING, ("x-istio-decoding",))
-        self._has_one_spelling = decoding != "protobuf"
-        self._definitions: Mapping[str, Mapping[str, Any]] = self._data["$defs"]
         messages: dict[str, tuple[Field, ...]] = {}
         enums: dict[str, tuple[EnumValue, ...]] = {}
         for name, definition in self._definitions.items():
             if "oneOf" in definition:
-                enums[name] = self._enum(definition, (name,))
+                enums[name] = _read_enum(definition, (self._file, name))
             else:
-                messages[name] = self._message(definition, (name,))
+                messages[name] = self._message(definition, (self._file, name))
         for included in self._included.values():
             messages = {**included.messages, **messages}
             enums = {**included.enums, **enums}
-        return Schema(messages, enums, decoding == "crd")
+        return Schema(messages, enums, self._decoding == "crd")
 
-    # ------------------------------------------------------------------------------------------------------ definitions
-
-    def _message(self, definition: Mapping[str, Any], place: Sequence[str]) -> tuple[Field, ...]:
-        self._require_keywords(definition, _MESSAGE_KEYWORDS, place)
-        if definition.get("type") != "object" or not isinstance(definition.get("properties"), dict):
-            self._fail(place, "a message has the type 'object' and properties")
-        releases = self._range(definition, EVERY_RELEASE, place)
+    def _message(self, definition: Any, place: Place) -> tuple[Field, ...]:
+        _require_object(definition, _MESSAGE_KEYWORDS, ("type", "properties"), place)
+        _require_one_of(definition["type"], ("object",), "type of a message", place)
+        releases = _read_range(definition, EVERY_RELEASE, place)
         fields: list[Field] = []
         for name, node in definition["properties"].items():
             if "anyOf" in node:
@@ -141,54 +140,37 @@ class _Reader:
                 fields.append(self._field(name, node, len(fields), releases, (*place, name)))
         return tuple(fields)
 
-    def _variants(
-        self, name: str, node: Mapping[str, Any], index: int, of_message: ReleaseRange, place: Sequence[str]
-    ) -> list[Field]:
+    def _variants(self, name: str, node: Any, index: int, of_message: ReleaseRange, place: Place) -> list[Field]:
         """Return the records of a field that is not the same in all releases, in their order."""
-        self._require_keywords(node, frozenset({"anyOf"}), place)
+        _require_object(node, frozenset({"anyOf"}), ("anyOf",), place)
         fields = []
         for offset, variant in enumerate(node["anyOf"]):
             fields.append(self._field(name, variant, index + offset, of_message, place))
         for earlier, later in pairwise(fields):
             if _end(earlier.releases.until) >= _begin(later.releases.since):
-                self._fail(place, f"is known to {earlier.releases} and to {later.releases}, which overlap")
+                _fail(place, f"has records for {earlier.releases} and for {later.releases}, which overlap")
         return fields
 
-    def _field(
-        self, name: str, node: Mapping[str, Any], index: int, of_message: ReleaseRange, place: Sequence[str]
-    ) -> Field:
+    def _field(self, name: str, node: Any, index: int, of_message: ReleaseRange, place: Place) -> Field:
+        type_ = self._type(node, _FIELD_TYPE_KEYWORDS, place)
         required = node.get("x-istio-required-since")
         if required is not None:
-            self._require_release(required, place)
-        default = name if self._has_one_spelling else _snake_case(name)
+            _require_release(required, place)
+        default = _snake_case(name) if self._decoding == "protobuf" else name
         return Field(
             name=name,
-            type=self._type(node, _FIELD_TYPE_KEYWORDS, place),
+            type=type_,
             proto=node.get("x-istio-proto-name", default),
             index=index,
             oneof=node.get("x-istio-oneof"),
-            releases=self._range(node, of_message, place),
+            releases=_read_range(node, of_message, place),
             required=None if required is None else _release_range(required, None),
         )
 
-    def _enum(self, definition: Mapping[str, Any], place: Sequence[str]) -> tuple[EnumValue, ...]:
-        self._require_keywords(definition, _ENUM_KEYWORDS, place)
-        releases = self._range(definition, EVERY_RELEASE, place)
-        values = []
-        for index, node in enumerate(definition["oneOf"]):
-            below = (*place, str(node.get("const")))
-            self._require_keywords(node, _VALUE_KEYWORDS, below)
-            # The values of a CRD's enum are words alone, and counted here.
-            number = node.get("x-istio-number", index)
-            values.append(EnumValue(node["const"], number, self._range(node, releases, below)))
-        return tuple(values)
-
-    # ------------------------------------------------------------------------------------------------------------ types
-
-    def _type(self, node: Mapping[str, Any], keywords: Mapping[str, frozenset[str]], place: Sequence[str]) -> str:
+    def _type(self, node: Any, keywords: Mapping[str, frozenset[str]], place: Place) -> str:
         """Return a type as Field.type has it."""
-        kind = self._kind(node, place)
-        self._require_keywords(node, keywords[kind], place)
+        kind = _kind(node, place)
+        _require_object(node, keywords[kind], (), place)
         match kind:
             case "$ref":
                 return self._reference(node["$ref"], place)
@@ -197,94 +179,105 @@ class _Reader:
             case "anything":
                 return "value"
             case "array":
+                _require_object(node, keywords[kind], ("items",), place)
                 return f"list:{self._type(node['items'], _TYPE_KEYWORDS, place)}"
             case "object" if "additionalProperties" in node:
                 return f"map:{self._type(node['additionalProperties'], _TYPE_KEYWORDS, place)}"
             case "object":
                 return "struct"
             case _:
-                scalar = self._scalar(kind, node, place)
-                return f"wrapper:{scalar}" if node.get("x-istio-wrapper") else scalar
+                return _read_scalar(kind, node, place)
 
-    def _kind(self, node: Mapping[str, Any], place: Sequence[str]) -> str:
-        """Return which keywords a type has, as a key of _TYPE_KEYWORDS."""
-        if "type" in node:
-            kind: str = node["type"]
-            if kind not in _JSON_TYPES:
-                self._require_one_of(kind, _JSON_TYPES, place, "type")
-            return kind
-        for keyword in ("$ref", "x-kubernetes-int-or-string"):
-            if keyword in node:
-                return keyword
-        return "anything"
-
-    def _scalar(self, kind: str, node: Mapping[str, Any], place: Sequence[str]) -> str:
-        if "format" in node:
-            formats = _FORMATS[kind]
-            self._require_one_of(node["format"], tuple(formats), place)
-            return formats[node["format"]]
-        if "minimum" in node or "maximum" in node:
-            return f"{kind}:{node.get('minimum', '')}..{node.get('maximum', '')}"
-        return {"boolean": "bool"}.get(kind, kind)
-
-    def _reference(self, reference: str, place: Sequence[str]) -> str:
+    def _reference(self, reference: str, place: Place) -> str:
+        """Return the type that a reference is, in this file or another."""
         file, _, name = reference.partition("#/$defs/")
-        definitions = self._definitions
         if file:
-            return self._outside(file, name, reference, place)
-        if name not in definitions:
-            self._fail(place, f"refers to {reference!r}, which is not there")
-        return f"enum:{name}" if "oneOf" in definitions[name] else f"message:{name}"
+            return self._reference_outside(file, name, place)
+        if name not in self._definitions:
+            _fail(place, f"refers to {name!r}, which is not in the file")
+        return f"enum:{name}" if "oneOf" in self._definitions[name] else f"message:{name}"
 
-    def _outside(self, file: str, name: str, reference: str, place: Sequence[str]) -> str:
-        known = [f"{each}.json" for each in SCHEMAS]
-        self._require_one_of(file, known, place)
+    def _reference_outside(self, file: str, name: str, place: Place) -> str:
+        _require_one_of(file, [f"{each}.json" for each in SCHEMAS], "file", place)
         included = self._included.setdefault(file, read_schema(file.removesuffix(".json")))
         if name in included.enums:
             return f"enum:{name}"
         if name not in included.messages:
-            self._fail(place, f"refers to {reference!r}, which is not there")
+            _fail(place, f"refers to {name!r}, which is not in {file}")
         return f"message:{name}"
 
-    # --------------------------------------------------------------------------------------------------------- releases
 
-    def _range(self, node: Mapping[str, Any], outer: ReleaseRange, place: Sequence[str]) -> ReleaseRange:
-        """Return the range of a record; an end that is left out is that of the message or enum that has it."""
-        since, until = node.get("x-istio-since"), node.get("x-istio-until")
-        if since is None and until is None:
-            return outer
-        for release in (since, until):
-            if release is not None:
-                self._require_release(release, place)
-        if since == _FIRST:
-            self._fail(place, f"since {since} is since ever: leave x-istio-since out")
-        since = outer.since if since is None else since
-        until = outer.until if until is None else until
-        if since is not None and until is not None and _ORDER[since] > _ORDER[until]:
-            self._fail(place, f"is since {since}, which is after its end {until}")
-        if _begin(since) < _begin(outer.since) or _end(until) > _end(outer.until):
-            self._fail(place, f"is known to {_release_range(since, until)}, and what holds it to {outer} alone")
-        return _release_range(since, until)
+def _read_enum(definition: Any, place: Place) -> tuple[EnumValue, ...]:
+    _require_object(definition, _ENUM_KEYWORDS, ("oneOf",), place)
+    releases = _read_range(definition, EVERY_RELEASE, place)
+    values = []
+    for index, node in enumerate(definition["oneOf"]):
+        _require_object(node, _VALUE_KEYWORDS, ("const",), place)
+        # The values of a CRD's enum are words alone, and counted here.
+        number = node.get("x-istio-number", index)
+        values.append(EnumValue(node["const"], number, _read_range(node, releases, (*place, node["const"]))))
+    return tuple(values)
 
-    def _require_release(self, release: Any, place: Sequence[str]) -> None:
-        if release not in _ORDER:
-            self._fail(place, f"{release!r} is not a release that is known: known are {_FIRST} to {list(_ORDER)[-1]}")
 
-    # ----------------------------------------------------------------------------------------------------------- errors
+def _kind(node: Any, place: Place) -> str:
+    """Return which keywords a type has, as a key of _TYPE_KEYWORDS."""
+    if not isinstance(node, dict):
+        _fail(place, f"must be an object, not {node!r}")
+    if "type" in node:
+        kind: str = node["type"]
+        if kind not in _JSON_TYPES:
+            _require_one_of(kind, _JSON_TYPES, "type", place)
+        return kind
+    for keyword in ("$ref", "x-kubernetes-int-or-string"):
+        if keyword in node:
+            return keyword
+    return "anything"
 
-    def _require_keywords(self, node: Any, known: frozenset[str], place: Sequence[str]) -> None:
-        for keyword in node.keys() - known:
-            self._require_one_of(keyword, sorted(known), place, "keyword here")
 
-    def _require_one_of(self, value: Any, known: Sequence[str], place: Sequence[str], what: str = "value here") -> None:
-        if value in known:
-            return
-        nearest = get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-        self._fail(place, f"{value!r} is not a valid {what}: {hint}")
+def _read_scalar(kind: str, node: Mapping[str, Any], place: Place) -> str:
+    if "format" in node:
+        formats = _FORMATS[kind]
+        _require_one_of(node["format"], list(formats), "format", place)
+        scalar = formats[node["format"]]
+    elif "minimum" in node or "maximum" in node:
+        scalar = f"{kind}:{node.get('minimum', '')}..{node.get('maximum', '')}"
+    else:
+        scalar = "bool" if kind == "boolean" else kind
+    return f"wrapper:{scalar}" if node.get("x-istio-wrapper") else scalar
 
-    def _fail(self, place: Sequence[str], message: str) -> Any:
-        raise SchemaDataError(": ".join(part for part in (self._file, ".".join(place), message) if part))
+
+@cache
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+# ------------------------------------------------------------------------------------------------------------- releases
+
+
+def _read_range(node: Mapping[str, Any], outer: ReleaseRange, place: Place) -> ReleaseRange:
+    """Return the range of a record; an end that is left out is that of the message or enum around it."""
+    since, until = node.get("x-istio-since"), node.get("x-istio-until")
+    if since is None and until is None:
+        return outer
+    for release in (since, until):
+        if release is not None:
+            _require_release(release, place)
+    if since == _FIRST:
+        _fail(place, f"is since {since}, which is the first release: leave x-istio-since out")
+    if until == _NEWEST:
+        _fail(place, f"is known until {until}, which is the newest release: leave x-istio-until out")
+    since = outer.since if since is None else since
+    until = outer.until if until is None else until
+    if _begin(since) > _end(until):
+        _fail(place, f"is known since {since}, after its end {until}")
+    if _begin(since) < _begin(outer.since) or _end(until) > _end(outer.until):
+        _fail(place, f"is for {_release_range(since, until)}, but what it is in is for {outer}")
+    return _release_range(since, until)
+
+
+def _require_release(release: Any, place: Place) -> None:
+    if release not in _ORDER:
+        _fail(place, f"{release!r} is not a known Istio release: known are {_FIRST} to {_NEWEST}")
 
 
 def _begin(since: str | None) -> int:
@@ -300,6 +293,28 @@ def _release_range(since: str | None, until: str | None) -> ReleaseRange:
     return ReleaseRange(since, until)
 
 
-@cache
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+# --------------------------------------------------------------------------------------------------------------- errors
+
+
+def _require_object(node: Any, known: frozenset[str], needed: Sequence[str], place: Place) -> None:
+    """Refuse what is not an object, has a keyword that is not known here, or lacks one that is needed."""
+    if not isinstance(node, dict):
+        _fail(place, f"must be an object, not {node!r}")
+    for keyword in node.keys() - known:
+        _require_one_of(keyword, sorted(known), "keyword here", place)
+    for keyword in needed:
+        if keyword not in node:
+            _fail(place, f"lacks the keyword {keyword!r}")
+
+
+def _require_one_of(value: Any, known: Sequence[str], what: str, place: Place) -> None:
+    if value in known:
+        return
+    nearest = get_close_matches(str(value), known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"use {' or '.join(known)}"
+    _fail(place, f"{value!r} is not a valid {what}: {hint}")
+
+
+def _fail(place: Place, message: str) -> NoReturn:
+    file, *keys = place
+    raise SchemaDataError(": ".join(part for part in (file, ".".join(keys), message) if part))
