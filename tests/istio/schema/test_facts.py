@@ -1,22 +1,31 @@
 """The schema data against facts that were extracted from the sources of Istio and Kubernetes by other means."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from extcp_manifests.istio.releases import RELEASES, ReleaseRange
-from extcp_manifests.istio.schema.model import Schema
+from extcp_manifests.istio.schema.model import EnumValue, Field, Schema
 from extcp_manifests.istio.schema.tables import SCHEMAS, read_schema
 
 # What differs from the facts on purpose: they were extracted before Istio 1.31.0, in which this has 32 bits.
 CORRECTED = {("istio.networking.v1alpha3.ZoneAwareLoadBalancerSetting", "minClusterSize"): "uint32"}
 
+Record = TypeVar("Record", Field, EnumValue)
+
 
 def ends(releases: ReleaseRange) -> tuple[str, str | None]:
     """Return the first and last release of a range as the facts have them: they name the first release of all."""
     return releases.since or next(iter(RELEASES)), releases.until
+
+
+def of_facts(records: Iterable[Record], facts: Any) -> list[Record]:
+    """Return the records of fields or values that the releases of the facts know; later ones have no facts."""
+    releases = [RELEASES[name] for name in facts["releases"]]
+    return [each for each in records if any(release in each.releases for release in releases)]
 
 
 def read_facts(guide: Path, name: str) -> Any:
@@ -37,12 +46,12 @@ def test_the_mesh_config_is_the_one_of_istio(guide: Path) -> None:
             proto = field.get("proto", field["json"])
             theirs.append((field["json"], proto, field.get("oneof"), (field["since"], field["until"]), type_))
         ours = []
-        for each in schema.messages[name]:
+        for each in of_facts(schema.messages[name], facts):
             type_ = each.type.split(":")[-1].lower()
             ours.append((each.name, each.proto, each.oneof, ends(each.releases), type_))
         assert ours == theirs, name
     for name, enum in facts["enums"].items():
-        known = [(each.name, each.number, ends(each.releases)) for each in schema.enums[name]]
+        known = [(each.name, each.number, ends(each.releases)) for each in of_facts(schema.enums[name], facts)]
         assert known == [(each["name"], each["number"], (each["since"], each["until"])) for each in enum["values"]]
 
 
@@ -68,7 +77,7 @@ def test_the_values_are_those_of_istio(guide: Path) -> None:
                 proto = field.get("proto", field["json"])
                 theirs.append((field["json"], proto, (since, until), kubernetes_type(raw)))
         ours = []
-        for each in schema.messages[name]:
+        for each in of_facts(schema.messages[name], facts):
             type_ = each.type.rpartition("message:")[2] if "message:proto." in each.type else None
             ours.append((each.name, each.proto, ends(each.releases), type_))
         assert ours == theirs, name

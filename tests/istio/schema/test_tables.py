@@ -7,9 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from extcp_manifests.istio.releases import EVERY_RELEASE, ReleaseRange, find_release, since, until
+from extcp_manifests.istio.releases import EVERY_RELEASE, RELEASES, ReleaseRange, find_release, since, until
 from extcp_manifests.istio.schema.model import EnumValue, Field
 from extcp_manifests.istio.schema.tables import SCHEMAS, SchemaDataError, parse_schema, read_schema
+
+NEWEST = list(RELEASES)[-1]
 
 
 def schema_text(field: Any = None, decoding: Any = "protobuf", **message: Any) -> str:
@@ -115,10 +117,10 @@ OVERLAPPING = {"anyOf": [{"type": "string", "x-istio-until": "1.22"}, {"type": "
         ({"$ref": "#/$defs/N"}, "refers to 'N', which is not in the file"),
         ({"$ref": "values.json#/$defs/N"}, "refers to 'N', which is not in values.json"),
         ({"$ref": "valus.json#/$defs/N"}, "'valus.json' is not a valid file: did you mean 'values.json'?"),
-        ({"x-istio-since": "1.99"}, "'1.99' is not a known Istio release: known are 1.15 to 1.31"),
-        ({"x-istio-required-since": "2"}, "'2' is not a known Istio release: known are 1.15 to 1.31"),
+        ({"x-istio-since": "1.99"}, f"'1.99' is not a known Istio release: known are 1.15 to {NEWEST}"),
+        ({"x-istio-required-since": "2"}, f"'2' is not a known Istio release: known are 1.15 to {NEWEST}"),
         ({"x-istio-since": "1.15"}, "is since 1.15, which is the first release: leave x-istio-since out"),
-        ({"x-istio-until": "1.31"}, "is known until 1.31, which is the newest release: leave x-istio-until out"),
+        ({"x-istio-until": NEWEST}, f"is known until {NEWEST}, which is the newest release: leave x-istio-until out"),
         ({"x-istio-since": "1.22", "x-istio-until": "1.21"}, "is known since 1.22, after its end 1.21"),
         (OVERLAPPING, "has records for Istio to 1.22 and for Istio from 1.22, which overlap"),
     ],
