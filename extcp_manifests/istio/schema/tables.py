@@ -156,7 +156,7 @@ class _Reader:
         required = node.get("x-istio-required-since")
         if required is not None:
             _require_release(required, place)
-        default = _snake_case(name) if self._decoding == "protobuf" else name
+        default = snake_case(name) if self._decoding == "protobuf" else name
         return Field(
             name=name,
             type=type_,
@@ -247,7 +247,8 @@ def _read_scalar(kind: str, node: Mapping[str, Any], place: Place) -> str:
 
 
 @cache
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Return the spelling that protobuf has for a key whose JSON name is as usual."""
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
