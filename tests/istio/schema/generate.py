@@ -372,14 +372,19 @@ def _exclusive(schema: Node) -> dict[str, str]:
 
 
 def _shared(definitions: dict[str, Node]) -> dict[str, Node]:
-    """Return definitions in which those that are alike are one, with the name of the first."""
-    kept: dict[str, str] = {}
-    names: dict[str, str] = {}
+    """Return definitions in which those that are alike are one, with the shortest of their names."""
+    alike: dict[str, list[str]] = {}
+    representatives: dict[str, str] = {}
     # The innermost come first, so that those around them are compared by what is left of them.
     for name in sorted(definitions, key=lambda name: -name.count(".")):
-        text = json.dumps(_renamed(definitions[name], names))
-        is_root = "." not in name
-        names[name] = name if is_root else kept.setdefault(text, name)
+        text = json.dumps([name] if "." not in name else _renamed(definitions[name], representatives))
+        same = alike.setdefault(text, [])
+        same.append(name)
+        representatives[name] = same[0]
+    names = {}
+    for same in alike.values():
+        shortest = min(same, key=lambda name: (name.count("."), name))
+        names |= dict.fromkeys(same, shortest)
     return {name: _renamed(node, names) for name, node in definitions.items() if names[name] == name}
 
 
