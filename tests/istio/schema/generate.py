@@ -381,7 +381,7 @@ def _shared(definitions: dict[str, Node]) -> dict[str, Node]:
         same = alike.setdefault(text, [])
         same.append(name)
         representatives[name] = same[0]
-    names = {}
+    names: dict[str, str] = {}
     for same in alike.values():
         shortest = min(same, key=lambda name: (name.count("."), name))
         names |= dict.fromkeys(same, shortest)
