@@ -13,6 +13,7 @@ from extcp_manifests.istio.releases import RELEASES, find_release
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 
 ROOT = Path(__file__).parents[3]
+NEWEST = list(RELEASES)[-1]
 KINDS = {
     "IstioOperator": "istio-operator",
     "Gateway": "gateway",
@@ -32,16 +33,19 @@ def problems(name: str, release: str, document: Any) -> list[str]:
     return [error.message for error in validator(name, release).iter_errors(document)]
 
 
-@pytest.mark.parametrize("release", ["1.15", "1.23", "1.28", list(RELEASES)[-1]])
+@pytest.mark.parametrize(("name", "release"), [("mesh-config", NEWEST), ("virtual-service", NEWEST)])
+def test_a_schema_is_valid(name: str, release: str) -> None:
+    """What is printed is a JSON Schema; one of each kind is checked, since checking takes a second."""
+    jsonschema.Draft202012Validator.check_schema(editor_schema(name, release=release))
+
+
+@pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("name", EDITOR_SCHEMAS)
-def test_every_schema_is_valid(name: str, release: str) -> None:
-    """Each is a JSON Schema, and all that it refers to is in it."""
+def test_every_schema_is_whole(name: str, release: str) -> None:
+    """All that a schema refers to is in it, and nothing else."""
     schema = editor_schema(name, release=release)
-    jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["title"] == f"{name} of Istio {release}"
-    references = [schema["$ref"]]
-    for definition in schema["$defs"].values():
-        references += references_in(definition)
+    references = references_in(schema)
     assert {each.removeprefix("#/$defs/") for each in references} == schema["$defs"].keys()
 
 
