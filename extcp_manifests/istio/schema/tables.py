@@ -6,7 +6,7 @@ holds as long as the message or enum around it. No row names the newest release,
 
     x-istio-decoding        of a file: `protobuf`, whose keys have a second spelling; `json`, whose keys have one; `crd`
     x-istio-notes           of a file: its sources, and what it leaves out
-    x-istio-by-hand         of a message: not made from upstream's files, and kept by tests/istio/schema/generate.py
+    x-istio-by-hand         of a message or field: not made from Istio's files, and kept by tests/istio/schema/generate.py
     anyOf                   of a field: its records, where its type changed
     x-istio-proto-name      the second spelling, unless it is the JSON name in snake case
     x-istio-oneof           the group of fields of which a message has one; in a CRD two of them are refused
@@ -76,7 +76,12 @@ _FILE_KEYWORDS = frozenset({"$schema", "title", "x-istio-notes", "x-istio-decodi
 _MESSAGE_KEYWORDS = frozenset({"type", "properties", "x-istio-by-hand"}) | _RANGE_KEYWORDS
 _ENUM_KEYWORDS = frozenset({"oneOf", "x-istio-by-hand"}) | _RANGE_KEYWORDS
 _VALUE_KEYWORDS = frozenset({"const", "x-istio-number"}) | _RANGE_KEYWORDS
-_FIELD_KEYWORDS = frozenset({"x-istio-proto-name", "x-istio-oneof", "x-istio-required-since"}) | _RANGE_KEYWORDS
+_FIELD_KEYWORDS = _RANGE_KEYWORDS | {
+    "x-istio-by-hand",
+    "x-istio-oneof",
+    "x-istio-proto-name",
+    "x-istio-required-since",
+}
 # The keywords of a type, by the value of its keyword `type`, or by the keyword that it has instead; then of a field.
 _TYPE_KEYWORDS: Mapping[str, frozenset[str]] = {
     "string": frozenset({"type", "format"}),

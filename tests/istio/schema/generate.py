@@ -1,14 +1,17 @@
-"""Make the schema data of mesh_config.json and networking.json from Istio's own files.
+"""Make the schema data of mesh_config.json, values.json and networking.json from Istio's own files.
 
     python tests/istio/schema/generate.py mesh_config FOLDER
+    python tests/istio/schema/generate.py values FOLDER
     python tests/istio/schema/generate.py networking FOLDER
 
 FOLDER has a folder for each Istio minor, by its name, with files that a person downloaded into it, wherever below it:
 
     mesh_config   the .proto files of github.com/istio/api: mesh/v1alpha1, and those that they import
+    values        values_types.proto of github.com/istio/istio
     networking    the CustomResourceDefinitions: crd-all.gen.yaml of github.com/istio/istio
 
-The file is written in place. Its title and notes stay, and so do the messages that are marked with x-istio-by-hand.
+The file is written in place. Its title and notes stay, and so do the messages and the records of fields that are marked
+with x-istio-by-hand.
 """
 
 import json
@@ -47,16 +50,35 @@ def main() -> None:
 def generate(name: str, folder: Path, base: Node) -> str:
     """Return the text of a schema file, whose title, notes and messages by hand are those of a base."""
     releases = sorted((each.name for each in folder.iterdir()), key=_numbers)
-    if name == "mesh_config":
-        by_release = {release: read_protos(folder / release) for release in releases}
-        definitions = merge(by_release)
+    if name in PROTO_SCHEMAS:
+        kind = PROTO_SCHEMAS[name]
+        definitions = merge({release: read_protos(folder / release, kind) for release in releases}, kind.is_ordered)
     else:
-        by_release = {release: read_crds(folder / release) for release in releases}
-        definitions = _shared(merge(by_release))
+        definitions = _shared(merge({release: read_crds(folder / release) for release in releases}, is_ordered=True))
+    _keep_records_by_hand(definitions, base["$defs"])
     by_hand = {each: node for each, node in base["$defs"].items() if "x-istio-by-hand" in node}
     text = format_schema({**base, "$defs": by_hand | definitions})
     parse_schema(text, f"{name}.json")
     return text
+
+
+def _keep_records_by_hand(definitions: Mapping[str, Node], base: Mapping[str, Node]) -> None:
+    """Put a base's records by hand in the place of those that were made for the same range."""
+    for name, definition in base.items():
+        for key, node in definition.get("properties", {}).items():
+            for kept in _records_of(node):
+                if "x-istio-by-hand" not in kept or name not in definitions:
+                    continue
+                made = definitions[name]["properties"].get(key, {})
+                for record in _records_of(made):
+                    if all(record.get(end) == kept.get(end) for end in ("x-istio-since", "x-istio-until")):
+                        record.clear()
+                        record.update(kept)
+
+
+def _records_of(node: Node) -> list[Node]:
+    records: list[Node] = node.get("anyOf", [node])
+    return records
 
 
 def _numbers(release: str) -> list[int]:
@@ -65,8 +87,24 @@ def _numbers(release: str) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------------- protobuf
 
-PACKAGE = "istio.mesh.v1alpha1"
-ROOTS = ("MeshConfig", "ProxyConfig", "MeshNetworks")
+
+@dataclass(frozen=True)
+class ProtoSchema:
+    """What is made of .proto files."""
+
+    roots: tuple[str, ...]
+    """Messages of one package, whose other messages go without its name."""
+    is_ordered: bool
+    """Whether fields are in the order of decoding; else they are by name."""
+    kubernetes: str | None = None
+    """Where the messages of Kubernetes are, if not among the .proto files."""
+
+
+PROTO_SCHEMAS: Mapping[str, ProtoSchema] = {
+    "mesh_config": ProtoSchema(("MeshConfig", "ProxyConfig", "MeshNetworks"), is_ordered=True),
+    # The order of values changed from release to release, and nothing depends on it.
+    "values": ProtoSchema(("Values",), is_ordered=False, kubernetes="kubernetes_proto.json#/$defs/proto."),
+}
 
 _DURATION: Node = {"type": "string", "format": "go-duration"}
 _SCALARS: Mapping[str, Node] = {
@@ -108,7 +146,7 @@ class ProtoFiles:
     messages: dict[str, list[ProtoField]] = field(default_factory=dict)
     enums: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def find(self, name: str, scope: str) -> str:
+    def find(self, name: str, scope: str) -> str | None:
         """Return the full name of what a message calls by a name: that of the innermost scope that has it."""
         if name.startswith("."):
             return name[1:]
@@ -117,61 +155,78 @@ class ProtoFiles:
             if full in self.messages or full in self.enums or full in _WELL_KNOWN:
                 return full
             if not scope:
-                raise SystemExit(f"{name}: no file has it: add the .proto file that does")
+                return None
             scope = scope.rpartition(".")[0]
 
 
-def read_protos(folder: Path) -> Definitions:
+def read_protos(folder: Path, kind: ProtoSchema) -> Definitions:
     """Return what the roots reach in the .proto files of a release."""
     files = ProtoFiles()
     for path in sorted(folder.rglob("*.proto")):
         _ProtoParser(path.read_text("utf-8"), files).file()
-    definitions = Definitions()
-    waiting = [f"{PACKAGE}.{root}" for root in ROOTS if f"{PACKAGE}.{root}" in files.messages]
-    while waiting:
-        full = waiting.pop()
-        name = _short(full)
-        if name in definitions.messages or name in definitions.enums:
-            continue
-        if full in files.enums:
-            definitions.enums[name] = {word: {"x-istio-number": number} for word, number in files.enums[full].items()}
-            continue
-        fields = {}
-        for each in files.messages[full]:
-            json_name = each.json_name or _json_name(each.name)
-            fields[json_name] = _proto_node(each, json_name, full, files, waiting)
-        definitions.messages[name] = fields
-    return definitions
+    return _Reached(files, kind).definitions()
 
 
-def _short(full: str) -> str:
-    return full.removeprefix(f"{PACKAGE}.")
+class _Reached:
+    """Gathers the messages and enums that some roots reach."""
 
+    def __init__(self, files: ProtoFiles, kind: ProtoSchema) -> None:
+        self._files = files
+        self._kind = kind
+        first = next(each for each in files.messages if each.rpartition(".")[2] == kind.roots[0])
+        self._package = first.rpartition(".")[0]
+        self._waiting: list[str] = []
 
-def _json_name(name: str) -> str:
-    return re.sub(r"_(.)", lambda letter: letter[1].upper(), name)
+    def definitions(self) -> Definitions:
+        definitions = Definitions()
+        roots = [f"{self._package}.{root}" for root in self._kind.roots]
+        self._waiting += [root for root in roots if root in self._files.messages]
+        while self._waiting:
+            full = self._waiting.pop()
+            name = self._short(full)
+            if full in self._files.enums:
+                numbers = self._files.enums[full]
+                definitions.enums[name] = {word: {"x-istio-number": number} for word, number in numbers.items()}
+            elif name not in definitions.messages:
+                fields = self._files.messages[full]
+                definitions.messages[name] = {_json_name(each): self._node(each, full) for each in fields}
+        return definitions
 
+    def _short(self, full: str) -> str:
+        return full.removeprefix(f"{self._package}.")
 
-def _proto_node(each: ProtoField, json_name: str, scope: str, files: ProtoFiles, waiting: list[str]) -> Node:
-    """Return a field's type and keywords; what it refers to is added to what waits."""
-    if each.type in _SCALARS:
-        node = dict(_SCALARS[each.type])
-    else:
-        full = files.find(each.type, scope)
+    def _node(self, each: ProtoField, scope: str) -> Node:
+        """Return a field's type and keywords."""
+        node = self._type(each.type, scope)
+        if each.is_list:
+            node = {"type": "array", "items": node}
+        if each.is_map:
+            node = {"type": "object", "additionalProperties": node}
+        if each.name != snake_case(_json_name(each)):
+            node["x-istio-proto-name"] = each.name
+        if each.oneof is not None:
+            node["x-istio-oneof"] = each.oneof
+        return node
+
+    def _type(self, type_: str, scope: str) -> Node:
+        """Return a type; what it refers to is added to what waits."""
+        if type_ in _SCALARS:
+            return dict(_SCALARS[type_])
+        full = self._files.find(type_, scope)
+        if full is None and type_.startswith("k8s.io.") and self._kind.kubernetes is not None:
+            return {"$ref": f"{self._kind.kubernetes}{type_.rpartition('.')[2]}"}
+        if full is None:
+            raise SystemExit(f"{type_}: no file has it: add the .proto file that does")
         if full in _WELL_KNOWN:
-            node = dict(_WELL_KNOWN[full])
-        else:
-            waiting.append(full)
-            node = {"$ref": f"#/$defs/{_short(full)}"}
-    if each.is_list:
-        node = {"type": "array", "items": node}
-    if each.is_map:
-        node = {"type": "object", "additionalProperties": node}
-    if each.name != snake_case(json_name):
-        node["x-istio-proto-name"] = each.name
-    if each.oneof is not None:
-        node["x-istio-oneof"] = each.oneof
-    return node
+            return dict(_WELL_KNOWN[full])
+        if full.rpartition(".")[2] == "IntOrString":
+            return {"x-kubernetes-int-or-string": True}
+        self._waiting.append(full)
+        return {"$ref": f"#/$defs/{self._short(full)}"}
+
+
+def _json_name(each: ProtoField) -> str:
+    return each.json_name or re.sub(r"_(.)", lambda letter: letter[1].upper(), each.name)
 
 
 _TOKEN = re.compile(
@@ -403,7 +458,7 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
 # -------------------------------------------------------------------------------------------------------------- merging
 
 
-def merge(by_release: Mapping[str, Definitions]) -> dict[str, Node]:
+def merge(by_release: Mapping[str, Definitions], is_ordered: bool) -> dict[str, Node]:
     """Return the definitions of all releases with the ranges in which they hold, messages before enums, by name."""
     releases = list(by_release)
     merged: dict[str, Node] = {}
@@ -411,7 +466,8 @@ def merge(by_release: Mapping[str, Definitions]) -> dict[str, Node]:
         versions = {release: each.messages[name] for release, each in by_release.items() if name in each.messages}
         around = _range(list(versions), releases)
         properties: dict[str, Node] = {}
-        for key in _merged_order(versions.values(), name):
+        keys = _merged_order(versions.values(), name) if is_ordered else sorted(set().union(*versions.values()))
+        for key in keys:
             records = _records(key, versions, releases, around)
             properties[key] = records[0] if len(records) == 1 else {"anyOf": records}
         merged[name] = {**around, "type": "object", "properties": properties}

@@ -127,7 +127,7 @@ OVERLAPPING = {"anyOf": [{"type": "string", "x-istio-until": "1.22"}, {"type": "
 )
 def test_a_wrong_field_is_refused(node: Any, message: str | None) -> None:
     """Each mistake in a field is refused with the file, the place and the way out."""
-    expected = message or "'items' is not a valid keyword here: use format or type or x-istio-oneof or"
+    expected = message or "'items' is not a valid keyword here: use format or type or x-istio-by-hand or"
     with pytest.raises(SchemaDataError) as caught:
         read_field(node)
     assert str(caught.value).startswith(f"test.json: M.maxSize: {expected}")
