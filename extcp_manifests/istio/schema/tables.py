@@ -6,7 +6,7 @@ holds as long as the message or enum around it. No row names the newest release,
 
     x-istio-decoding        of a file: `protobuf`, whose keys have a second spelling; `json`, whose keys have one; `crd`
     x-istio-notes           of a file: its sources, and what it leaves out
-    x-istio-by-hand         of a message or field: not made from Istio's files, and kept by tests/istio/schema/generate.py
+    x-istio-by-hand         of a message or field: not from Istio's files; tests/istio/schema/generate.py keeps it
     anyOf                   of a field: its records, where its type changed
     x-istio-proto-name      the second spelling, unless it is the JSON name in snake case
     x-istio-oneof           the group of fields of which a message has one; in a CRD two of them are refused
