@@ -64,16 +64,25 @@ def generate(name: str, folder: Path, base: Node) -> str:
 
 def _keep_records_by_hand(definitions: Mapping[str, Node], base: Mapping[str, Node]) -> None:
     """Put a base's records by hand in the place of those that were made for the same range."""
+    for name, key, kept in _records_by_hand(base):
+        made = definitions[name]["properties"].get(key, {}) if name in definitions else {}
+        for record in _records_of(made):
+            if _ends(record) == _ends(kept):
+                record.clear()
+                record.update(kept)
+
+
+def _records_by_hand(base: Mapping[str, Node]) -> Iterator[tuple[str, str, Node]]:
+    """Yield the records by hand of a base with their message and field."""
     for name, definition in base.items():
         for key, node in definition.get("properties", {}).items():
-            for kept in _records_of(node):
-                if "x-istio-by-hand" not in kept or name not in definitions:
-                    continue
-                made = definitions[name]["properties"].get(key, {})
-                for record in _records_of(made):
-                    if all(record.get(end) == kept.get(end) for end in ("x-istio-since", "x-istio-until")):
-                        record.clear()
-                        record.update(kept)
+            for record in _records_of(node):
+                if "x-istio-by-hand" in record:
+                    yield name, key, record
+
+
+def _ends(record: Node) -> tuple[str | None, str | None]:
+    return record.get("x-istio-since"), record.get("x-istio-until")
 
 
 def _records_of(node: Node) -> list[Node]:
