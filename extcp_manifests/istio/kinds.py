@@ -63,6 +63,11 @@ _SERVED = (
 )
 
 
+def served_versions(kind: str, release: Release) -> list[str]:
+    """Return the values of apiVersion with which a release serves a kind."""
+    return [row.api_version for row in _SERVED if kind in row.kinds.split() and release in row.releases]
+
+
 def group_of(document: Mapping[str, Any]) -> str:
     """Return the API group of a document, which is empty for Kubernetes' core."""
     return text_of(document.get("apiVersion")).rpartition("/")[0]

@@ -1,6 +1,5 @@
 """Merging of mesh configs."""
 
-import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -316,33 +315,3 @@ def test_laws(shared: Any, local: Any, release: str) -> None:
 def test_durations(text: str, nanoseconds: int | None) -> None:
     """Durations are read as Go reads them."""
     assert parse_duration(text) == nanoseconds
-
-
-def test_the_schema_is_the_one_of_istio(guide: Path) -> None:
-    """Our form of the schema has every field, spelling, type and range of the facts it was made from."""
-    facts = json.loads((guide.parent / "reference/schema/mesh_config.json").read_text())
-    schema = read_schema("mesh_config")
-    assert schema.messages.keys() == facts["messages"].keys()
-    assert schema.enums.keys() == facts["enums"].keys()
-    for name, message in facts["messages"].items():
-        theirs = [
-            (
-                field["json"],
-                field.get("proto", field["json"]),
-                field.get("oneof"),
-                field["since"],
-                field["until"] or "1.31",
-            )
-            for field in sorted(message["fields"], key=lambda field: field["index"])
-        ]
-        ours = [(field.name, field.proto, field.oneof, field.since, field.until) for field in schema.messages[name]]
-        assert ours == theirs, name
-        types = [field["type"] for field in sorted(message["fields"], key=lambda field: field["index"])]
-        assert [field.type.split(":")[-1].lower() for field in schema.messages[name]] == [
-            each.lower() for each in types
-        ]
-    for name, enum in facts["enums"].items():
-        known = [(each.name, int(each.type), each.since, each.until) for each in schema.enums[name]]
-        assert known == [
-            (value["name"], value["number"], value["since"], value["until"] or "1.31") for value in enum["values"]
-        ]
