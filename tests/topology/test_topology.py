@@ -531,7 +531,7 @@ def test_a_wrong_value_is_not_taken_for_its_default() -> None:
         external_cluster=ExternalCluster(name=""),
         config_cluster=MeshCluster(name="external", network="n"),
     ) == [
-        "gateway.namespace: 'a_b' is no DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "gateway.namespace: 'a_b' is not a valid DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
         "external_cluster.name: has 0 characters: use 1 to 253",
     ]
 
@@ -549,7 +549,7 @@ def test_a_wrong_value_hides_no_problem_of_the_next_one() -> None:
         charts="oci://gcr.io/istio-release/charts",
         remote_clusters=[other],
     ) == [
-        "namespace: 'a_b' is no DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "namespace: 'a_b' is not a valid DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
         "hub: 'https://mirror.example.com' is not a registry of images: write it as in registry.example.com/istio, "
         "without https:// and tag",
         "remote_clusters[0].name: has 0 characters: use 1 to 253",
