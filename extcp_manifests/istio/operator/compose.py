@@ -197,7 +197,7 @@ class _Run:
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
-        merge = overlay if self._release.untyped_operator else strategic_merge
+        merge = overlay if self._release.merges_plain_trees else strategic_merge
         for index, source in enumerate(self._sources[1:], start=1):
             try:
                 merged = merge(self.tree, source.tree)

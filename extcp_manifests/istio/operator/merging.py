@@ -50,7 +50,7 @@ def operator_mesh_config(spec: Mapping[str, Any], release: Release | str) -> dic
     own = _mapping(spec.get("meshConfig"))
     of_values = _mapping(_mapping(spec.get("values")).get("meshConfig"))
     last = _mapping(_mapping(spec.get("unvalidatedValues")).get("meshConfig"))
-    if find_release(release).untyped_operator:
+    if find_release(release).spec_mesh_config_wins:
         return overlay(overlay(of_values, own), last)
     return json_merge_patch(json_merge_patch(own, of_values), last)
 
@@ -82,7 +82,7 @@ def merge_env(
     _require_variables("env", [] if patch is None else patch)
     if patch is None:
         return MergedEnv((), ())
-    keep_empty = find_release(release).untyped_operator
+    keep_empty = find_release(release).keeps_empty_text
     if any(entry.get("$patch") == "replace" for entry in patch):
         chart, patch = (), [entry for entry in patch if entry.get("$patch") != "replace"]
     if nameless := [index for index, entry in enumerate(patch) if not entry.get("name")]:

@@ -174,21 +174,21 @@ class _Rules:
     @property
     def cumulative(self) -> bool:
         """Whether a second overlay for an object goes on from the first one's result; else only the last one counts."""
-        return self.release.untyped_operator
+        return self.release.overlays_accumulate
 
     def matches(self, overlay: Overlay, each: Object) -> bool:
         metadata = _metadata(each)
         if (each.get("kind"), metadata.get("name")) != (overlay.kind, overlay.name):
             return False
-        anywhere = self.release.untyped_operator or self.namespace is None
+        anywhere = self.release.overlays_reach_all_namespaces or self.namespace is None
         return anywhere or metadata.get("namespace", "") in ("", self.namespace)
 
     def wrong_matches(self, overlay: Overlay, found: int, place: Path) -> Iterator[Problem]:
         target = f"{overlay.kind} {overlay.name!r}"
-        reaction = "ignores this overlay silently" if self.release.untyped_operator else "stops with an error"
+        reaction = "ignores this overlay silently" if self.release.ignores_unmatched_overlays else "stops with an error"
         if found == 0:
             yield Problem(place, f"no object is {target}, and istioctl {self.release} {reaction}: correct kind or name")
-        if found > 1 and not self.release.untyped_operator:
+        if found > 1 and not self.release.overlays_patch_every_match:
             problem = f"{found} objects are {target}, and istioctl {self.release} {reaction}: leave one of them"
             yield Problem(place, problem)
 
@@ -223,7 +223,7 @@ def _apply(run: _Run, overlay: Overlay, place: Path, rules: _Rules) -> Iterator[
 
 def is_skipped(path: str, release: Release) -> bool:
     """Return whether the path of a patch is as good as none for istioctl."""
-    return not (path if release.untyped_operator else path.strip())
+    return not (path.strip() if release.trims_patch_paths else path)
 
 
 def why_unreadable(path: str, value: Any) -> str | None:

@@ -85,11 +85,11 @@ def preview(
     layers = [("profile default", read_profile("default", record))]
     if name != "default":
         layers.append((f"profile {name}", read_profile(name, record)))
-    merge = overlay if record.untyped_operator else strategic_merge
+    merge = overlay if record.merges_plain_trees else strategic_merge
     base: dict[str, Any] = {}
     for _, spec in layers:
         base = merge(base, {"spec": spec}) if base else {"spec": deepcopy(dict(spec))}
-    how = values_from_1_24 if record.untyped_operator else values_to_1_23
+    how = values_from_1_24 if record.merges_plain_trees else values_to_1_23
     spec, values = how(base["spec"], user, record)
     sources = [*layers, *_user_layers(files, names, flags, record)]
     components = tuple(_components(spec, values, tree.get("metadata") or {}, record))
@@ -104,7 +104,7 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
     wrong = [Problem(found.path, found.message) for found in decoded.errors]
     wrong += [Problem(("spec", "values", path_text(found.path)), found.message) for found in values.errors]
     given: Tree = tree.get("spec") or {}
-    if release.untyped_operator and not wrong:
+    if release.keeps_nulls and not wrong:
         wrong += [
             Problem(("spec", key), "is null, of which istioctl makes the text <nil>: leave the key out")
             for key in ("hub", "tag", "revision", "compatibilityVersion", "meshConfig")
@@ -132,22 +132,22 @@ def _well_typed(tree: Tree, release: Release) -> Tree:
 def _components(spec: Tree, values: Tree, metadata: Tree, release: Release) -> Iterator[ComponentPreview]:
     components = spec.get("components") or {}
     default = (values.get("global") or {}).get("istioNamespace") or ""
-    if release.untyped_operator:
+    if release.components_default_to_metadata_namespace:
         default = default or metadata.get("namespace") or "istio-system"
     else:
         default = spec.get("namespace") or default
     for name in ("base", "pilot", "cni", "ztunnel", "istiodRemote"):
         component = components.get(name)
         if component is None:
-            if release.untyped_operator and name in ("base", "pilot"):
+            if release.components_default_on and name in ("base", "pilot"):
                 yield ComponentPreview(name, True, default)
             continue
         yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
     charts = values.get("gateways") or {}
-    if release.untyped_operator and "ingressGateways" not in components:
+    if release.components_default_on and "ingressGateways" not in components:
         yield ComponentPreview("istio-ingressgateway", True, default)
     for key, chart in GATEWAY_CHARTS.items():
-        forced = release.untyped_operator and (charts.get(chart) or {}).get("enabled") is True
+        forced = release.values_turn_gateways_on and (charts.get(chart) or {}).get("enabled") is True
         for gateway in components.get(key) or ():
             name = gateway.get("name") or key.removesuffix("s")
             yield ComponentPreview(name, forced or _enabled(gateway, release), gateway.get("namespace") or default)
@@ -155,7 +155,7 @@ def _components(spec: Tree, values: Tree, metadata: Tree, release: Release) -> I
 
 def _enabled(component: Tree, release: Release) -> bool:
     """Without a word a component is off up to 1.23 and on from 1.24."""
-    return component.get("enabled", release.untyped_operator) is True
+    return component.get("enabled", release.components_default_on) is True
 
 
 def _user_layers(

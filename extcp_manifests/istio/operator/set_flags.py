@@ -29,10 +29,10 @@ def checked_flags(given: Any) -> tuple[str, ...]:
 def with_flag(tree: dict[str, Any], flag: str, release: Release) -> dict[str, Any]:
     path, value = split_flag(flag, release)
     changed = deepcopy(tree)
-    if release.untyped_operator:
-        _assign(changed, split_path(f"spec.{path}"), value)
+    if release.set_writes_as_patches:
+        _write_as_patch(changed, path, value)
     else:
-        _write_old(changed, path, value)
+        _assign(changed, split_path(f"spec.{path}"), value)
     return changed
 
 
@@ -46,7 +46,7 @@ def split_flag(flag: str, release: Release) -> tuple[str, Any]:
         raise PatchError("is no assignment: write path=value")
     if "=" in text and not release.set_splits_once:
         raise PatchError(f"has a second '=', at which istioctl {release} takes all of it for the path: use a file")
-    if path.startswith("spec.") and release.untyped_operator:
+    if path.startswith("spec.") and not release.set_may_begin_with_spec:
         raise PatchError(f"begins with 'spec.', of which istioctl {release} makes spec.spec: leave it out")
     path = path.removeprefix("spec.")
     start, *pieces = split_path(f"spec.{path}")
@@ -106,7 +106,7 @@ _BOOLEANS = {
 }
 
 
-def _write_old(tree: dict[str, Any], path: str, value: Any) -> None:
+def _write_as_patch(tree: dict[str, Any], path: str, value: Any) -> None:
     """Up to 1.23: the code of overlay patches, which also makes lists and appends to them."""
     if isinstance(value, str) and ": " in value:
         raise PatchError("has a value that reads as a YAML mapping, which would replace the key itself: use a file")
