@@ -103,7 +103,7 @@ end, while another control plane uses it."""
 def _kubernetes(release: Release) -> str:
     """Return the sentence about the Kubernetes minors that a release supports."""
     if release.kubernetes is None:
-        return f"Which minors of Kubernetes Istio {release} supports is not known here."
+        return f"The Kubernetes minors that Istio {release} supports are not known."
     return f"Istio {release} supports Kubernetes {release.kubernetes}."
 
 
