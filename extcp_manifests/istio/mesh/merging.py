@@ -157,7 +157,10 @@ def merge_mesh_config(
             settings = merging.apply_broken(settings, source, record)
     findings = validate_mesh_config(_values(settings), record)
     shown = settings if defaults else _without_defaults(settings)
-    contents = {source.source: source.content for source in sources if source.content is not None}
+    contents: dict[Source, SourceContent] = {}
+    for source in sources:
+        if source.content is not None:
+            contents[source.source] = source.content
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
@@ -276,15 +279,15 @@ def _without_defaults(message: _Message) -> _Message:
     return kept
 
 
-_STRENGTH: Sequence[Source] = ("defaults", "shared", "local")
-
-
 def _strongest_source(node: _Node) -> Source:
     """Return who set a part, or the strongest of those who set what is in it."""
     if isinstance(node, _Setting):
         return node.source
-    parts = node.values() if isinstance(node, dict) else node
-    return max(map(_strongest_source, parts), key=_STRENGTH.index, default="defaults")
+    parts: Iterable[_Node] = node.values() if isinstance(node, dict) else node
+    sources = {_strongest_source(part) for part in parts}
+    if "local" in sources:
+        return "local"
+    return "shared" if "shared" in sources else "defaults"
 
 
 def _by_path(node: _Node, path: Path = ()) -> Iterator[tuple[Path, _Setting]]:
