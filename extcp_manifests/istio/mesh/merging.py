@@ -134,15 +134,14 @@ def merge_mesh_config(
         given["local"] = local
     called: dict[Source, str] = {"shared": "shared", "local": "local", **(names or {})}
     sources: list[DecodedSource] = []
-    ignored: list[Ignored] = []
+    without_config: list[Ignored] = []
     for key, document in given.items():
         decoded = decode_source(key, called[key], document, record)
         if decoded is None:
             reason = "has no key 'mesh', and istiod reads no other: it is as good as none"
-            ignored.append(Ignored(key, ("data",), reason))
+            without_config.append(Ignored(key, ("data",), reason))
         else:
             sources.append(decoded)
-            ignored += decoded.ignored
     broken = [problem for source in sources for problem in source.problems]
     if broken and not emulate:
         # What istiod would only ignore is reported too, so that it does not come up when the rest is mended.
@@ -156,6 +155,7 @@ def merge_mesh_config(
         elif len(given) > 1:
             settings = merging.apply_broken(settings, source, record)
     findings = validate_mesh_config(_values(settings), record)
+    ignored_keys = [each for source in sources for each in source.ignored]
     shown = settings if defaults else _without_defaults(settings)
     contents: dict[Source, SourceContent] = {}
     for source in sources:
@@ -164,7 +164,7 @@ def merge_mesh_config(
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
-        ignored=tuple(ignored),
+        ignored=(*without_config, *ignored_keys),
         problems=(*findings.errors, *_problems_at_start(sources, findings, record)),
         warnings=findings.warnings,
         broken=tuple(broken),
