@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from itertools import groupby
 
 import click
 
@@ -25,7 +24,7 @@ from extcp_manifests.cli.shared import (
     tell_changes,
     write_files,
 )
-from extcp_manifests.istio.releases import CHANGES, RELEASES
+from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.topology.file import schema
@@ -130,10 +129,9 @@ def show_schema(name: str | None, release: str | None) -> None:
 @commands.command()
 def releases() -> None:
     """Print what changes by Istio release."""
-    changes = {since: list(group) for since, group in groupby(CHANGES, key=lambda change: change.since)}
     for release in RELEASES.values():
-        click.echo(f"{release.name}  Kubernetes {release.kubernetes}")
-        for change in changes.get(release.name, ()):
+        click.echo(f"{release.name}  Kubernetes {release.kubernetes or 'not known'}")
+        for change in release.changes:
             click.echo(f"      - {change.what}")
 
 

@@ -249,8 +249,8 @@ def test_a_shared_gateway_of_another_name() -> None:
             "use a host name or an IPv4 address",
         ),
         (
-            lambda: builders.ExposeServices(release="2.0").build(),
-            "release: '2.0' is no known Istio release: known are 1.15 to 1.31",
+            lambda: builders.ExposeServices(release="1.24.6").build(),
+            "release: '1.24.6' is not a known Istio release: write the minor '1.24'",
         ),
         (
             lambda: secret(tls_server_name="api.example.com"),

@@ -81,7 +81,7 @@ def test_the_guide_step_by_step() -> None:
 
 
 def test_the_same_commands_in_every_release() -> None:
-    """From 1.15 to 1.31 the guide's steps have the same commands, but for the sample client's name."""
+    """In every release the guide's steps have the same commands, but for the sample client's name."""
     for release in RELEASES:
         client = RELEASES[release].client
         assert [command.replace(client, "curl") for command in commands(guide(release))] == list(commands(guide()))

@@ -162,7 +162,7 @@ class _Istiod:
         """The chart's variables that matter, with those of `k8s.env`."""
         k8s = mapping_of(at(self.spec, "components", "pilot", "k8s"))
         patch = [each for each in items_of(k8s.get("env")) if _has_name(each) or at(each, "$patch") == "replace"]
-        if not self.release.untyped_operator:
+        if self.release.moves_pilot_values:
             # istioctl reads the list by its types, which know no null, and moves the variables of values there.
             known = [{key: value for key, value in each.items() if value is not None} for each in patch]
             patch = [*known, *self._variables_of_values()]
@@ -171,7 +171,7 @@ class _Istiod:
     def _chart_env(self) -> Sequence[Mapping[str, Any]]:
         """The chart writes the variables of values before its own, of which the last one of a name counts."""
         chart: list[Mapping[str, Any]] = []
-        if self.release.untyped_operator:
+        if not self.release.moves_pilot_values:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
         named = {each["name"] for each in chart}
         tells = self.release in since(_CHART_TELLS_EXTERNAL_SINCE)
@@ -224,7 +224,7 @@ def _overlays(given: Any) -> Iterator[Overlay]:
 def _null(istiod: _Istiod) -> Iterator[Found]:
     """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
     k8s = mapping_of(at(istiod.spec, "components", "pilot", "k8s"))
-    if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
+    if istiod.release.keeps_nulls and "env" in k8s and k8s["env"] is None:
         yield error((*_K8S, "env"), "is null, and istioctl takes all variables of istiod away: leave the key out")
 
 
@@ -247,7 +247,7 @@ def _cluster(istiod: _Istiod) -> Iterator[Found]:
     name, told = "CLUSTER_ID", istiod.cluster_name
     in_values = istiod.variables_of_values.get(name)
     behind = told or _CHART_CLUSTER
-    if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != behind:
+    if not istiod.release.moves_pilot_values and in_values is not None and go_text(in_values) != behind:
         problem = (
             f"is {go_text(in_values)!r}, but the chart writes {behind!r} behind it, which wins: "
             f"set spec.values.global.multiCluster.clusterName instead"
@@ -415,7 +415,7 @@ def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
 
 def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
     """The chart has one Deployment, whose name follows the revision."""
-    reaction = "ignores this overlay silently" if istiod.release.untyped_operator else "stops with an error"
+    reaction = "ignores this overlay silently" if istiod.release.ignores_unmatched_overlays else "stops with an error"
     for index, overlay in enumerate(items_of(at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
         name = at(overlay, "name")
         if at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:

@@ -58,8 +58,8 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     spec = mapping_of(plain.get("spec"))
     found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
-        # istioctl only tells of keys that it drops up to 1.23
-        found += mesh_config_at(place, mesh_config, record, as_warnings if record.untyped_operator else as_errors)
+        unknown = as_errors if record.refuses_unknown_mesh_config else as_warnings
+        found += mesh_config_at(place, mesh_config, record, unknown)
     told = {each.problem.path for each in found}
     for rule, check in _CHECKS:
         found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
@@ -184,7 +184,7 @@ def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
-    if release.untyped_operator or spec.get("profile") != "empty":
+    if release.components_default_on or spec.get("profile") != "empty":
         return
     for place, chart, gateway in _gateways(spec):
         said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
@@ -247,7 +247,7 @@ def _target_port(place: Path, port: Any) -> Iterator[Found]:
 
 def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     proxy = mapping_of(at(spec, "values", "global", "proxy"))
-    blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
+    blanks = " " if release.trims_address_ranges else ""
     for key in ("includeIPRanges", "excludeIPRanges"):
         parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
         for part in (each.strip(blanks) if blanks else each for each in parts):
@@ -364,7 +364,7 @@ def _as_text(item: Any) -> str:
 
 
 def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
+    if at(spec, "components", "istiodRemote", "enabled") and not release.has_istiod_remote_chart:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
         yield warning(("spec", "components", "istiodRemote"), problem)
 

@@ -217,19 +217,22 @@ def test_defaults_are_what_the_schema_knows(release: str) -> None:
     assert merge_mesh_config(shared=None, local=None, release=release, defaults=True).config == defaults
 
 
+NEWEST = list(RELEASES)[-1]
+
+
 def test_defaults_by_release() -> None:
     """What the defaults have gained and lost."""
     found = {release: mesh_defaults(find_release(release)) for release in RELEASES}
-    since = {key: [release for release, each in found.items() if key in each] for key in found["1.15"] | found["1.31"]}
+    since = {key: [release for release, each in found.items() if key in each] for key in found["1.15"] | found[NEWEST]}
     assert {key: (has[0], has[-1]) for key, has in since.items() if len(has) < len(RELEASES)} == {
         "thriftConfig": ("1.15", "1.16"),
-        "proxyInboundListenPort": ("1.18", "1.31"),
-        "enablePrometheusMerge": ("1.18", "1.31"),
-        "inboundTrafficPolicy": ("1.22", "1.31"),
+        "proxyInboundListenPort": ("1.18", NEWEST),
+        "enablePrometheusMerge": ("1.18", NEWEST),
+        "inboundTrafficPolicy": ("1.22", NEWEST),
     }
     proxy = {key for each in found.values() for key in each["defaultConfig"]}
     lost = {key: [r for r, each in found.items() if key in each["defaultConfig"]][-1] for key in proxy}
-    assert {key: last for key, last in lost.items() if last != "1.31"} == {
+    assert {key: last for key, last in lost.items() if last != NEWEST} == {
         "parentShutdownDuration": "1.16",
         "concurrency": "1.17",
         "tracing": "1.21",
