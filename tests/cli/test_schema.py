@@ -28,7 +28,7 @@ def test_with_a_name_it_is_for_editors(name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("mesh-config", "--release", "1.99"), 1, "release: '1.99' is no known Istio release: known are 1.15 to "),
+        (("mesh-config", "--release", "1.99"), 1, "release: '1.99' is not a known Istio release: known are 1.15 to "),
         (("mesh-config",), 2, "Error: mesh-config needs --release R: name the Istio minor, such as "),
         (("--release", "1.30"), 2, f"Error: --release needs NAME: {NAMES} or destination-rule."),
         (("gatewy", "--release", "1.30"), 2, "Error: Invalid value for '[NAME]': 'gatewy' is not one of '"),

@@ -189,4 +189,4 @@ def test_an_unknown_release_is_refused() -> None:
     """A release that is not known is refused as everywhere."""
     with pytest.raises(InvalidInput) as caught:
         editor_schema("gateway", release="1.14")
-    assert str(caught.value).startswith("release: '1.14' is no known Istio release: known are 1.15 to ")
+    assert str(caught.value).startswith("release: '1.14' is not a known Istio release: known are 1.15 to ")
