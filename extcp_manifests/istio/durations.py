@@ -4,6 +4,15 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+MILLISECOND = 10**6
+
+
+SECOND = 10**9
+
+
+HOUR = 3600 * SECOND
+
+
 _DURATION = re.compile(r"([-+]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)")
 
 
@@ -15,7 +24,7 @@ _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10
 
 @lru_cache(maxsize=1024)
 def parse_duration(text: str) -> int | None:
-    """The nanoseconds of a duration as Go's time.ParseDuration reads it, or None."""
+    """Return the nanoseconds of a duration as Go's time.ParseDuration reads it, or None."""
     whole = _DURATION.fullmatch(text) if len(text) <= _LONGEST_DURATION else None
     if whole is None:
         return None

@@ -1,4 +1,4 @@
-"""What the rules of validation share: findings, rules by release, and Istio's sense of hosts, ports and labels.
+"""What the rules of validation share: Istio's sense of hosts, addresses, ports, labels and names.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go, 1.30.3: pkg/config/validation/agent/validation.go,
 pkg/config/labels/instance.go.
@@ -6,39 +6,25 @@ pkg/config/labels/instance.go.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from extcp_manifests.documents.findings import Found, Rule, error
-from extcp_manifests.documents.lookup import texts_at
+from extcp_manifests.documents.findings import Found, error
+from extcp_manifests.documents.lookup import items_of, text_of
 from extcp_manifests.errors import Path
-from extcp_manifests.istio.durations import parse_duration
-from extcp_manifests.istio.releases import EVERY_RELEASE, ReleaseRange
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels
+
+
+def texts_of(value: Any, *path: str | int) -> list[str]:
+    """Return the texts of the list at a path, without what is not text, which the schema reports."""
+    return [item for item in items_of(value, *path) if isinstance(item, str)]
 
 
 def check_port(path: Path, number: Any) -> Iterator[Found]:
     """A port of TCP."""
     if not isinstance(number, int) or not 1 <= number <= 65535:
         yield error(path, f"is {number!r}, which is no port: use 1 to 65535")
-
-
-def check_duration(path: Path, text: Any, *, or_zero: bool = False) -> Iterator[Found]:
-    """At least one millisecond, and no fraction of one."""
-    nanoseconds = parse_duration(text) if isinstance(text, str) else None
-    if nanoseconds == 0 and or_zero:
-        return
-    if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**6:
-        yield error(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s")
-
-
-def check_not_negative(settings: Mapping[str, Any], *keys: str) -> Iterator[Found]:
-    """Numbers that count something."""
-    for key in keys:
-        if settings.get(key, 0) < 0:
-            yield error((key,), f"is {settings[key]}: use 0 or more")
 
 
 def check_labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Found]:
@@ -122,22 +108,20 @@ def is_service(text: str) -> bool:
     return (is_fqdn(host) and (not slash or "." in host)) or (not slash and is_ip(host))
 
 
-def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return document.get("spec") or {}
-
-
 # --------------------------------------------------------------------------------------------------------------- shared
 
 
 def check_name(document: Mapping[str, Any]) -> Iterator[Found]:
-    name = (document.get("metadata") or {}).get("name", "")
+    """Check `metadata.name`, which istiod wants as a DNS label."""
+    name = text_of(document, "metadata", "name")
     if not LABEL.fullmatch(name):
         yield error(("metadata", "name"), f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
 
 
 def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
-    entries = texts_at(spec_of(document), "exportTo")
-    own = (document.get("metadata") or {}).get("namespace", "")
+    """Check the namespaces that see the document."""
+    entries = texts_of(document, "spec", "exportTo")
+    own = text_of(document, "metadata", "namespace")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
             yield error(("spec", "exportTo"), f"has {entry!r}, which is no namespace: use '.', '*' or a name")
@@ -191,13 +175,3 @@ def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
         if host.startswith("*"):
             wildcards.add(host)
     yield from ((hosts[first], hosts[second]) for first, second in sorted(pairs))
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """A rule of a kind, with its id and the first and the last release that has it."""
-
-    kind: str
-    id: str
-    rule: Rule
-    releases: ReleaseRange = EVERY_RELEASE

@@ -23,16 +23,16 @@ OVERLAPPING = "networking/overlapping-match"
 
 
 def unreachable_routes(*, with_matches: bool) -> Rule:
-    """Find routes behind one that takes everything, and matches that an earlier match takes already.
+    """Return the rule that finds routes behind one that takes everything, and matches that an earlier one takes.
 
-    `with_matches`: whether istiod also tells of routes with matches behind a route without.
+    `with_matches`: whether istiod also warns of routes with matches behind a route without.
     """
 
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
-        for kind in ("http", "tls", "tcp"):
-            routes = items_of(at(document, "spec", kind))
-            if len(routes) > 1 or len(items_of(at(routes, 0, "match"))) > 1:
-                yield from _Analysis(("spec", kind), routes, with_matches).found()
+        for protocol in ("http", "tls", "tcp"):
+            routes = items_of(document, "spec", protocol)
+            if len(routes) > 1 or len(items_of(routes, 0, "match")) > 1:
+                yield from _Analysis(("spec", protocol), routes, with_matches).found()
 
     return rule
 
@@ -65,7 +65,7 @@ class _Analysis:
 
     def found(self) -> Iterator[Found]:
         for number, route in enumerate(self._routes):
-            yield from self._route((*self._place, number), items_of(at(route, "match")))
+            yield from self._route((*self._place, number), items_of(route, "match"))
         yield from _overlapping(self._prefixes)
 
     def _route(self, place: Path, matches: Sequence[Any]) -> Iterator[Found]:
