@@ -22,6 +22,11 @@ from extcp_manifests.istio.rules.rows import Duration, Excludes, OneOf, Range, R
 # --------------------------------------------------------------------------------------------------------------- faults
 
 
+def _fault(fault: Mapping[str, Any]) -> Iterator[Found]:
+    yield from below(("abort",), _abort(mapping_of(fault, "abort")))
+    yield from below(("delay",), _delay(mapping_of(fault, "delay")))
+
+
 def _abort(abort: Mapping[str, Any]) -> Iterator[Found]:
     """Check an abort; for one without a status istiod forms a warning and then loses it, so there is none here."""
     yield from _fault_percentage(abort)
@@ -76,19 +81,20 @@ _GRPC = frozenset(
 # -------------------------------------------------------------------------------------------------------------- retries
 
 
-def _retries(*conditions: str) -> Rule:
-    """Return the rule for retries; `conditions` are the words of retryOn that a release has besides the first ones."""
-    known = _RETRY_ON | frozenset(conditions)
+def _attempts(retries: Mapping[str, Any]) -> Iterator[Found]:
+    has_more = "perTryTimeout" in retries or retries.get("retryOn") or "retryRemoteLocalities" in retries
+    if retries.get("attempts", 0) == 0 and has_more:
+        problem = "is 0 or missing, which turns retries off: set it, or leave the other settings out"
+        yield error(("attempts",), problem)
 
-    def rule(settings: Mapping[str, Any]) -> Iterator[Found]:
-        attempts = settings.get("attempts", 0)
-        has_more = "perTryTimeout" in settings or settings.get("retryOn") or "retryRemoteLocalities" in settings
-        if attempts == 0 and has_more:
-            yield error(
-                ("attempts",), "is 0 or missing, which turns retries off: set it, or leave the other settings out"
-            )
-        words = text_of(settings, "retryOn")
-        for word in words.split(",") if words else ():
+
+def _conditions(*later: str) -> Rule:
+    """Return the rule for the words of retryOn; `later` are those that a release has besides the first ones."""
+    known = _RETRY_ON | frozenset(later)
+
+    def rule(retries: Mapping[str, Any]) -> Iterator[Found]:
+        text = text_of(retries, "retryOn")
+        for word in text.split(",") if text else ():
             if word not in known and not _is_status(word):
                 yield error(("retryOn",), f"has {word[:80]!r}: use the words of Envoy's x-envoy-retry-on, or a status")
 
@@ -353,16 +359,16 @@ ROWS = (
         OneOf(("abort", "delay"), "has neither abort nor delay: add one, or leave fault out"),
         at=("fault",),
     ),
-    RuleRow("networking/fault", _abort, at=("fault", "abort")),
     RuleRow("networking/fault", Duration("fixedDelay"), at=("fault", "delay")),
     RuleRow("networking/fault", Duration("exponentialDelay"), at=("fault", "delay")),
-    RuleRow("networking/fault", _delay, at=("fault", "delay")),
+    RuleRow("networking/fault", _fault, at=("fault",)),
     RuleRow("networking/routes", Duration("timeout")),
     RuleRow("networking/retries", Range("attempts", 0), at=("retries",)),
+    RuleRow("networking/retries", _attempts, at=("retries",)),
     RuleRow("networking/retries", Duration("perTryTimeout"), at=("retries",)),
     RuleRow("networking/retries", Duration("backoff"), at=("retries",), releases=since("1.26")),  # istio 1.26.8
-    RuleRow("networking/retries", _retries(), at=("retries",), releases=until("1.22")),
-    RuleRow("networking/retries", _retries(*_LATER_CONDITIONS), at=("retries",), releases=since("1.23")),  # 1.23.6
+    RuleRow("networking/retries", _conditions(), at=("retries",), releases=until("1.22")),
+    RuleRow("networking/retries", _conditions(*_LATER_CONDITIONS), at=("retries",), releases=since("1.23")),  # 1.23.6
     RuleRow(
         "networking/redirect",
         OneOf(("uri", "authority", "scheme", "port", "derivePort"), "says nothing: add uri, authority, scheme or port"),

@@ -5,7 +5,7 @@ range, a duration has a unit and bounds. They are plain data, and the tables say
 other rule is a function.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,8 +52,9 @@ def run_rows(rows: Iterable[RuleRow], document: Mapping[str, Any], wrong: Sequen
     """
     known = frozenset(wrong)
     for row in rows:
+        unclear = _places_without_needs(row, wrong)
         for place, value in each_at(document, row.at):
-            if not isinstance(value, Mapping) or (wrong and _lacks(row, place, wrong)):
+            if not isinstance(value, Mapping) or place in unclear:
                 continue
             for found in by_rule(row.id, row.check(value)):
                 moved = found.under(*place) if place else found
@@ -66,11 +67,15 @@ def _is_in(place: Path, known: frozenset[Path]) -> bool:
     return any(place[:length] in known for length in range(len(place) + 1))
 
 
-def _lacks(row: RuleRow, place: Path, wrong: Sequence[Path]) -> bool:
+def _places_without_needs(row: RuleRow, wrong: Sequence[Path]) -> Collection[Path]:
+    """Return the places of a rule where a value that it needs was left out."""
+    if not wrong:
+        return ()
     needs = row.needs
     if isinstance(row.check, OneOf):
         needs = (*needs, *((key,) for key in row.check.keys))
-    return any(_matches(each, (*place, *need)) for need in needs for each in wrong)
+    patterns = [(*row.at, *need) for need in needs]
+    return {each[: len(row.at)] for each in wrong if any(_matches(each, pattern) for pattern in patterns)}
 
 
 def _matches(place: Path, pattern: Path) -> bool:
