@@ -34,7 +34,7 @@ from extcp_manifests.documents.kubernetes import (
 )
 from extcp_manifests.documents.mesh_config import MeshConfig
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.object_names import Names, gateway_labels
+from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, ConfigFiles, Names, gateway_labels
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.istio.releases import Release, find_release
 
@@ -184,22 +184,14 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
 
 
-# istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself
-# (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go).
-_MESH_CONFIG = ("config-volume", "/etc/istio/config")
-
-
-_INJECTION = ("inject-volume", "/var/lib/istio/inject")
-
-
 def _mounting_values(names: Names) -> PilotValues:
     """Mount both ConfigMaps by the values of the chart, which k8s.overlays of people do not touch."""
-    mounts = ((_MESH_CONFIG, names.mesh_config_map), (_INJECTION, names.injector_config_map))
+    mounts = ((MESH_CONFIG_FILES, names.mesh_config_map), (INJECTOR_FILES, names.injector_config_map))
     return PilotValues(
         volumes=tuple(
-            Volume(name=volume, configMap=ConfigMapVolumeSource(name=config_map)) for (volume, _), config_map in mounts
+            Volume(name=files.volume, configMap=ConfigMapVolumeSource(name=config_map)) for files, config_map in mounts
         ),
-        volumeMounts=tuple(VolumeMount(name=volume, mountPath=path) for (volume, path), _ in mounts),
+        volumeMounts=tuple(VolumeMount(name=files.volume, mountPath=files.directory) for files, _ in mounts),
     )
 
 
@@ -213,22 +205,20 @@ def _mounting_patches(names: Names) -> Overlay:
         kind="Deployment",
         name=names.istiod,
         patches=(
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_MESH_CONFIG, names.mesh_config_map)),
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_INJECTION, names.injector_config_map)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_MESH_CONFIG)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_INJECTION)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(MESH_CONFIG_FILES, names.mesh_config_map)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(INJECTOR_FILES, names.injector_config_map)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(MESH_CONFIG_FILES)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(INJECTOR_FILES)),
         ),
     )
 
 
-def _volume(mount: tuple[str, str], config_map: str) -> str:
-    name, _ = mount
-    return f"name: {name}\nconfigMap:\n  name: {config_map}"
+def _volume(files: ConfigFiles, config_map: str) -> str:
+    return f"name: {files.volume}\nconfigMap:\n  name: {config_map}"
 
 
-def _mount(mount: tuple[str, str]) -> str:
-    name, path = mount
-    return f"name: {name}\nmountPath: {path}"
+def _mount(files: ConfigFiles) -> str:
+    return f"name: {files.volume}\nmountPath: {files.directory}"
 
 
 def _port(name: str, number: int) -> ServicePort:

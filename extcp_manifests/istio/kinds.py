@@ -65,7 +65,7 @@ _SERVED = (
 
 def group_of(document: Mapping[str, Any]) -> str:
     """Return the API group of a document, which is empty for Kubernetes' core."""
-    return text_of(document.get("apiVersion")).rpartition("/")[0]
+    return text_of(document, "apiVersion").rpartition("/")[0]
 
 
 def likely_group(document: Mapping[str, Any]) -> str:

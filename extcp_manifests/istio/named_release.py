@@ -43,7 +43,7 @@ def told_unknown(document: Mapping[str, Any]) -> Told | None:
 
 def _told_values(document: Mapping[str, Any]) -> Iterator[tuple["_Teller", str, Any]]:
     is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
-    for teller in _tellers(likely_group(document), text_of(document.get("kind"))):
+    for teller in _tellers(likely_group(document), text_of(document, "kind")):
         if is_istio or not teller.part_of_istio:
             for path, value in _values(document, teller.path):
                 yield teller, path, value

@@ -4,7 +4,6 @@ What a document is, its group and kind say together; items of lists are document
 so that nobody takes silence for approval.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -182,7 +181,7 @@ def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
 
 
 def _is_list(document: Any) -> bool:
-    return text_of(at(document, "kind")).endswith("List") and "items" in document
+    return text_of(document, "kind").endswith("List") and "items" in document
 
 
 def _items(document: Any) -> Sequence[Any]:
@@ -389,8 +388,8 @@ class _Places:
         return None if lines is None else lines.line(path)
 
     def _begins_block(self, line: int) -> bool:
-        """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
-        return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
+        """Return whether a block begins in a line, so that the lines of the block are lines of the text."""
+        return line <= len(self._shown) and yaml.begins_block(self._shown[line - 1])
 
 
 def _lines_of(text: str) -> yaml.Lines | None:
@@ -398,9 +397,6 @@ def _lines_of(text: str) -> yaml.Lines | None:
         return yaml.Lines(text)
     except Exception:  # a text that is not YAML has a line of its own, or none
         return None
-
-
-_BLOCK = re.compile(r"[|][-+0-9]*\s*(?:#.*)?$")
 
 
 # -------------------------------------------------------------------------------------------------------------- checks

@@ -6,6 +6,7 @@ else. The loader reads scalars as Go's parser does, so that a value means what i
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,14 @@ class Lines:
             else:
                 break
         return line
+
+
+def begins_block(line: str) -> bool:
+    """Return whether a line of YAML ends with the sign of a block, so that a text begins in the line below."""
+    return _BLOCK.search(line) is not None
+
+
+_BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 
 
 @dataclass(frozen=True, slots=True)

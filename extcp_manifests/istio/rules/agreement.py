@@ -75,7 +75,7 @@ def check_agreement(documents: Iterable[Document], *, beside: Beside | None = No
     own = [document for document in documents if isinstance(document, Mapping)]
     every = _Set(own, beside or Beside())
     for document in own:
-        for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
+        for rule, check in _RULES.get((likely_group(document), text_of(document, "kind")), ()):
             for found in by_rule(rule, check(document, every)):
                 yield document, found
 
@@ -127,10 +127,10 @@ _Server = tuple[str, Any, str]
 
 def _tls_servers(document: Document) -> Iterator[tuple[Path, _Server]]:
     """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
-    pods = repr(sorted(mapping_of(at(document, "spec", "selector")).items(), key=repr))
-    for index, server in enumerate(items_of(at(document, "spec", "servers"))):
-        if text_of(at(server, "port", "protocol")).upper() in ("HTTPS", "TLS"):
-            for host in items_of(at(server, "hosts")):
+    pods = repr(sorted(mapping_of(document, "spec", "selector").items(), key=repr))
+    for index, server in enumerate(items_of(document, "spec", "servers")):
+        if text_of(server, "port", "protocol").upper() in ("HTTPS", "TLS"):
+            for host in items_of(server, "hosts"):
                 name = text_of(host).rpartition("/")[2]
                 yield ("spec", "servers", index, "hosts"), (pods, repr(at(server, "port", "number")), name)
 
@@ -141,7 +141,7 @@ def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
     gateways: list[tuple[Path, Any]] = [
         (("spec", "components", kind, index, "namespace"), at(gateway, "namespace"))
         for kind in GATEWAY_CHARTS
-        for index, gateway in enumerate(items_of(at(components or {}, kind)))
+        for index, gateway in enumerate(items_of(components or {}, kind))
     ]
     system = (
         ("spec", "values", "global", "istioNamespace"),
@@ -172,15 +172,15 @@ def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Foun
 
 def _routes(document: Document, _: _Set) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
-        for number, route in enumerate(items_of(at(document, "spec", kind))):
-            for index, entry in enumerate(items_of(at(route, "route"))):
+        for number, route in enumerate(items_of(document, "spec", kind)):
+            for index, entry in enumerate(items_of(route, "route")):
                 place = ("spec", kind, number, "route", index, "destination", "host")
                 yield from _host_of_istiod(document, place, at(entry, "destination", "host"))
 
 
 def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
     own = at(document, "metadata", "namespace") or ""
-    for index, gateway in enumerate(items_of(at(document, "spec", "gateways"))):
+    for index, gateway in enumerate(items_of(document, "spec", "gateways")):
         if not isinstance(gateway, str):
             continue  # told where the types are looked at
         name = gateway if "/" in gateway else f"{own}/{gateway}"

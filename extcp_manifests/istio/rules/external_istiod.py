@@ -19,9 +19,9 @@ from extcp_manifests.documents.findings import Findings, Found, by_rule, error, 
 from extcp_manifests.documents.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path, Problem
-from extcp_manifests.istio.object_names import Names
+from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, Names
 from extcp_manifests.istio.operator.merging import merge_env, operator_mesh_config, operator_values
-from extcp_manifests.istio.operator.overlays import apply_overlays
+from extcp_manifests.istio.operator.overlays import apply_overlays, reaction_to_a_misfit
 from extcp_manifests.istio.operator.tree_paths import go_text
 from extcp_manifests.istio.releases import Release, find_release, since
 from extcp_manifests.istio.rules.checks import is_ip
@@ -64,24 +64,24 @@ class _Istiod:
 
     def __init__(self, document: Mapping[str, Any], release: Release) -> None:
         self.release = release
-        self.metadata = mapping_of(document.get("metadata"))
-        self.spec = mapping_of(document.get("spec"))
+        self.metadata = mapping_of(document, "metadata")
+        self.spec = mapping_of(document, "spec")
         self.values = operator_values(self.spec)
         self.mesh_config = operator_mesh_config(self.spec, release)
         revision = at(self.values, "revision") or self.spec.get("revision") or ""
         self.names = Names(namespace="", revision=go_text(revision))
         pod = at(self._deployment(), "spec", "template", "spec")
-        container: Any = next(iter(items_of(at(pod, "containers"))), None)
+        container: Any = next(iter(items_of(pod, "containers")), None)
         self.env = {each["name"]: each for each in _named(at(container, "env"))}
         self.volumes = {each["name"]: each for each in _named(at(pod, "volumes"))}
-        self.mounts = [each for each in items_of(at(container, "volumeMounts")) if isinstance(each, Mapping)]
+        self.mounts = [each for each in items_of(container, "volumeMounts") if isinstance(each, Mapping)]
 
     def global_value(self, *path: str) -> Any:
         return at(self.values, "global", *path)
 
     @property
     def discovery_address(self) -> str:
-        return text_of(at(self.mesh_config, "defaultConfig", "discoveryAddress"))
+        return text_of(self.mesh_config, "defaultConfig", "discoveryAddress")
 
     @property
     def ca_address(self) -> str:
@@ -89,7 +89,7 @@ class _Istiod:
 
     @property
     def variables_of_values(self) -> Mapping[str, Any]:
-        return mapping_of(at(self.values, "pilot", "env"))
+        return mapping_of(self.values, "pilot", "env")
 
     @property
     def shares_mesh_config(self) -> bool:
@@ -109,7 +109,7 @@ class _Istiod:
 
     def place(self, name: str) -> Path:
         """Where a document says a variable, or should."""
-        entries = items_of(at(self.spec, "components", "pilot", "k8s", "env"))
+        entries = items_of(self.spec, "components", "pilot", "k8s", "env")
         for index, entry in enumerate(entries):
             if at(entry, "name") == name:
                 return (*_K8S, "env", index)
@@ -122,7 +122,7 @@ class _Istiod:
         if not self._installs_istiod():
             return False
         plain = (
-            text_of(at(self.metadata, "name")) == "external-istiod",
+            text_of(self.metadata, "name") == "external-istiod",
             self.is_true("EXTERNAL_ISTIOD"),
             self.is_true("LOCAL_CLUSTER_SECRET_WATCHER"),
             self.global_value("externalIstiod") is True,
@@ -147,8 +147,8 @@ class _Istiod:
         mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
         volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
         if self.release.mounting_values is not None:
-            mounts += items_of(at(self.values, "pilot", "volumeMounts"))
-            volumes += items_of(at(self.values, "pilot", "volumes"))
+            mounts += items_of(self.values, "pilot", "volumeMounts")
+            volumes += items_of(self.values, "pilot", "volumes")
         container = {"name": "discovery", "env": self._merged_env(), "volumeMounts": mounts}
         deployment = {
             "kind": "Deployment",
@@ -160,8 +160,8 @@ class _Istiod:
 
     def _merged_env(self) -> Sequence[Mapping[str, Any]]:
         """The chart's variables that matter, with those of `k8s.env`."""
-        k8s = mapping_of(at(self.spec, "components", "pilot", "k8s"))
-        patch = [each for each in items_of(k8s.get("env")) if _has_name(each) or at(each, "$patch") == "replace"]
+        k8s = mapping_of(self.spec, "components", "pilot", "k8s")
+        patch = [each for each in items_of(k8s, "env") if _has_name(each) or at(each, "$patch") == "replace"]
         if not self.release.untyped_operator:
             # istioctl reads the list by its types, which know no null, and moves the variables of values there.
             known = [{key: value for key, value in each.items() if value is not None} for each in patch]
@@ -174,8 +174,8 @@ class _Istiod:
         if self.release.untyped_operator:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
         named = {each["name"] for each in chart}
-        tells = self.release in since(_CHART_TELLS_EXTERNAL_SINCE)
-        if tells and self.global_value("externalIstiod") is True and "EXTERNAL_ISTIOD" not in named:
+        is_external = self.release in _CHART_SETS_EXTERNAL and self.global_value("externalIstiod") is True
+        if is_external and "EXTERNAL_ISTIOD" not in named:
             chart.append({"name": "EXTERNAL_ISTIOD", "value": "true"})
         return [*chart, {"name": "CLUSTER_ID", "value": self.cluster_name or _CHART_CLUSTER}]
 
@@ -188,7 +188,8 @@ class _Istiod:
         return text_of(self.global_value("multiCluster", "clusterName"))
 
 
-_CHART_TELLS_EXTERNAL_SINCE = "1.23"  # istio 1.23.6: istio-discovery/templates/deployment.yaml; not in 1.22.8
+_CHART_SETS_EXTERNAL = since("1.23")
+"""The chart makes the variable of the value. Source: istio 1.23.6: istio-discovery/templates/deployment.yaml."""
 
 
 _CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
@@ -210,7 +211,7 @@ def _overlays(given: Any) -> Iterator[Overlay]:
     for each in items_of(given):
         kind, name = at(each, "kind"), at(each, "name")
         if isinstance(kind, str) and isinstance(name, str):
-            patches = [patch for patch in items_of(at(each, "patches")) if isinstance(at(patch, "path"), str)]
+            patches = [patch for patch in items_of(each, "patches") if isinstance(at(patch, "path"), str)]
             yield Overlay(
                 kind=kind,
                 name=name,
@@ -223,7 +224,7 @@ def _overlays(given: Any) -> Iterator[Overlay]:
 
 def _null(istiod: _Istiod) -> Iterator[Found]:
     """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
-    k8s = mapping_of(at(istiod.spec, "components", "pilot", "k8s"))
+    k8s = mapping_of(istiod.spec, "components", "pilot", "k8s")
     if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
         yield error((*_K8S, "env"), "is null, and istioctl takes all variables of istiod away: leave the key out")
 
@@ -289,7 +290,7 @@ def _webhooks(istiod: _Istiod) -> Iterator[Found]:
 
 def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
     """By IP address istiod's certificate is its own CA's, which webhooks only know if someone writes it there."""
-    in_values = istiod.release in since(_CA_IN_VALUES_SINCE)
+    in_values = istiod.release in _CA_IN_VALUES
     unless = f", unless values.{key} of each remote cluster has it" if in_values else ""
     problem = (
         f"{name} is '', and by IP address nothing but istiod writes its CA into the {webhooks}: "
@@ -298,7 +299,8 @@ def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
     return Found(Problem(istiod.place(name), problem), is_warning=in_values)
 
 
-_CA_IN_VALUES_SINCE = "1.22"  # istio 1.22.8: istiodRemote.injectionCABundle, base.validationCABundle
+_CA_IN_VALUES = since("1.22")
+"""Remote clusters may have istiod's CA in their values. Source: istio 1.22.8: istiodRemote, base in values.yaml."""
 
 
 def _watcher(istiod: _Istiod) -> Iterator[Found]:
@@ -330,14 +332,19 @@ class _Directory:
 
     path: str
     config_map: str
-    """The ConfigMap of the chart, without the revision."""
+    """The ConfigMap of the chart, without a revision."""
     effect: str
     """What happens without the files."""
 
 
+_UNREVISED = Names(namespace="")
+
+
 _DIRECTORIES = (
-    _Directory("/etc/istio/config", "istio", "istiod never reads the mesh config of this document"),
-    _Directory("/var/lib/istio/inject", "istio-sidecar-injector", "istiod injects no sidecars"),
+    _Directory(
+        MESH_CONFIG_FILES.directory, _UNREVISED.mesh_config_map, "istiod never reads the mesh config of this document"
+    ),
+    _Directory(INJECTOR_FILES.directory, _UNREVISED.injector_config_map, "istiod injects no sidecars"),
 )
 
 
@@ -383,8 +390,8 @@ def _without_files(istiod: _Istiod, place: Path, problem: str) -> Found:
 
 def _config_maps(volume: Mapping[str, Any]) -> Iterator[str]:
     """The names of the ConfigMaps whose files a volume has."""
-    for source in (volume, *items_of(at(volume, "projected", "sources"))):
-        if name := text_of(at(source, "configMap", "name")):
+    for source in (volume, *items_of(volume, "projected", "sources")):
+        if name := text_of(source, "configMap", "name"):
             yield name
 
 
@@ -394,7 +401,7 @@ _NO_FILES = ("name", "configMap", "emptyDir", "ephemeral", "volumeSource")
 
 def _may_have_files(volume: Mapping[str, Any]) -> bool:
     sources = {key for key, value in volume.items() if value is not None and key not in _NO_FILES}
-    return bool(sources - {"projected"} or items_of(at(volume, "projected", "sources")))
+    return bool(sources - {"projected"} or items_of(volume, "projected", "sources"))
 
 
 def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
@@ -408,15 +415,15 @@ def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
 def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
     """Return the name of the volume at a path, or None."""
     for mount in istiod.mounts:
-        if posixpath.normpath(text_of(mount.get("mountPath")) or "/") == path:
-            return text_of(mount.get("name"))
+        if posixpath.normpath(text_of(mount, "mountPath") or "/") == path:
+            return text_of(mount, "name")
     return None
 
 
 def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
     """The chart has one Deployment, whose name follows the revision."""
-    reaction = "ignores this overlay silently" if istiod.release.untyped_operator else "stops with an error"
-    for index, overlay in enumerate(items_of(at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
+    reaction = reaction_to_a_misfit(istiod.release)
+    for index, overlay in enumerate(items_of(istiod.spec, "components", "pilot", "k8s", "overlays")):
         name = at(overlay, "name")
         if at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:
             problem = (
@@ -467,10 +474,10 @@ def _is_in_cluster(address: str) -> bool:
 
 def _namespaces(istiod: _Istiod) -> Iterator[Found]:
     """Where istiod is installed; `validate` tells by itself of namespaces that contradict metadata.namespace."""
-    own = text_of(at(istiod.metadata, "namespace"))
+    own = text_of(istiod.metadata, "namespace")
     system = text_of(istiod.global_value("istioNamespace"))
-    root = text_of(at(istiod.mesh_config, "rootNamespace"))
-    other = text_of(at(istiod.spec, "components", "pilot", "namespace")) or text_of(istiod.spec.get("namespace"))
+    root = text_of(istiod.mesh_config, "rootNamespace")
+    other = text_of(istiod.spec, "components", "pilot", "namespace") or text_of(istiod.spec, "namespace")
     if not system and not other and own not in ("", _DEFAULT_NAMESPACE):
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
         yield error((*_GLOBAL, "istioNamespace"), problem)
@@ -517,4 +524,4 @@ def _named(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _has_name(item: Any) -> bool:
-    return bool(text_of(at(item, "name")))
+    return bool(text_of(item, "name"))

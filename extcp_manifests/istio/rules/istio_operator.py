@@ -55,7 +55,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         raise InvalidInput([Problem((), "must be a mapping with `kind: IstioOperator`")])
     if plain.get("kind") != "IstioOperator":
         raise InvalidInput([Problem(("kind",), f"is {plain.get('kind')!r}: give an IstioOperator")])
-    spec = mapping_of(plain.get("spec"))
+    spec = mapping_of(plain, "spec")
     found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
         # istioctl only tells of keys that it drops up to 1.23
@@ -63,7 +63,7 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     told = {each.problem.path for each in found}
     for rule, check in _CHECKS:
         found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
-    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain.get("metadata")), spec))
+    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain, "metadata"), spec))
     found += check_external_istiod(plain, release=record).found
     return Findings(tuple(found))
 
@@ -136,12 +136,12 @@ def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
 def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any]]:
     """Yield each gateway with its place, and where its values are."""
     for key, name in GATEWAY_CHARTS.items():
-        for index, gateway in enumerate(items_of(at(spec, "components", key))):
+        for index, gateway in enumerate(items_of(spec, "components", key)):
             yield ("spec", "components", key, index), name, gateway
 
 
 def _components(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    for name, component in mapping_of(at(spec, "components")).items():
+    for name, component in mapping_of(spec, "components").items():
         if isinstance(component, Mapping):
             yield ("spec", "components", name), component
     yield from ((place, gateway) for place, _, gateway in _gateways(spec))
@@ -158,7 +158,7 @@ _GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
 
 
 def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    revision = text_of(spec.get("revision"))
+    revision = text_of(spec, "revision")
     if revision and not LABEL.fullmatch(revision):
         problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
         yield error(("spec", "revision"), problem)
@@ -177,7 +177,7 @@ def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, _chart, gateway in _gateways(spec):
-        name = text_of(at(gateway, "name"))
+        name = text_of(gateway, "name")
         if name and not _GATEWAY_NAME.fullmatch(name):
             yield error((*place, "name"), f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
 
@@ -200,7 +200,7 @@ def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
     that connect networks are rendered and not installed. Source: as in `builders.gateways`.
     """
     system = text_of(at(operator_values(spec), "global", "istioNamespace"))
-    others = [part for key, part in mapping_of(spec.get("components")).items() if key not in GATEWAY_CHARTS]
+    others = [part for key, part in mapping_of(spec, "components").items() if key not in GATEWAY_CHARTS]
     gateways = [gateway for _, _, gateway in _gateways(spec)]
     if spec.get("profile") != "empty" or not gateways or any(at(part, "enabled") is not False for part in others):
         return
@@ -246,7 +246,7 @@ def _target_port(place: Path, port: Any) -> Iterator[Found]:
 
 
 def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    proxy = mapping_of(at(spec, "values", "global", "proxy"))
+    proxy = mapping_of(spec, "values", "global", "proxy")
     blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
     for key in ("includeIPRanges", "excludeIPRanges"):
         parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
@@ -340,7 +340,7 @@ _KEPT = (_Kept(("pilot", "tolerations"), until("1.23")),)  # istio 1.23.6: opera
 def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Lists are not merged: those of unvalidatedValues replace those of values."""
     kept = [row.path for row in _KEPT if release in row.releases]
-    for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
+    for path in _lists_of_both(mapping_of(spec, "values"), mapping_of(spec, "unvalidatedValues")):
         if path not in kept:
             there = path_text(("spec", "unvalidatedValues", *path))
             yield error(("spec", "values", *path), f"is replaced by {there}: add it there")
@@ -385,7 +385,7 @@ def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Entries of `k8s.overlays` that do not do what people mean."""
     for place, component in _components(spec):
-        for number, overlay in enumerate(items_of(at(component, "k8s", "overlays"))):
+        for number, overlay in enumerate(items_of(component, "k8s", "overlays")):
             start = (*place, "k8s", "overlays", number)
             patches = at(overlay, "patches")
             if isinstance(overlay, Mapping) and patches in (None, [], ()):
