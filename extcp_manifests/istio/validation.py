@@ -16,7 +16,7 @@ from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
-from extcp_manifests.istio.named_release import Told, told_release, told_unknown
+from extcp_manifests.istio.named_release import NamedRelease, release_named_by, unknown_release_named_by
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.istio.rules.agreement import Beside, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
@@ -108,19 +108,19 @@ def validate_texts(
     checks = {**_ISTIO, **more}
     files = [_read(name, text, checks) for name, text in texts.items()]
     entries = [entry for file in files for entry in file.entries]
-    rules = _Rules.of(entries, release)
+    choice = _ReleaseChoice.of(entries, release)
     results: list[Result] = []
-    if rules.differing is not None:
-        name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
-        results.append(Result(name, "", "warning", (), rules.differing, None, "document/release"))
+    if choice.differing is not None:
+        name = next(file.name for file in files if any(entry.named is not None for entry in file.entries))
+        results.append(Result(name, "", "warning", (), choice.differing, None, "document/release"))
     earlier = Beside(entry.document for entry in entries)
     for file in files:
-        results += file.results(rules, earlier)
+        results += file.results(choice, earlier)
         for entry in file.entries:
             earlier.add(entry.document)
     kept = [entry for entry in entries if entry.skipped is None]
     skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
-    return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
+    return Report(tuple(results), len(kept), dict(skipped), choice.used(kept), choice.reason)
 
 
 def validate_documents(
@@ -136,8 +136,8 @@ def validate_documents(
         yaml.require_plain(document, ("documents", index))
     checks = {**_ISTIO, **more}
     entries = [entry for number, document in enumerate(given) for entry in _entries(document, number, checks)]
-    rules = _Rules.of(entries, release)
-    for entry, found in _found(entries, rules):
+    choice = _ReleaseChoice.of(entries, release)
+    for entry, found in _found(entries, choice):
         document = entry.document if isinstance(entry.document, Mapping) else {}
         yield document, found.level, found.problem.under(*entry.place)
 
@@ -157,9 +157,10 @@ class _Entry:
     check: Check | None = None
     skipped: str | None = None
     """Why it is not checked."""
-    told: Told | None = None
-    unknown: Told | None = None
-    """What it tells where it tells no release that is known here."""
+    named: NamedRelease | None = None
+    """The release that it names."""
+    unknown: NamedRelease | None = None
+    """What it names where that is no release known here."""
 
 
 def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
@@ -174,10 +175,17 @@ def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
                 for index, item in reversed(list(enumerate(items)))
             ]
         else:
-            told = told_release(entry.document) if isinstance(entry.document, Mapping) else None
-            unknown = told_unknown(entry.document) if isinstance(entry.document, Mapping) and told is None else None
-            skipped = _why_skipped(entry.document, checks)
-            yield replace(entry, check=_check_of(entry.document, checks), skipped=skipped, told=told, unknown=unknown)
+            yield _examined(entry, checks)
+
+
+def _examined(entry: _Entry, checks: Checks) -> _Entry:
+    """Return an entry with its check, or why there is none, and the release that it names."""
+    check, skipped = _check_of(entry.document, checks), _why_skipped(entry.document, checks)
+    if not isinstance(entry.document, Mapping):
+        return replace(entry, check=check, skipped=skipped)
+    named = release_named_by(entry.document)
+    unknown = unknown_release_named_by(entry.document) if named is None else None
+    return replace(entry, check=check, skipped=skipped, named=named, unknown=unknown)
 
 
 def _is_list(document: Any) -> bool:
@@ -231,65 +239,72 @@ _NEWEST = list(RELEASES.values())[-1]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """Which release's rules hold for which document, and why."""
+class _ReleaseChoice:
+    """By which release each document is checked, and why."""
 
     asked: Release | None
+    """The release that was asked for, which then holds for all."""
     common: Release
-    """The rules for documents that tell no release."""
-    told: Mapping[str, Sequence[_Entry]]
-    """The releases that documents tell."""
+    """The release for documents that name none."""
+    named: Mapping[str, Sequence[_Entry]]
+    """The documents that name a release, by that."""
     unknown: _Entry | None = None
-    """The first document that tells one that is not known here."""
+    """The first document that names one that is not known here."""
 
     @classmethod
-    def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_Rules":
+    def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_ReleaseChoice":
         if asked is not None:
             record = find_release(asked)
             return cls(record, record, {})
-        told: dict[str, list[_Entry]] = {}
+        named: dict[str, list[_Entry]] = {}
         for entry in entries:
-            if entry.told is not None:
-                told.setdefault(entry.told.release, []).append(entry)
-        newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
+            if entry.named is not None:
+                named.setdefault(entry.named.release, []).append(entry)
+        newest_named = max(named, key=list(RELEASES).index, default=_NEWEST.name)
         unknown = next((entry for entry in entries if entry.unknown is not None), None)
-        return cls(None, RELEASES[newest_told], told, unknown)
+        return cls(None, RELEASES[newest_named], named, unknown)
 
     def for_entry(self, entry: _Entry) -> Release:
-        return RELEASES[entry.told.release] if self.asked is None and entry.told is not None else self.common
+        if self.asked is not None:
+            return self.asked
+        return self.common if entry.named is None else RELEASES[entry.named.release]
 
     def used(self, entries: Iterable[_Entry]) -> tuple[str, ...]:
+        """Return the releases by which entries are checked, in order."""
         used = {self.for_entry(entry).name for entry in entries} or {self.common.name}
         return tuple(name for name in RELEASES if name in used)
 
     @property
     def reason(self) -> str:
+        """Why these: a sentence's end."""
         if self.asked is not None:
             return "the release is the one asked for"
-        if not self.told and self.unknown is not None and self.unknown.unknown is not None:
-            told, subject = self.unknown.unknown, document_name(self.unknown.document)
+        if self.named:
+            first = self.named[self.common.name][0]
+            path = first.named.path if first.named else ""
+            return f"the release is named by {path} of {document_name(first.document)}"
+        if self.unknown is not None and self.unknown.unknown is not None:
+            unknown, subject = self.unknown.unknown, document_name(self.unknown.document)
             return (
-                f"the release is the newest, since {told.path} of {subject} is {told.release[:80]!r}, "
-                "which tells no release known here: use --release for another"
+                f"the release is the newest, since {unknown.path} of {subject} is {unknown.release[:80]!r}, "
+                "which is not a release known here: use --release for another"
             )
-        if not self.told:
-            return "the release is the newest, since no document tells one: use --release for another"
-        first = self.told[self.common.name][0]
-        subject = document_name(first.document)
-        return f"the release is told by {first.told.path if first.told else ''} of {subject}"
+        return "the release is the newest, since no document names one: use --release for another"
 
     @property
     def differing(self) -> str | None:
-        """What to say where documents tell different releases, or None."""
+        """What to report where documents name different releases, or None."""
         parts = []
-        for name, entries in self.told.items():
-            others = [entry for entry in entries if likely_group(entry.document) != OURS]  # topologies stand alone
-            parts += [f"{name} ({document_name(others[0].document)})"] if others else []
+        for name, entries in self.named.items():
+            # A topology has a release of its own, whatever the documents beside it are for.
+            others = [entry for entry in entries if likely_group(entry.document) != OURS]
+            if others:
+                parts.append(f"{name} ({document_name(others[0].document)})")
         if len(parts) < 2:
             return None
         return (
-            f"the documents tell different releases: {', '.join(parts)}; each is checked by its own, "
-            f"and those that tell none by {self.common}: use --release for one"
+            f"the documents name different releases: {', '.join(parts)}; each is checked by its own, "
+            f"and those that name none by {self.common}: use --release for one"
         )
 
 
@@ -306,14 +321,14 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, rules: _Rules, earlier: Beside) -> Iterator[Result]:
+    def results(self, choice: _ReleaseChoice, earlier: Beside) -> Iterator[Result]:
         """Yield what is to say of the text, also beside the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.place, each.problem.message, each.problem.line, each.rule
             )
         places: _Places | None = None  # only read where there is something to find
-        for entry, found in _found(self.entries, rules, earlier):
+        for entry, found in _found(self.entries, choice, earlier):
             places = places or _Places(self.text)
             place = found.problem.under(*entry.place).place
             line = places.line(entry, found.problem)
@@ -333,7 +348,9 @@ def _read(name: str, text: str | bytes, checks: Checks) -> _File:
     return _File(name, text, tuple(entries))
 
 
-def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = None) -> Iterator[tuple[_Entry, Found]]:
+def _found(
+    entries: Sequence[_Entry], choice: _ReleaseChoice, earlier: Beside | None = None
+) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
     owners: dict[int, _Entry] = {}
@@ -344,7 +361,7 @@ def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = No
             continue
         documents.append(entry.document)
         owners.setdefault(id(entry.document), entry)
-        for found in _of_one(entry, rules.for_entry(entry)):
+        for found in _of_one(entry, choice.for_entry(entry)):
             yield entry, found
     for document, found in check_agreement(documents, beside=earlier):
         yield owners[id(document)], found
