@@ -77,7 +77,7 @@ def likely_group(document: Mapping[str, Any]) -> str:
 
 
 def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Find a group, version or kind that is missing, misspelt or not served; other projects' are left alone."""
+    """Find a group, version or kind that is missing, misspelt or not served; those of other projects are left alone."""
     version, kind = document.get("apiVersion"), document.get("kind")
     if isinstance(version, str):
         yield from _check_kind(group_of(document), kind)

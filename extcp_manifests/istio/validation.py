@@ -1,7 +1,7 @@
 """Validation of whole texts: which documents are in them, by which release's rules each is checked, and what was found.
 
-What a document is, its group and kind say together; items of lists are documents too. What is not checked is counted,
-so that nobody takes silence for approval.
+Group and kind together decide what a document is; items of lists are documents too. What is not checked is counted, so
+that nobody takes silence for approval.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, va
 from extcp_manifests.istio.rules.networking import check_networking
 
 Check = Callable[[Mapping[str, Any], Release], Iterable[Found]]
-"""What reports of a document, by a release."""
+"""What checks a document by the rules of a release."""
 
 Checks = Mapping[tuple[str, str], Check]
 """The check of each kind that is checked, by API group and kind."""
@@ -43,7 +43,7 @@ class Result:
     message: str
     line: int | None = None
     rule: str = ""
-    """The id of the rule, a key of `rule_ids.RULES`."""
+    """The id of the rule, a key of `rules.ids.RULES`."""
 
     @property
     def path(self) -> str:
@@ -88,7 +88,7 @@ def _count(number: int, thing: str) -> str:
 def validate_text(
     file: str, text: str | bytes, *, release: Release | str | None = None, more: Checks = NO_CHECKS
 ) -> list[Result]:
-    """Return everything that is to say of the documents in a text; `validate_texts` also says what was not checked.
+    """Return every finding in the documents of a text; `validate_texts` also returns what was not checked.
 
     The documents of a text are taken for those of one cluster, which must agree. Raises InvalidInput for an unknown
     release alone; a text that is not YAML is a result.
@@ -102,7 +102,7 @@ def validate_texts(
     """Check the documents of texts by their names.
 
     IstioOperators, Gateways, VirtualServices and DestinationRules of Istio are checked, ConfigMaps with a key `mesh` or
-    `meshNetworks`, and the kinds of further checks. Without a release the one counts that the documents tell, or else
+    `meshNetworks`, and the kinds of further checks. Without a release the one counts that the documents name, or else
     the newest. Raises InvalidInput for an unknown release.
     """
     checks = {**_ISTIO, **more}
@@ -126,7 +126,7 @@ def validate_texts(
 def validate_documents(
     documents: Iterable[Any], *, release: Release | str | None = None, more: Checks = NO_CHECKS
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
-    """Yield what is to say of plain documents: each finding with its document and its level.
+    """Yield every finding in plain documents, with its document and its level.
 
     Raises InvalidInput for an unknown release, and for data that YAML cannot hold.
     """
@@ -322,7 +322,7 @@ class _File:
     """What is wrong with the whole text."""
 
     def results(self, choice: _ReleaseChoice, earlier: Beside) -> Iterator[Result]:
-        """Yield what is to say of the text, also beside the documents of earlier ones."""
+        """Yield every finding in the text, also what does not fit the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.place, each.problem.message, each.problem.line, each.rule
@@ -428,7 +428,7 @@ def _networking(document: Mapping[str, Any], release: Release) -> Iterable[Found
 
 
 def _without_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out apiVersion, of which check_identity tells everything."""
+    """Leave out apiVersion, which check_identity has checked."""
     return {key: value for key, value in document.items() if key != "apiVersion"}
 
 

@@ -1,7 +1,7 @@
-"""Whether the documents of one cluster still fit each other, after kustomize's transformers say.
+"""Whether the documents of one cluster still fit each other, for instance after kustomize's transformers.
 
-`namespace:` and `namePrefix:` change metadata alone; what names a document elsewhere, in values, mesh config, hosts and
-gateways, stays, and the mesh breaks without an error (kustomize 5.8.1, run).
+kustomize's `namespace:` and `namePrefix:` change metadata alone. What refers to a document elsewhere, in values, mesh
+config, hosts and gateways, stays as it is, and the mesh breaks without an error (kustomize 5.8.1, run).
 """
 
 import re
@@ -22,7 +22,7 @@ Document = Mapping[str, Any]
 
 
 Rule = Callable[[Document, "_Set"], Iterator[Found]]
-"""What looks at a document among the others of its set."""
+"""What checks a document among the others of its set."""
 
 
 class Beside:
@@ -162,7 +162,7 @@ _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.
 
 
 def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Found]:
-    """A Service's host has its namespace; ours stands beside the documents that name it."""
+    """A Service's host has its namespace; ours is in the namespace of the documents that name it."""
     named = _ISTIOD.fullmatch(host) if isinstance(host, str) else None
     own = at(document, "metadata", "namespace")
     if named and own and named[2] != own:
@@ -182,7 +182,7 @@ def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
     own = at(document, "metadata", "namespace") or ""
     for index, gateway in enumerate(items_of(document, "spec", "gateways")):
         if not isinstance(gateway, str):
-            continue  # told where the types are looked at
+            continue  # the schema reports it
         name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
             there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
@@ -226,13 +226,13 @@ def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
 
     Source: istio 1.30.3: pilot/pkg/model/gateway.go (MergeGateways), pilot/pkg/networking/core/gateway.go; read.
     """
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for place, server in _tls_servers(document):
         first = every.servers[server]
         if document_name(first) == document_name(document):
             first = every.beside.another(document, server) or document
-        if first is not document and place not in told:
-            told.add(place)
+        if first is not document and place not in reported:
+            reported.add(place)
             _, port, host = server
             other = document_name(first)
             problem = (

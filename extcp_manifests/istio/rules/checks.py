@@ -22,13 +22,13 @@ def texts_of(value: Any, *path: str | int) -> list[str]:
 
 
 def check_port(path: Path, number: Any) -> Iterator[Found]:
-    """A port of TCP."""
+    """Check the number of a TCP port."""
     if not isinstance(number, int) or not 1 <= number <= 65535:
-        yield error(path, f"is {number!r}, which is no port: use 1 to 65535")
+        yield error(path, f"is {number!r}, which is not a valid port: use 1 to 65535")
 
 
 def check_labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Found]:
-    """Keys and values of Kubernetes labels; how long a value is, istiod does not look."""
+    """Check keys and values of Kubernetes labels; istiod does not look at the length of a value."""
     for key, value in labels.items():
         prefix, slash, name = key.rpartition("/")
         good = _LABEL_TEXT.fullmatch(name) and (not slash or (len(prefix) <= 253 and _is_dns_name(prefix)))
@@ -56,7 +56,7 @@ _FIRST_OF_WILDCARD = re.compile(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z
 
 
 def is_fqdn(text: str) -> bool:
-    """A host name of DNS labels in Istio's sense, upper case allowed, that is no number at its end."""
+    """Return whether a text is a host name in Istio's sense: DNS labels, upper case allowed, the last not a number."""
     *labels, last = text.split(".")
     labels += [last] if last else []
     number = re.fullmatch(r"[-+]?[0-9]+", last)
@@ -64,7 +64,7 @@ def is_fqdn(text: str) -> bool:
 
 
 def is_wildcard_domain(text: str) -> bool:
-    """A host name whose first label may be, or begin with, `*`."""
+    """Return whether a text is a host name whose first label may be, or begin with, `*`."""
     first, dot, rest = text.partition(".")
     return (
         len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
@@ -72,7 +72,7 @@ def is_wildcard_domain(text: str) -> bool:
 
 
 def is_ip(text: str) -> bool:
-    """An IPv4 or IPv6 address."""
+    """Return whether a text is an IPv4 or IPv6 address."""
     try:
         ip_address(text)
     except ValueError:
@@ -81,7 +81,7 @@ def is_ip(text: str) -> bool:
 
 
 def is_subnet(text: str) -> bool:
-    """An IP address, or a range of them as in 10.0.0.0/8."""
+    """Return whether a text is an IP address, or a range of them as in 10.0.0.0/8."""
     try:
         ip_network(text, strict=False) if "/" in text else ip_address(text)
     except ValueError:
@@ -90,7 +90,7 @@ def is_subnet(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """A host or IP address with a port, as Go's SplitHostPort splits them."""
+    """Return whether a text is a host or an IP address with a port, as Go's SplitHostPort splits them."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -101,7 +101,7 @@ def is_address(text: str) -> bool:
 
 
 def is_service(text: str) -> bool:
-    """A host name, an IP address, or namespace/host."""
+    """Return whether a text is a host name, an IP address, or namespace/host."""
     namespace, slash, host = text.rpartition("/")
     if slash and not (namespace in ("*", ".", "~") or LABEL.fullmatch(namespace)):
         return False
@@ -115,7 +115,9 @@ def check_name(document: Mapping[str, Any]) -> Iterator[Found]:
     """Check `metadata.name`, which istiod wants as a DNS label."""
     name = text_of(document, "metadata", "name")
     if not LABEL.fullmatch(name):
-        yield error(("metadata", "name"), f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+        yield error(
+            ("metadata", "name"), f"is {name!r}, which is not a valid DNS label: use letters, digits and inner '-'"
+        )
 
 
 def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -124,7 +126,7 @@ def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
     own = text_of(document, "metadata", "namespace")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
-            yield error(("spec", "exportTo"), f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+            yield error(("spec", "exportTo"), f"has {entry!r}, which is not a valid namespace: use '.', '*' or a name")
     resolved = [own if entry == "." else entry for entry in entries]
     if len(set(resolved)) < len(resolved):
         yield error(("spec", "exportTo"), "names a namespace twice: leave one out")
@@ -155,9 +157,9 @@ class HostNames:
 
 
 def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of hosts that have names in common: each host that stands twice, and each with the closest wildcard.
+    """Yield pairs of hosts that have names in common: each host that appears twice, and each with the closest wildcard.
 
-    Not every pair is looked at or told, which would be a million for some thousand hosts.
+    Not every pair is compared or yielded, which would be a million for some thousand hosts.
     """
     places: dict[str, int] = {}
     twice: dict[str, None] = {}

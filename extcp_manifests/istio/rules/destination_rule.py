@@ -26,7 +26,7 @@ def _port_settings(policy: Mapping[str, Any]) -> Iterator[Found]:
     if policy.get("port") is None:
         yield error(("port",), "is required: add its number")
     elif all(policy.get(key) is None for key in _SETTINGS):
-        yield error((), "says nothing: add outlierDetection, connectionPool, loadBalancer or tls")
+        yield error((), "sets nothing: add outlierDetection, connectionPool, loadBalancer or tls")
 
 
 def _failover_without_detection(policy: Mapping[str, Any]) -> Iterator[Found]:
@@ -42,7 +42,7 @@ def _tunnel(tunnel: Mapping[str, Any]) -> Iterator[Found]:
     if protocol not in ("", "CONNECT", "POST"):
         yield error(("protocol",), f"is {protocol!r}: use CONNECT or POST")
     if not (is_fqdn(host) or is_ip(host)):
-        yield error(("targetHost",), f"is {host!r}, which is no host: name one")
+        yield error(("targetHost",), f"is {host!r}, which is not a valid host: name one")
 
 
 def _secrets_of_others(document: Mapping[str, Any]) -> Iterator[Found]:
@@ -67,13 +67,13 @@ def _policies_of(document: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
 def _host(spec: Mapping[str, Any]) -> Iterator[Found]:
     host = text_of(spec, "host")
     if not is_wildcard_domain(host):
-        yield error(("host",), f"is {host!r}, which is no host name: name a service")
+        yield error(("host",), f"is {host!r}, which is not a valid host name: name a service")
 
 
 def _subset(subset: Mapping[str, Any]) -> Iterator[Found]:
     name = text_of(subset, "name")
     if not LABEL.fullmatch(name):
-        yield error(("name",), f"is {name!r}, which is no DNS label: name the subset")
+        yield error(("name",), f"is {name!r}, which is not a valid DNS label: name the subset")
     yield from check_labels(("labels",), mapping_of(subset, "labels"))
 
 
@@ -112,7 +112,7 @@ _PORT_POLICIES = ((*_POLICY, "portLevelSettings", EACH), (*_SUBSET_POLICY, "port
 
 
 def _not_empty(*keys: str) -> OneOf:
-    return OneOf(keys, f"says nothing: add {', '.join(keys[:-1])} or {keys[-1]}, or leave it out")
+    return OneOf(keys, f"sets nothing: add {', '.join(keys[:-1])} or {keys[-1]}, or leave it out")
 
 
 _SETTINGS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")

@@ -1,7 +1,7 @@
 """What makes an istiod an external one, and whether an IstioOperator still has all of it.
 
-People lay files of their own over ours, and a list of theirs replaces ours: istiod is then installed without a warning,
-but without variables or mounts. What a document comes to is looked at here, after `compose` and after kustomize alike:
+People merge files of their own into ours, and a list of theirs replaces ours: istiod is then installed without a
+warning, but without variables or mounts. So the result is checked here, after `compose` and after kustomize alike:
 istiod's Deployment as the chart and istioctl of the release make it, as far as variables and mounts go.
 
 Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/pkg/features/pilot.go,
@@ -60,7 +60,7 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 
 
 class _Istiod:
-    """The istiod that a document installs, with what rules ask of it; whatever has a wrong type is as good as none."""
+    """The istiod that a document installs, with what rules ask of it; a value of a wrong type is as good as none."""
 
     def __init__(self, document: Mapping[str, Any], release: Release) -> None:
         self.release = release
@@ -101,14 +101,14 @@ class _Istiod:
         return name in self.env and (self.value(name) is None or self.value(name) in _TRUE)
 
     def value(self, name: str) -> str | None:
-        """The text of a variable that the container has; None where it comes from somewhere else."""
+        """Return the text of a variable that the container has; None where it comes from somewhere else."""
         variable = self.env[name]
         if variable.get("value") is None:
             return None if variable.get("valueFrom") is not None else ""
         return go_text(variable["value"])
 
     def place(self, name: str) -> Path:
-        """Where a document says a variable, or should."""
+        """Return where a document sets a variable, or should."""
         entries = items_of(self.spec, "components", "pilot", "k8s", "env")
         for index, entry in enumerate(entries):
             if at(entry, "name") == name:
@@ -118,10 +118,10 @@ class _Istiod:
         return (*_K8S, "env")
 
     def is_external(self) -> bool:
-        """One plain sign is enough; of those that other installations have too, two that go together."""
+        """Return whether istiod is an external one: one clear sign is enough, of weaker ones two together."""
         if not self._installs_istiod():
             return False
-        plain = (
+        clear_signs = (
             text_of(self.metadata, "name") == "external-istiod",
             self.is_true("EXTERNAL_ISTIOD"),
             self.is_true("LOCAL_CLUSTER_SECRET_WATCHER"),
@@ -133,7 +133,7 @@ class _Istiod:
             self.global_value("operatorManageWebhooks") is True and self.global_value("configValidation") is False
         )
         alone = self.spec.get("profile") == "empty"
-        return any(plain) or (outside and (ca_outside or no_webhooks or alone)) or (ca_outside and no_webhooks)
+        return any(clear_signs) or (outside and (ca_outside or no_webhooks or alone)) or (ca_outside and no_webhooks)
 
     def _installs_istiod(self) -> bool:
         profile = self.spec.get("profile")
@@ -143,7 +143,7 @@ class _Istiod:
         return enabled is True or (enabled is None and profile != "empty")
 
     def _deployment(self) -> Mapping[str, Any]:
-        """The Deployment as far as it is known without the chart, with the patches that can be applied to that."""
+        """Return the Deployment as far as it is known without the chart, with the patches that apply to that."""
         mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
         volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
         if self.release.mounting_values is not None:
@@ -159,7 +159,7 @@ class _Istiod:
         return apply_overlays([deployment], overlays, release=self.release).objects[0]
 
     def _merged_env(self) -> Sequence[Mapping[str, Any]]:
-        """The chart's variables that matter, with those of `k8s.env`."""
+        """Return the chart's variables that matter, with those of `k8s.env`."""
         k8s = mapping_of(self.spec, "components", "pilot", "k8s")
         patch = [each for each in items_of(k8s, "env") if _has_name(each) or at(each, "$patch") == "replace"]
         if not self.release.untyped_operator:
@@ -169,7 +169,7 @@ class _Istiod:
         return merge_env(self._chart_env(), patch, release=self.release).env
 
     def _chart_env(self) -> Sequence[Mapping[str, Any]]:
-        """The chart writes the variables of values before its own, of which the last one of a name counts."""
+        """Return the chart's variables: those of values come before its own, and the last one of a name counts."""
         chart: list[Mapping[str, Any]] = []
         if self.release.untyped_operator:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
@@ -195,7 +195,7 @@ _CHART_SETS_EXTERNAL = since("1.23")
 _CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
 
 
-# Volumes of the chart, and where they stand (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml).
+# Volumes of the chart, and where they are mounted (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml).
 _CHART_MOUNTS = (
     ("local-certs", "/var/run/secrets/istio-dns"),
     ("istio-token", "/var/run/secrets/tokens"),
@@ -207,7 +207,7 @@ _CHART_MOUNTS = (
 
 
 def _overlays(given: Any) -> Iterator[Overlay]:
-    """The overlays that have the form of one; what is wrong with others is told elsewhere."""
+    """Yield the overlays that have the form of one; other rules report what is wrong with the rest."""
     for each in items_of(given):
         kind, name = at(each, "kind"), at(each, "name")
         if isinstance(kind, str) and isinstance(name, str):
@@ -223,7 +223,7 @@ def _overlays(given: Any) -> Iterator[Overlay]:
 
 
 def _null(istiod: _Istiod) -> Iterator[Found]:
-    """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
+    """From 1.24 null is patched into the Deployment; it is reported once, and not for every variable."""
     k8s = mapping_of(istiod.spec, "components", "pilot", "k8s")
     if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
         yield error((*_K8S, "env"), "is null, and istioctl takes all variables of istiod away: leave the key out")
@@ -244,13 +244,13 @@ def _missing(istiod: _Istiod, name: str, effect: str, way_out: str) -> Found:
 
 
 def _cluster(istiod: _Istiod) -> Iterator[Found]:
-    """istiod knows the config cluster by CLUSTER_ID, its proxies by the name that the values say."""
-    name, told = "CLUSTER_ID", istiod.cluster_name
+    """istiod knows the config cluster by CLUSTER_ID, its proxies by the name in the values."""
+    name, cluster_name = "CLUSTER_ID", istiod.cluster_name
     in_values = istiod.variables_of_values.get(name)
-    behind = told or _CHART_CLUSTER
-    if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != behind:
+    of_the_chart = cluster_name or _CHART_CLUSTER
+    if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != of_the_chart:
         problem = (
-            f"is {go_text(in_values)!r}, but the chart writes {behind!r} behind it, which wins: "
+            f"is {go_text(in_values)!r}, but the chart writes {of_the_chart!r} behind it, which wins: "
             f"set spec.values.global.multiCluster.clusterName instead"
         )
         yield error(("spec", "values", "pilot", "env", name), problem)
@@ -258,18 +258,17 @@ def _cluster(istiod: _Istiod) -> Iterator[Found]:
     value = istiod.value(name) if name in istiod.env else ""
     if value is None:
         return
-    if value in ("", _CHART_CLUSTER) and not told:
+    if value in ("", _CHART_CLUSTER) and not cluster_name:
         problem = f"is not set, and istiod takes the config cluster's name for {_CHART_CLUSTER!r}: set it to that name"
         yield error((*_GLOBAL, "multiCluster", "clusterName"), problem)
-    elif told and value != told:
-        problem = (
-            f"{name} is {value!r}, but spec.values.global.multiCluster.clusterName is {told!r}: give both the same"
-        )
+    elif cluster_name and value != cluster_name:
+        other = "spec.values.global.multiCluster.clusterName"
+        problem = f"{name} is {value!r}, but {other} is {cluster_name!r}: give both the same"
         yield error(istiod.place(name), problem)
 
 
 def _webhooks(istiod: _Istiod) -> Iterator[Found]:
-    """Absent these are not empty: by default istiod writes its own CA into webhooks, as they need by IP address."""
+    """Without these variables istiod has defaults: it writes its own CA into webhooks, as they need by IP address."""
     by_address = is_ip(_host(istiod.discovery_address))
     for name, webhooks, effect, key in (
         ("INJECTION_WEBHOOK_CONFIG_NAME", "injection webhooks", "inject nothing", "istiodRemote.injectionCABundle"),
@@ -362,7 +361,7 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
         yield _without_files(istiod, place, problem)
     elif volume not in istiod.volumes:
         problem = (
-            f"mounts {volume!r} at {directory.path}, which no volume is named: {ways} the ConfigMap {config_map!r}"
+            f"mounts {volume!r} at {directory.path}, but no volume has this name: {ways} the ConfigMap {config_map!r}"
         )
         yield error(place, problem)
     elif names := tuple(_config_maps(istiod.volumes[volume])):
@@ -374,7 +373,7 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
                 yield error(place, problem)
     else:
         problem = (
-            f"mounts {volume!r} at {directory.path}, which is no ConfigMap, and {directory.effect}: "
+            f"mounts {volume!r} at {directory.path}, which is not a ConfigMap, and {directory.effect}: "
             f"make it the ConfigMap {config_map!r}"
         )
         if _may_have_files(istiod.volumes[volume]):
@@ -389,7 +388,7 @@ def _without_files(istiod: _Istiod, place: Path, problem: str) -> Found:
 
 
 def _config_maps(volume: Mapping[str, Any]) -> Iterator[str]:
-    """The names of the ConfigMaps whose files a volume has."""
+    """Yield the names of the ConfigMaps whose files a volume has."""
     for source in (volume, *items_of(volume, "projected", "sources")):
         if name := text_of(source, "configMap", "name"):
             yield name
@@ -405,7 +404,7 @@ def _may_have_files(volume: Mapping[str, Any]) -> bool:
 
 
 def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
-    """The place where mounts are said in a release, and the way to say them."""
+    """Return the place where mounts are set in a release, and how to set them."""
     key = istiod.release.mounting_values
     if key is not None:
         return ("spec", key, "pilot", "volumeMounts"), f"add to spec.{key}.pilot.volumes and volumeMounts"
@@ -452,12 +451,12 @@ def _addresses(istiod: _Istiod) -> Iterator[Found]:
 
 
 def _is_another_ca(address: str) -> bool:
-    """Whether an address is that of a CA in the proxies' own cluster, which is not an istiod."""
+    """Return whether an address is that of a CA in the proxies' own cluster, which is not an istiod."""
     return _is_in_cluster(address) and not _host(address).startswith("istiod")
 
 
 def _host(address: str) -> str:
-    """The host of `host:port`; an address by IPv6 has quotes of its own."""
+    """Return the host of `host:port`; an address by IPv6 may have quotes of its own."""
     text = address.strip("'\"")
     if text.startswith("["):
         return text[1:].partition("]")[0].lower()
@@ -466,14 +465,14 @@ def _host(address: str) -> str:
 
 
 def _is_in_cluster(address: str) -> bool:
-    """Whether an address can only be that of a Service: `istiod`, `istiod.istio-system.svc`."""
+    """Return whether an address can only be that of a Service: `istiod`, `istiod.istio-system.svc`."""
     host = _host(address)
     labels = host.split(".")
     return not is_ip(host) and (len(labels) == 1 or "svc" in labels)
 
 
 def _namespaces(istiod: _Istiod) -> Iterator[Found]:
-    """Where istiod is installed; `validate` tells by itself of namespaces that contradict metadata.namespace."""
+    """Where istiod is installed; other rules report namespaces that contradict metadata.namespace."""
     own = text_of(istiod.metadata, "namespace")
     system = text_of(istiod.global_value("istioNamespace"))
     root = text_of(istiod.mesh_config, "rootNamespace")
@@ -519,7 +518,7 @@ _RULES = (
 
 
 def _named(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The items of a list that have a name."""
+    """Yield the items of a list that have a name."""
     return (item for item in items_of(value) if _has_name(item))
 
 

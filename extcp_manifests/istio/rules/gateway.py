@@ -68,7 +68,7 @@ def _bind(server: Mapping[str, Any]) -> Iterator[Found]:
         if at(server, "port", "number"):
             yield error(("port", "number"), "must be 0 beside a socket: leave it out")
     elif bind and not is_ip(bind):
-        yield error(("bind",), f"is {bind!r}, which is no IP address: correct it")
+        yield error(("bind",), f"is {bind!r}, which is not a valid IP address: correct it")
 
 
 # ---------------------------------------------------------------------------------------------------------------- hosts
@@ -88,7 +88,7 @@ def _wildcards(server: Mapping[str, Any]) -> Iterator[Found]:
     for index, host in enumerate(map(str, items_of(server, "hosts"))):
         name = host.rpartition("/")[2]
         if "*" in name and name != "*" and not name.startswith("*."):
-            yield error(("hosts", index), f"is {host!r}: '*' may only stand alone or before a dot")
+            yield error(("hosts", index), f"is {host!r}: '*' may only be alone or before a dot")
 
 
 # ------------------------------------------------------------------------------------------------------------------ TLS
@@ -146,7 +146,7 @@ def _without_certificates(tls: Mapping[str, Any], known: tuple[str, ...]) -> Ite
     """In ISTIO_MUTUAL the certificates are Istio's own."""
     for key in known:
         if tls.get(key):
-            yield error((key,), "must not stand beside ISTIO_MUTUAL: leave it out")
+            yield error((key,), "must not be set beside ISTIO_MUTUAL: leave it out")
 
 
 def _unused_certificates(tls: Mapping[str, Any], known: tuple[str, ...], mode: str) -> Iterator[Found]:
@@ -180,7 +180,7 @@ def _one_certificate_source(tls: Mapping[str, Any]) -> Iterator[Found]:
 def _revocation(tls: Mapping[str, Any]) -> Iterator[Found]:
     mode = tls.get("mode", _DEFAULT_MODE)
     if tls.get("caCrl") and tls.get("credentialName") and mode in _PASSING_ON:
-        yield error(("caCrl",), "must not stand beside credentialName: leave it out")
+        yield error(("caCrl",), "must not be set beside credentialName: leave it out")
     if tls.get("caCrl") and mode == "SIMPLE" and not tls.get("credentialName"):
         yield error(("caCrl",), "has no use with SIMPLE: leave it out, or use MUTUAL")
 

@@ -1,4 +1,4 @@
-"""What istiod's webhook says of the parts of an HTTP route: faults, retries, redirects, rewrites, CORS and headers.
+"""What istiod's webhook reports of the parts of an HTTP route: faults, retries, redirects, rewrites, CORS and headers.
 
 Source: istio 1.15.7 to 1.30.3: pkg/config/validation/{validation,virtualservice,header_value_validator}.go; 1.31:
 branch release-1.31. Both 1.30.3 and 1.31 were run, the others read.
@@ -371,7 +371,7 @@ ROWS = (
     RuleRow("networking/retries", _conditions(*_LATER_CONDITIONS), at=("retries",), releases=since("1.23")),  # 1.23.6
     RuleRow(
         "networking/redirect",
-        OneOf(("uri", "authority", "scheme", "port", "derivePort"), "says nothing: add uri, authority, scheme or port"),
+        OneOf(("uri", "authority", "scheme", "port", "derivePort"), "sets nothing: add uri, authority, scheme or port"),
         at=("redirect",),
         releases=until("1.30"),
     ),
@@ -379,7 +379,7 @@ ROWS = (
         "networking/redirect",
         OneOf(
             ("uri", "prefixRewrite", "authority", "scheme", "port", "derivePort"),
-            "says nothing: add uri, prefixRewrite, authority, scheme or port",
+            "sets nothing: add uri, prefixRewrite, authority, scheme or port",
         ),
         at=("redirect",),
         releases=since("1.31"),  # branch release-1.31
@@ -388,13 +388,13 @@ ROWS = (
     RuleRow("networking/redirect", _prefix_rewrite, releases=since("1.31")),  # branch release-1.31
     RuleRow(
         "networking/rewrite",
-        OneOf(("uri", "authority"), "says nothing: add uri or authority"),
+        OneOf(("uri", "authority"), "sets nothing: add uri or authority"),
         at=("rewrite",),
         releases=until("1.18"),
     ),
     RuleRow(
         "networking/rewrite",
-        OneOf(("uri", "uriRegexRewrite", "authority"), "says nothing: add uri, uriRegexRewrite or authority"),
+        OneOf(("uri", "uriRegexRewrite", "authority"), "sets nothing: add uri, uriRegexRewrite or authority"),
         at=("rewrite",),
         releases=since("1.19"),  # istio 1.19.10
     ),
@@ -411,7 +411,7 @@ ROWS = (
     RuleRow("networking/direct-response", _direct_response, at=("directResponse",)),
     RuleRow(
         "networking/cors",
-        OneOf(("exact", "prefix", "regex"), "says nothing: add exact, prefix or regex"),
+        OneOf(("exact", "prefix", "regex"), "sets nothing: add exact, prefix or regex"),
         at=_ORIGIN,
     ),
     RuleRow("networking/cors", _origin, at=_ORIGIN),

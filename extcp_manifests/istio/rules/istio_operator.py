@@ -1,4 +1,4 @@
-"""What istioctl says of an IstioOperator by itself, without a profile, by release.
+"""What istioctl reports of an IstioOperator by itself, without a profile, by release.
 
 Source: istio 1.15.7: operator/pkg/validate, operator/pkg/apis/istio/v1alpha1/validation; 1.30.3:
 operator/pkg/apis/validation/validation.go. Read and not run.
@@ -6,7 +6,7 @@ operator/pkg/apis/validation/validation.go. Read and not run.
 Of Kubernetes types (`k8s.*`, affinities, tolerations) keys and types are checked, but not what Kubernetes itself
 demands of them: required keys, words, bounds, the form of Quantities. Not looked into: metadata up to 1.23; such types
 in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector` from 1.29. A key in another case is
-told as unknown, although istioctl takes it from 1.24.
+reported as unknown, although istioctl takes it from 1.24.
 """
 
 import json
@@ -58,11 +58,11 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
     spec = mapping_of(plain, "spec")
     found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
-        # istioctl only tells of keys that it drops up to 1.23
+        # istioctl only reports keys that it drops up to 1.23
         found += mesh_config_at(place, mesh_config, record, as_warnings if record.untyped_operator else as_errors)
-    told = {each.problem.path for each in found}
+    reported = {each.problem.place for each in found}
     for rule, check in _CHECKS:
-        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
+        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.place not in reported]
     found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain, "metadata"), spec))
     found += check_external_istiod(plain, release=record).found
     return Findings(tuple(found))
@@ -83,7 +83,7 @@ def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
 
 
 def _of_a_volume(found: Finding, release: Release) -> Finding:
-    """What Kubernetes knows of volumes and istioctl does not, which other values may say."""
+    """Return a finding of what Kubernetes knows of volumes and istioctl does not, with the way out."""
     if found.path[:2] != ("pilot", "volumes"):
         return found
     problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
@@ -111,7 +111,10 @@ def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, 
 def mesh_config_at(
     place: Path, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
 ) -> Iterator[Found]:
-    """Find what istiod refuses in a mesh config, what it logs, and what it drops, which is an error or a warning."""
+    """Yield what istiod refuses in a mesh config, what it logs, and what it ignores.
+
+    `ignored` makes errors or warnings of the last.
+    """
     try:
         merged = merge_mesh_config(shared=None, local=source, release=release)
     except InvalidInput as refusal:
@@ -125,7 +128,7 @@ def mesh_config_at(
 
 
 def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
-    """Give problems of one part of a document as problems of the document, without the name that the part was given."""
+    """Yield problems of a part of a document as problems of the document, without the name that the part had."""
     for each in problems:
         yield replace(each, file="").under(*place)
 
@@ -160,7 +163,7 @@ _GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
 def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     revision = text_of(spec, "revision")
     if revision and not LABEL.fullmatch(revision):
-        problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
+        problem = f"is {revision!r}, which is not a valid DNS label: use letters, digits and inner '-'"
         yield error(("spec", "revision"), problem)
 
 
@@ -168,10 +171,10 @@ def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, part in ((("spec",), spec), *_components(spec)):
         hub, tag = at(part, "hub"), at(part, "tag")
         if isinstance(hub, str) and hub and not _HUB.fullmatch(f"{hub}/pilot"):
-            problem = f"is {hub!r}, which is no image repository: write it as in docker.io/istio"
+            problem = f"is {hub!r}, which is not a valid image repository: write it as in docker.io/istio"
             yield error((*place, "hub"), problem)
         if isinstance(tag, str | int | float) and not _TAG.fullmatch(str(tag)):
-            problem = f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'"
+            problem = f"is {tag!r}, which is not a valid image tag: use letters, digits, '_', '.' and '-'"
             yield error((*place, "tag"), problem)
 
 
@@ -183,18 +186,18 @@ def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 
 def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
+    """With a profile that has no gateway, one without `enabled` is off up to 1.23 and on from 1.24."""
     if release.untyped_operator or spec.get("profile") != "empty":
         return
     for place, chart, gateway in _gateways(spec):
-        said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
-        if isinstance(gateway, Mapping) and said == (None, None):
+        switches = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
+        if isinstance(gateway, Mapping) and switches == (None, None):
             problem = f"has no `enabled`, so istioctl {release} installs nothing: add `enabled: true`"
             yield warning(place, problem)
 
 
 def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Found]:
-    """An installation of nothing but gateways, which makes the default revision tag unless it is told not to.
+    """An installation of nothing but gateways, which makes the default revision tag unless its values forbid it.
 
     That is sure to be wrong in a remote cluster, whose istiod is elsewhere: by their names our own are there. Gateways
     that connect networks are rendered and not installed. Source: as in `builders.gateways`.
@@ -220,7 +223,7 @@ _NETWORK = "topology.istio.io/network"
 
 
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    """Without root a gateway cannot listen below 1024."""
+    """A gateway that does not run as root cannot listen below 1024."""
     ingress = GATEWAY_CHARTS["ingressGateways"]
     places: list[tuple[Path, str, Any]] = [
         ((*place, "k8s", "service", "ports"), name, at(gateway, "k8s", "service", "ports"))
@@ -252,12 +255,14 @@ def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
         parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
         for part in (each.strip(blanks) if blanks else each for each in parts):
             if "/" not in part or not is_subnet(part):
-                problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                problem = (
+                    f"has {part!r}, which is not a valid range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                )
                 yield error(("spec", "values", "global", "proxy", key), problem)
     for key in ("includeInboundPorts", "excludeInboundPorts"):
         for part in _scalar_text(proxy.get(key)).split(","):
             if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
-                problem = f"has {part!r}, which is no port: write them as in 80,443"
+                problem = f"has {part!r}, which is not a valid port: write them as in 80,443"
                 yield error(("spec", "values", "global", "proxy", key), problem)
 
 
@@ -317,7 +322,7 @@ def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 
 def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Mounts of istiod where its chart has no values for them; in `values` they are unknown keys already."""
+    """istiod's chart has no values for mounts in early releases; in `values` they are unknown keys already."""
     if release.mounting_values is None:
         first = first_release_with("mounting_values", "values")
         for key in ("volumes", "volumeMounts"):
@@ -359,7 +364,7 @@ def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterat
 
 
 def _as_text(item: Any) -> str:
-    """An item as a text that is the same for equal ones."""
+    """Return an item as a text that is the same for equal ones."""
     return json.dumps(item, sort_keys=True, default=repr)
 
 
@@ -370,7 +375,7 @@ def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]
 
 
 def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
+    """A fixed number of replicas has no effect beside autoscaling, as far as the document itself turns that on."""
     parts: list[tuple[Path, Any, Any, int]] = [
         (("spec", "components", "pilot"), at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)
     ]
@@ -383,7 +388,7 @@ def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 
 def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Entries of `k8s.overlays` that do not do what people mean."""
+    """Find entries of `k8s.overlays` that do not do what people mean."""
     for place, component in _components(spec):
         for number, overlay in enumerate(items_of(component, "k8s", "overlays")):
             start = (*place, "k8s", "overlays", number)

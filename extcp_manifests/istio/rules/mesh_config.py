@@ -1,4 +1,4 @@
-"""What istiod's validation says of a whole mesh config, by release.
+"""What istiod's validation reports of a whole mesh config, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go, 1.22.8 to 1.30.3: pkg/config/validation/agent/validation.go,
 pkg/config/validation/agent/extensionprovider.go; 1.31: branch release-1.31, read and not run. What istiod only logs is
@@ -87,7 +87,7 @@ def _auto_allocate(metadata: Mapping[str, Any]) -> Iterator[Found]:
 def _hosts_of_services(setting: Mapping[str, Any]) -> Iterator[Found]:
     for number, host in enumerate(items_of(setting, "hosts")):
         if not is_wildcard_domain(host):
-            yield error(("hosts", number), f"is {host!r}, which is no host: write it as in *.example.com")
+            yield error(("hosts", number), f"is {host!r}, which is not a valid host: write it as in *.example.com")
 
 
 def _trust_domains(config: Mapping[str, Any]) -> Iterator[Found]:
@@ -96,7 +96,7 @@ def _trust_domains(config: Mapping[str, Any]) -> Iterator[Found]:
         domains.append((("trustDomainAliases", index), alias))
     for place, domain in domains:
         if not domain or not all(map(LABEL.fullmatch, domain.removesuffix(".").split("."))):
-            yield error(place, f"is {domain!r}, which is no trust domain: use DNS labels between dots")
+            yield error(place, f"is {domain!r}, which is not a valid trust domain: use DNS labels between dots")
 
 
 def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
@@ -119,7 +119,7 @@ def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
 _WITHOUT_SERVICE = ("prometheus", "stackdriver", "envoyFileAccessLog")
 
 
-# Envoy's type.v3.StatusCode, where 0 stands for none.
+# Envoy's type.v3.StatusCode, where 0 is none.
 _HTTP_CODES = {0, 100, *range(200, 209), 226, *range(300, 306), 307, 308, *range(400, 418), *range(421, 425)}
 
 
@@ -130,15 +130,17 @@ def _provider(kind: str, settings: Mapping[str, Any]) -> Iterator[Found]:
     if kind not in _WITHOUT_SERVICE:
         service, port = settings.get("service", ""), settings.get("port", 0)
         if not is_service(service):
-            problem = f"is {service!r}, which is no service: write a host name, an address or namespace/host"
+            problem = f"is {service!r}, which is not a valid service: write a host name, an address or namespace/host"
             yield warning(("service",), problem)
         if not 1 <= port <= 65535:
-            yield warning(("port",), f"is {port}, which is no port: use 1 to 65535")
+            yield warning(("port",), f"is {port}, which is not a valid port: use 1 to 65535")
     status, prefix = settings.get("statusOnError", ""), settings.get("pathPrefix", "")
     if status and not (re.fullmatch("[0-9]{1,3}", status) and int(status) in _HTTP_CODES):
-        yield warning(("statusOnError",), f"is {status!r}, which is no HTTP status: use one such as 503")
+        yield warning(("statusOnError",), f"is {status!r}, which is not a valid HTTP status: use one such as 503")
     if prefix and (not prefix.startswith("/") or re.search("%(?![0-9a-fA-F]{2})", prefix)):
-        yield warning(("pathPrefix",), f"is {prefix!r}, which is no path: begin it with '/', and write '%' as %25")
+        yield warning(
+            ("pathPrefix",), f"is {prefix!r}, which is not a valid path: begin it with '/', and write '%' as %25"
+        )
     if kind == "lightstep" and not settings.get("accessToken"):
         yield warning(("accessToken",), "is required: add it")
     if kind == "opentelemetry":
@@ -173,7 +175,7 @@ def _nanoseconds(text: str) -> int:
 
 
 def _no_address(text: str) -> str:
-    return f"is {text!r}, which is no host with a port: write it as in istiod.example.com:15012"
+    return f"is {text!r}, which is not a host with a port: write it as in istiod.example.com:15012"
 
 
 # ------------------------------------------------------------------------------------------------------------- the rows

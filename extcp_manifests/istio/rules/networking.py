@@ -1,4 +1,4 @@
-"""What istiod's webhook says of a Gateway, a VirtualService or a DestinationRule, by release.
+"""What istiod's webhook reports of a Gateway, a VirtualService or a DestinationRule, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/{validation,virtualservice}.go,
 pkg/config/validation/agent/validation.go, pkg/config/{gateway,protocol,host}. Read; of VirtualServices 1.30.3 and the

@@ -147,7 +147,7 @@ class Range:
             return
         report = warning if self.is_warning else error
         bounds = f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
-        reason = f", which is no {self.what}" if self.what else ""
+        reason = f", which is not a valid {self.what}" if self.what else ""
         yield report((self.key,), f"is {number}{reason}: use {bounds}")
 
 

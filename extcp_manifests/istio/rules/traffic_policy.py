@@ -31,7 +31,7 @@ _HTTP: Path = ("http",)
 
 
 CONNECTION_POOL = (
-    RuleRow(_ID, OneOf(("http", "tcp"), "says nothing: add http or tcp")),
+    RuleRow(_ID, OneOf(("http", "tcp"), "sets nothing: add http or tcp")),
     RuleRow(_ID, Range("http1MaxPendingRequests", 0), at=_HTTP),
     RuleRow(_ID, Range("http2MaxRequests", 0), at=_HTTP),
     RuleRow(_ID, Range("maxRequestsPerConnection", 0), at=_HTTP),
@@ -127,7 +127,9 @@ def _localities(place: Path, names: list[str]) -> Iterator[Found]:
     for index, name in enumerate(names):
         parts = name.split("/")
         if name.count("*") > 1 or ("*" in name and not name.endswith("*")) or "" in parts:
-            yield error(place, f"has {name!r}, which is no locality: write region/zone/subzone, '*' only at the end")
+            yield error(
+                place, f"has {name!r}, which is not a valid locality: write region/zone/subzone, '*' only at the end"
+            )
         if index in others:
             yield error(place, f"has {name!r} and {others[index]!r}, which overlap: leave one out")
 
@@ -188,7 +190,7 @@ def _minimum_ring_size(hashing: Mapping[str, Any]) -> Iterator[Found]:
     yield warning(("minimumRingSize",), "is deprecated: use ringHash.minimumRingSize")
     for key in ("ringHash", "maglev"):
         if hashing.get(key) is not None:
-            yield error(("minimumRingSize",), f"must not stand beside {key}: leave it out")
+            yield error(("minimumRingSize",), f"must not be set beside {key}: leave it out")
 
 
 def _cookie_attributes(cookie: Mapping[str, Any]) -> Iterator[Found]:
@@ -233,7 +235,7 @@ def _certificates(tls: Mapping[str, Any]) -> Iterator[Found]:
     if _names_a_secret(tls):
         for key in _FILES:
             if tls.get(key):
-                yield error((key,), "must not stand beside credentialName: leave it out")
+                yield error((key,), "must not be set beside credentialName: leave it out")
     elif tls.get("mode") == "MUTUAL":
         for key in ("clientCertificate", "privateKey"):
             if not tls.get(key):
@@ -242,7 +244,7 @@ def _certificates(tls: Mapping[str, Any]) -> Iterator[Found]:
 
 def _revocation(tls: Mapping[str, Any]) -> Iterator[Found]:
     if _names_a_secret(tls) and tls.get("caCrl"):
-        yield error(("caCrl",), "must not stand beside credentialName: leave it out")
+        yield error(("caCrl",), "must not be set beside credentialName: leave it out")
 
 
 def _names_a_secret(tls: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ def _delegate(spec: Mapping[str, Any]) -> Iterator[Found]:
             yield error((key,), "must be empty where there are no hosts (a delegate): add hosts")
     for index, route in enumerate(items_of(spec, "http")):
         if at(route, "delegate") is not None:
-            yield error(("http", index, "delegate"), "must not stand in a delegate: leave it out")
+            yield error(("http", index, "delegate"), "must not be set in a delegate: leave it out")
 
 
 def _gateway_names(spec: Mapping[str, Any]) -> Iterator[Found]:
@@ -59,7 +59,9 @@ def _gateway_list(place: Path, gateways: Sequence[str]) -> Iterator[Found]:
         is_valid = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
         if not is_valid:
             report = error if is_looked_at else warning
-            yield report((*place, index), f"is {gateway!r}, which is no gateway: write name or namespace/name")
+            yield report(
+                (*place, index), f"is {gateway!r}, which is not a valid gateway name: write name or namespace/name"
+            )
         elif not slash and "." in gateway and is_looked_at:
             yield warning((*place, index), f"is {gateway!r}, an old form: write namespace/name")
         if not slash:
@@ -79,7 +81,7 @@ def _hosts(*, sni_names: bool) -> Rule:
             is_sni_name = takes_sni_names and _SNI_NAME.fullmatch(host)
             if not (is_wildcard_domain(host) or is_ip(host) or is_sni_name):
                 is_wrong = True
-                problem = f"is {host!r}, which is no host: use a host name or an IP address"
+                problem = f"is {host!r}, which is not a valid host: use a host name or an IP address"
                 yield error(("hosts", index), problem)
         if is_wrong:  # istiod only compares hosts that are valid
             return
@@ -106,7 +108,7 @@ def _gateways(value: Any) -> Sequence[str]:
 
 
 def _is_bound_to_mesh(spec: Mapping[str, Any]) -> bool:
-    """Return whether sidecars use the routes: `mesh` stands for them, and is what a missing list means."""
+    """Return whether sidecars use the routes: `mesh` means them, and is what a missing list means."""
     return not _gateways(spec) or "mesh" in _gateways(spec)
 
 
@@ -117,7 +119,7 @@ def _action(route: Mapping[str, Any]) -> Iterator[Found]:
     if route.get("delegate") is not None:
         for key in ("redirect", "route"):
             if route.get(key) not in (None, []):
-                yield error((key,), "must not stand beside delegate: leave one out")
+                yield error((key,), "must not be set beside delegate: leave one out")
         return
     actions = [key for key in ("route", "redirect", "directResponse") if route.get(key) not in (None, [])]
     if not actions:
@@ -127,7 +129,7 @@ def _action(route: Mapping[str, Any]) -> Iterator[Found]:
         yield error((), f"has {' and '.join(actions)}, which exclude each other: keep one")
     for key in ("fault", "rewrite"):
         if route.get(key) is not None and "route" not in actions:
-            yield error((key,), f"must not stand beside {actions[0]}: leave it out")
+            yield error((key,), f"must not be set beside {actions[0]}: leave it out")
 
 
 def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
@@ -149,7 +151,7 @@ def _matches(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]
 
 
 def _claims(*, beside_mesh: bool) -> Rule:
-    """Return the rule for headers that stand for claims of a token, which only gateways know.
+    """Return the rule for headers that are claims of a token, which only gateways know.
 
     `beside_mesh`: whether it is enough that there is a gateway, even if `mesh` is there too.
     """
@@ -178,16 +180,16 @@ def _match(match: Mapping[str, Any]) -> Iterator[Found]:
             if not name and kind != "queryParams":
                 yield error((kind,), "has a header without a name: name it")
             if kind == "withoutHeaders" and at(each, "regex") == "*":
-                continue  # any value, which is no regular expression
+                continue  # any value, which is not a regular expression
             yield from _string_match((kind, name), each)
     for subnet in texts_of(match, "destinationSubnets"):
         if not is_subnet(subnet):
-            problem = f"has {subnet!r}, which is no IP address or range: correct it"
+            problem = f"has {subnet!r}, which is not a valid IP address or range: correct it"
             yield error(("destinationSubnets",), problem)
     yield from check_labels(("sourceLabels",), mapping_of(match, "sourceLabels"))
     namespace = text_of(match, "sourceNamespace")
     if namespace and not LABEL.fullmatch(namespace):
-        yield error(("sourceNamespace",), f"is {namespace!r}, which is no namespace: correct it")
+        yield error(("sourceNamespace",), f"is {namespace!r}, which is not a valid namespace: correct it")
 
 
 def _string_match(place: Path, match: Any, *, empty_prefix: bool = False) -> Iterator[Found]:
@@ -221,9 +223,9 @@ def _destinations(route: Mapping[str, Any]) -> Iterator[Found]:
 def _host_and_port(place: Path, destination: Mapping[str, Any]) -> Iterator[Found]:
     host, subset = text_of(destination, "host"), text_of(destination, "subset")
     if host == "*" or not is_wildcard_domain(host):
-        yield error((*place, "host"), f"is {host!r}, which is no host name: name a service")
+        yield error((*place, "host"), f"is {host!r}, which is not a valid host name: name a service")
     if subset and not LABEL.fullmatch(subset):
-        yield error((*place, "subset"), f"is {subset!r}, which is no DNS label: correct it")
+        yield error((*place, "subset"), f"is {subset!r}, which is not a valid DNS label: correct it")
     if "port" in destination:
         yield from check_port((*place, "port", "number"), at(destination, "port", "number") or 0)
 
@@ -258,9 +260,9 @@ def _sni_host(place: Path, name: str, hosts: HostNames, takes_sni_names: bool) -
     if is_ip(name):
         yield warning(place, f"has {name!r}: clients send no SNI for an IP address")
     elif not (is_wildcard_domain(name) or (takes_sni_names and _SNI_NAME.fullmatch(name))):
-        yield error(place, f"has {name!r}, which is no host name: correct it")
+        yield error(place, f"has {name!r}, which is not a valid host name: correct it")
     if hosts.covering(name) is None:
-        yield error(place, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
+        yield error(place, f"has {name!r}, which is not a host of this VirtualService: add it to spec.hosts")
 
 
 _SPEC: Path = ("spec",)

@@ -68,7 +68,7 @@ def test_gateways_as_a_whole() -> None:
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
     document = {"kind": "Gateway", "metadata": {"name": "a.b"}, "spec": {"servers": [server, server]}}
     assert [str(problem) for problem in validate_networking(document, release="1.24").errors] == [
-        "metadata.name: is 'a.b', which is no DNS label: use letters, digits and inner '-'",
+        "metadata.name: is 'a.b', which is not a valid DNS label: use letters, digits and inner '-'",
         "spec.servers[1].port.name: is 'http' like another server's: choose another",
     ]
     null = {"kind": "Gateway", "metadata": {"name": 5}, "spec": {"servers": [server, None]}}
