@@ -18,7 +18,7 @@ from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_i
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
 from extcp_manifests.istio.named_release import NamedRelease, release_named_by, unknown_release_named_by
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
-from extcp_manifests.istio.rules.agreement import Beside, check_agreement
+from extcp_manifests.istio.rules.agreement import OtherDocuments, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
 from extcp_manifests.istio.rules.networking import check_networking
 
@@ -113,7 +113,7 @@ def validate_texts(
     if choice.differing is not None:
         name = next(file.name for file in files if any(entry.named is not None for entry in file.entries))
         results.append(Result(name, "", "warning", (), choice.differing, None, "document/release"))
-    earlier = Beside(entry.document for entry in entries)
+    earlier = OtherDocuments(entry.document for entry in entries)
     for file in files:
         results += file.results(choice, earlier)
         for entry in file.entries:
@@ -321,7 +321,7 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, choice: _ReleaseChoice, earlier: Beside) -> Iterator[Result]:
+    def results(self, choice: _ReleaseChoice, earlier: OtherDocuments) -> Iterator[Result]:
         """Yield every finding in the text, also what does not fit the documents of earlier ones."""
         for each in self.problems:
             yield Result(
@@ -349,7 +349,7 @@ def _read(name: str, text: str | bytes, checks: Checks) -> _File:
 
 
 def _found(
-    entries: Sequence[_Entry], choice: _ReleaseChoice, earlier: Beside | None = None
+    entries: Sequence[_Entry], choice: _ReleaseChoice, earlier: OtherDocuments | None = None
 ) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
@@ -363,7 +363,7 @@ def _found(
         owners.setdefault(id(entry.document), entry)
         for found in _of_one(entry, choice.for_entry(entry)):
             yield entry, found
-    for document, found in check_agreement(documents, beside=earlier):
+    for document, found in check_agreement(documents, others=earlier):
         yield owners[id(document)], found
 
 

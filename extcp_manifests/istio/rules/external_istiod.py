@@ -365,8 +365,11 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
         )
         yield error(place, problem)
     elif names := tuple(_config_maps(istiod.volumes[volume])):
-        for named in names if config_map not in names else ():
-            if named == directory.config_map or named.startswith(f"{directory.config_map}-"):
+        if config_map in names:
+            return
+        for named in names:
+            is_of_another_revision = named.startswith(f"{directory.config_map}-")
+            if named == directory.config_map or is_of_another_revision:
                 problem = (
                     f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
                 )

@@ -284,9 +284,10 @@ _TO_1_23 = until("1.23")
 class _Outdated:
     """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
 
-    path: str
+    place: tuple[str, ...]
+    """The place in the spec."""
     fine: tuple[Any, ...]
-    refused: bool
+    is_refused: bool
     message: str
     releases: ReleaseRange = _TO_1_23
 
@@ -297,21 +298,21 @@ _ADDON = "is refused, since Istio has no such add-on any more: install it from s
 # operator/pkg/apis/istio/v1alpha1/validation/validation.go: checkDeprecatedSettings. Settings that no schema of these
 # releases knows, such as values.global.centralIstiod and values.grafana, are unknown keys already.
 _OUTDATED = (
-    _Outdated("values.global.jwtPolicy", ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
-    _Outdated("values.global.arch", (), False, "is deprecated: use the affinity in the k8s of components"),
-    _Outdated("addonComponents.grafana.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.kiali.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.prometheus.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.tracing.enabled", (False,), True, _ADDON),
+    _Outdated(("values", "global", "jwtPolicy"), ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
+    _Outdated(("values", "global", "arch"), (), False, "is deprecated: use the affinity in the k8s of components"),
+    _Outdated(("addonComponents", "grafana", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "kiali", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "prometheus", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "tracing", "enabled"), (False,), True, _ADDON),
 )
 
 
 def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     for row in _OUTDATED:
-        value = at(spec, *row.path.split("."))
+        value = at(spec, *row.place)
         if release in row.releases and value is not None and value not in row.fine:
-            report = error if row.refused else warning
-            yield report(("spec", *row.path.split(".")), row.message)
+            report = error if row.is_refused else warning
+            yield report(("spec", *row.place), row.message)
 
 
 def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
