@@ -22,7 +22,7 @@ MESH_CONFIG = "{accessLogFile: /dev/stdout}"
 
 
 @pytest.mark.parametrize(
-    ("release", "mesh_config", "told"),
+    ("release", "mesh_config", "reported"),
     [
         ("1.24", MESH_CONFIG, []),
         ("1.19", "{connectTimeout: 40s}", ["error: spec.meshConfig.connectTimeout: is '40s': use whole milliseconds"]),
@@ -35,15 +35,15 @@ MESH_CONFIG = "{accessLogFile: /dev/stdout}"
         ),
     ],
 )
-def test_the_mesh_config_of_a_topology(release: str, mesh_config: str, told: list[str]) -> None:
+def test_the_mesh_config_of_a_topology(release: str, mesh_config: str, reported: list[str]) -> None:
     """A topology's mesh config is checked by the rules of its own release, whatever release is asked for."""
     text = GUIDE.replace('release: "1.24"', f'release: "{release}"').replace(MESH_CONFIG, mesh_config)
     found = [
         f"{each.level}: {each.path}: {each.message}"
         for each in validate_text("f", text, release="1.30", more=TOPOLOGY_CHECKS)
     ]
-    assert len(found) == len(told)
-    assert all(one.startswith(start) for one, start in zip(found, told, strict=True))
+    assert len(found) == len(reported)
+    assert all(one.startswith(start) for one, start in zip(found, reported, strict=True))
 
 
 CASES = yaml.load((Path(__file__).parent / "cases/documents.yaml").read_bytes())["cases"]
