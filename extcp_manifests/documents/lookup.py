@@ -43,16 +43,16 @@ def each_at(value: Any, path: Path, place: Path = ()) -> Iterator[tuple[Path, An
 
     `place` is where the value itself is; the places begin with it.
     """
-    if value is None:
-        return
-    if not path:
-        yield place, value
-        return
-    key, rest = path[0], path[1:]
-    if key != EACH:
-        yield from each_at(at(value, key), rest, (*place, key))
-        return
-    for name, item in mapping_of(value).items():
-        yield from each_at(item, rest, (*place, name))
-    for index, item in enumerate(items_of(value)):
-        yield from each_at(item, rest, (*place, index))
+    for position, key in enumerate(path):
+        if key == EACH:
+            above, rest = (*place, *path[:position]), path[position + 1 :]
+            for name, item in mapping_of(value).items():
+                yield from each_at(item, rest, (*above, name))
+            for index, item in enumerate(items_of(value)):
+                yield from each_at(item, rest, (*above, index))
+            return
+        value = at(value, key)
+        if value is None:
+            return
+    if value is not None:
+        yield (*place, *path), value

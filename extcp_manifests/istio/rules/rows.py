@@ -51,15 +51,22 @@ def run_rows(rows: Iterable[RuleRow], document: Mapping[str, Any], wrong: Sequen
     there, nor by a rule that needs such a value.
     """
     known = frozenset(wrong)
+    mappings: dict[Path, Sequence[tuple[Path, Mapping[str, Any]]]] = {}  # many rows look at the same places
     for row in rows:
+        if row.at not in mappings:
+            mappings[row.at] = _mappings_at(document, row.at)
         unclear = _places_without_needs(row, wrong)
-        for place, value in each_at(document, row.at):
-            if not isinstance(value, Mapping) or place in unclear:
+        for place, value in mappings[row.at]:
+            if place in unclear:
                 continue
             for found in by_rule(row.id, row.check(value)):
                 moved = found.under(*place) if place else found
                 if not (known and _is_in(moved.problem.place, known)):
                     yield moved
+
+
+def _mappings_at(document: Mapping[str, Any], path: Path) -> Sequence[tuple[Path, Mapping[str, Any]]]:
+    return [(place, value) for place, value in each_at(document, path) if isinstance(value, Mapping)]
 
 
 def _is_in(place: Path, known: frozenset[Path]) -> bool:
