@@ -51,13 +51,11 @@ def run_rows(rows: Iterable[RuleRow], document: Mapping[str, Any], wrong: Sequen
     there, nor by a rule that needs such a value.
     """
     known = frozenset(wrong)
-    mappings: dict[Path, Sequence[tuple[Path, Mapping[str, Any]]]] = {}  # many rows look at the same places
+    values = _ValuesByPath(document)
     for row in rows:
-        if row.at not in mappings:
-            mappings[row.at] = _mappings_at(document, row.at)
         unclear = _places_without_needs(row, wrong)
-        for place, value in mappings[row.at]:
-            if place in unclear:
+        for place, value in values.at(row.at):
+            if place in unclear or not isinstance(value, Mapping):
                 continue
             for found in by_rule(row.id, row.check(value)):
                 moved = found.under(*place) if place else found
@@ -65,8 +63,20 @@ def run_rows(rows: Iterable[RuleRow], document: Mapping[str, Any], wrong: Sequen
                     yield moved
 
 
-def _mappings_at(document: Mapping[str, Any], path: Path) -> Sequence[tuple[Path, Mapping[str, Any]]]:
-    return [(place, value) for place, value in each_at(document, path) if isinstance(value, Mapping)]
+class _ValuesByPath:
+    """The values of a document by the paths at which rows look: each path begins where a shorter one ends."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._found: dict[Path, Sequence[tuple[Path, Any]]] = {(): [((), document)]}
+
+    def at(self, path: Path) -> Sequence[tuple[Path, Any]]:
+        """Return every value at a path, as `each_at` does."""
+        found = self._found.get(path)
+        if found is None:
+            above = self.at(path[:-1])
+            found = [each for place, value in above for each in each_at(value, path[-1:], place)]
+            self._found[path] = found
+        return found
 
 
 def _is_in(place: Path, known: frozenset[Path]) -> bool:
