@@ -416,8 +416,18 @@ ROWS = (
     ),
     RuleRow("networking/cors", _origin, at=_ORIGIN),
     RuleRow("networking/cors", _cors(header=_ANY_NAME), at=("corsPolicy",), releases=until("1.22")),
-    RuleRow("networking/cors", _cors(header=_WORD), at=("corsPolicy",), releases=since("1.23", until="1.23")),
-    RuleRow("networking/cors", _cors(header=_TOKEN), at=("corsPolicy",), releases=since("1.24", until="1.25")),
+    RuleRow(
+        "networking/cors",
+        _cors(header=_WORD),
+        at=("corsPolicy",),
+        releases=since("1.23", until="1.23"),  # istio 1.23.6
+    ),
+    RuleRow(
+        "networking/cors",
+        _cors(header=_TOKEN),
+        at=("corsPolicy",),
+        releases=since("1.24", until="1.25"),  # istio 1.24.6
+    ),
     RuleRow("networking/cors", _cors("*", header=_TOKEN), at=("corsPolicy",), releases=since("1.26")),  # istio 1.26.8
     RuleRow(
         "networking/cors",

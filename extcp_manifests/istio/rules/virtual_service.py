@@ -310,13 +310,30 @@ ROWS = (
     RuleRow("networking/no-route", OneOf(_PROTOCOLS, "has no route: add http, tls or tcp"), at=_SPEC),
     RuleRow("networking/routes", _action, at=_HTTP_ROUTE, needs=_ACTIONS),
     *rows_at(_HTTP_ROUTE, http_routes.ROWS),
-    RuleRow("networking/mirrors", Excludes(("mirror", "mirrors")), at=_HTTP_ROUTE, releases=since("1.20")),
+    RuleRow(
+        "networking/mirrors",
+        Excludes(("mirror", "mirrors")),
+        at=_HTTP_ROUTE,
+        releases=since("1.20"),  # istio 1.20.8
+    ),
     RuleRow("networking/mirrors", Range("value", 0, 100), at=(*_HTTP_ROUTE, "mirrorPercentage")),
     RuleRow("networking/mirrors", Range("value", 0, 100), at=(*_HTTP_ROUTE, "mirrors", EACH, "percentage")),
     RuleRow("networking/mirrors", http_routes.mirror_percent, at=_HTTP_ROUTE),
     RuleRow("networking/headers", _one_authority, at=_HTTP_ROUTE),
-    RuleRow("networking/claims", _claims(beside_mesh=True), at=_SPEC, releases=until("1.21"), needs=_GATEWAYS),
-    RuleRow("networking/claims", _claims(beside_mesh=False), at=_SPEC, releases=since("1.22"), needs=_GATEWAYS),
+    RuleRow(
+        "networking/claims",
+        _claims(beside_mesh=True),
+        at=_SPEC,
+        releases=until("1.21"),  # istio 1.21.6
+        needs=_GATEWAYS,
+    ),
+    RuleRow(
+        "networking/claims",
+        _claims(beside_mesh=False),
+        at=_SPEC,
+        releases=since("1.22"),  # istio 1.22.8
+        needs=_GATEWAYS,
+    ),
     RuleRow("networking/match", _match, at=(*_HTTP_ROUTE, "match", EACH)),
     RuleRow("networking/match", _match, at=(*_TLS_ROUTE, "match", EACH)),
     RuleRow("networking/match", _match, at=(*_TCP_ROUTE, "match", EACH)),
@@ -345,6 +362,11 @@ ROWS = (
     RuleRow("networking/routes", Required("route", "is empty: add a destination"), at=_TCP_ROUTE),
     RuleRow("networking/export-to", check_export_to),
     RuleRow(UNREACHABLE, unreachable_routes(with_matches=False), releases=until("1.26"), needs=_ROUTES),
-    RuleRow(UNREACHABLE, unreachable_routes(with_matches=True), releases=since("1.27"), needs=_ROUTES),
+    RuleRow(
+        UNREACHABLE,
+        unreachable_routes(with_matches=True),
+        releases=since("1.27"),  # istio 1.27.9
+        needs=_ROUTES,
+    ),
 )
 """The rules of VirtualServices, in the order of their findings."""
