@@ -34,7 +34,7 @@ from extcp_manifests.documents.kubernetes import (
 )
 from extcp_manifests.documents.mesh_config import MeshConfig
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.object_names import Names, gateway_labels
+from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, ConfigFiles, Names, gateway_labels
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.istio.releases import Release, find_release
 
@@ -183,35 +183,15 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mount:
-    """A ConfigMap that istiod reads as files."""
-
-    volume: str
-    path: str
-    config_map: str
-
-
-def _mounts(names: Names) -> tuple[_Mount, ...]:
-    """Return the ConfigMaps that istiod reads as files before it asks the config cluster.
-
-    No chart mounts them by itself where istiod is external. Source: istio 1.15.7 to 1.30.3:
-    istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go.
-    """
-    return (
-        _Mount("config-volume", "/etc/istio/config", names.mesh_config_map),
-        _Mount("inject-volume", "/var/lib/istio/inject", names.injector_config_map),
-    )
-
-
 def _mounting_values(names: Names) -> PilotValues:
-    """Mount the ConfigMaps by values of the chart, which the `k8s.overlays` of people leave as they are."""
-    volumes = []
-    mounts = []
-    for each in _mounts(names):
-        volumes.append(Volume(name=each.volume, configMap=ConfigMapVolumeSource(name=each.config_map)))
-        mounts.append(VolumeMount(name=each.volume, mountPath=each.path))
-    return PilotValues(volumes=tuple(volumes), volumeMounts=tuple(mounts))
+    """Mount both ConfigMaps by the values of the chart, which k8s.overlays of people do not touch."""
+    mounts = ((MESH_CONFIG_FILES, names.mesh_config_map), (INJECTOR_FILES, names.injector_config_map))
+    return PilotValues(
+        volumes=tuple(
+            Volume(name=files.volume, configMap=ConfigMapVolumeSource(name=config_map)) for files, config_map in mounts
+        ),
+        volumeMounts=tuple(VolumeMount(name=files.volume, mountPath=files.directory) for files, _ in mounts),
+    )
 
 
 def _mounting_patches(names: Names) -> Overlay:
@@ -219,11 +199,22 @@ def _mounting_patches(names: Names) -> Overlay:
 
     An index beyond the end of a list appends. Source: istio 1.15.7: operator/pkg/tpath/tree.go.
     """
-    volumes = []
-    mounts = []
-    for each in _mounts(names):
-        volume = f"name: {each.volume}\nconfigMap:\n  name: {each.config_map}"
-        mount = f"name: {each.volume}\nmountPath: {each.path}"
-        volumes.append(Patch(path="spec.template.spec.volumes[100]", value=volume))
-        mounts.append(Patch(path="spec.template.spec.containers[0].volumeMounts[100]", value=mount))
-    return Overlay(kind="Deployment", name=names.istiod, patches=(*volumes, *mounts))
+    pod, container = "spec.template.spec", "spec.template.spec.containers[0]"
+    return Overlay(
+        kind="Deployment",
+        name=names.istiod,
+        patches=(
+            Patch(path=f"{pod}.volumes[100]", value=_volume(MESH_CONFIG_FILES, names.mesh_config_map)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(INJECTOR_FILES, names.injector_config_map)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(MESH_CONFIG_FILES)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(INJECTOR_FILES)),
+        ),
+    )
+
+
+def _volume(files: ConfigFiles, config_map: str) -> str:
+    return f"name: {files.volume}\nconfigMap:\n  name: {config_map}"
+
+
+def _mount(files: ConfigFiles) -> str:
+    return f"name: {files.volume}\nmountPath: {files.directory}"

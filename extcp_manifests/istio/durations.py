@@ -3,6 +3,10 @@
 import re
 from functools import lru_cache
 
+MILLISECOND = 10**6
+SECOND = 10**9
+HOUR = 3600 * SECOND
+
 _NANOSECONDS = {
     "ns": 1,
     "us": 10**3,

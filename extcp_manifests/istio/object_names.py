@@ -81,6 +81,27 @@ class Names:
         return f"-{self.revision}" if self.revision else ""
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """A ConfigMap that istiod reads as files, before it asks the config cluster; no chart mounts it by itself.
+
+    Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go.
+    """
+
+    volume: str
+    """The name that our documents give the volume."""
+    directory: str
+    """Where istiod looks for the files."""
+
+
+MESH_CONFIG_FILES = ConfigFiles("config-volume", "/etc/istio/config")
+"""The files of the ConfigMap `Names.mesh_config_map`."""
+
+
+INJECTOR_FILES = ConfigFiles("inject-volume", "/var/lib/istio/inject")
+"""The files of the ConfigMap `Names.injector_config_map`."""
+
+
 def gateway_labels(name: str) -> dict[str, str]:
     """Return the labels of a gateway's pods, on whose form istioctl's charts and the chart istio/gateway agree.
 

@@ -5,7 +5,7 @@ directions know plain data alone: mappings with text keys, lists, text, numbers,
 """
 
 from extcp_manifests.yaml.emitter import MAX_DEPTH, dump, dump_all, require_plain, unwritable
-from extcp_manifests.yaml.reader import MAX_BYTES, MAX_NODES, Lines, NotYaml, load, load_all, load_first
+from extcp_manifests.yaml.reader import MAX_BYTES, MAX_NODES, Lines, NotYaml, begins_block, load, load_all, load_first
 from extcp_manifests.yaml.scalars import resolve
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_NODES",
     "Lines",
     "NotYaml",
+    "begins_block",
     "dump",
     "dump_all",
     "load",

@@ -9,6 +9,7 @@ for what only problems need.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -258,6 +259,14 @@ class Lines:
             else:
                 break
         return line
+
+
+def begins_block(line: str) -> bool:
+    """Return whether a line of YAML ends with the sign of a block, so that a text begins in the line below."""
+    return _BLOCK.search(line) is not None
+
+
+_BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 
 
 @dataclass(slots=True)

@@ -584,14 +584,14 @@ def test_the_release_that_documents_tell(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(OPERATOR.format("1.24.6"))
     (tmp_path / "b.yaml").write_text(OPERATOR.format("1.27.9"))
     words = ("compose", "-f", tmp_path / "a.yaml")
-    assert run(*words).stderr == "By the rules of Istio 1.24, told by spec.tag\n"
+    assert run(*words).stderr == "By the rules of Istio 1.24, named by spec.tag\n"
     assert run(*words, "--release", "1.26").stderr == ""
     done = run(*words, "-f", tmp_path / "b.yaml")
-    problem = "the documents tell different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
+    problem = "the documents name different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
     done = run("compose", "-f", "-", stdin="{kind: IstioOperator, spec: {}}")
     newest = list(RELEASES)[-1]
-    reason = "the newest, since no document tells one: use --release for another"
+    reason = "the newest, since no document names one: use --release for another"
     assert done.stderr == f"By the rules of Istio {newest}, {reason}\n"
 
 

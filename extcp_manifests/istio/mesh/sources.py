@@ -4,7 +4,6 @@ Source: istio 1.24.6 to 1.30.3: istio-discovery/templates/configmap.yaml; sail-o
 api/v1/istio_types.go. Read, and not run.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -188,10 +187,7 @@ def _first_line(content: SourceContent, key: Key) -> int:
         return 1
     text = content.text if isinstance(content.text, str) else content.text.decode("utf-8", "replace")
     heading = text.split("\n", line)[line - 1]
-    return line + 1 if _BLOCK_BEGINS.search(heading) else line
-
-
-_BLOCK_BEGINS = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
+    return line + 1 if yaml.begins_block(heading) else line
 
 
 def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceContent:

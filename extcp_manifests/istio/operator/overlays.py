@@ -176,12 +176,17 @@ class _Rules:
     def wrong_matches(self, overlay: Overlay, found: int, place: Path) -> Iterator[Problem]:
         """Find an overlay that fits no object, or more than one of a release that allows only one."""
         target = f"{overlay.kind} {overlay.name!r}"
-        reaction = "ignores this overlay silently" if self.release.ignores_unmatched_overlays else "stops with an error"
+        reaction = reaction_to_a_misfit(self.release)
         if found == 0:
             yield Problem(place, f"no object is {target}, and istioctl {self.release} {reaction}: correct kind or name")
         if found > 1 and not self.release.overlays_patch_every_match:
             problem = f"{found} objects are {target}, and istioctl {self.release} {reaction}: leave one of them"
             yield Problem(place, problem)
+
+
+def reaction_to_a_misfit(release: Release) -> str:
+    """Return what istioctl does with an overlay that fits no object, or several, in words."""
+    return "ignores this overlay silently" if release.ignores_unmatched_overlays else "stops with an error"
 
 
 # ------------------------------------------------------------------------------------------------ one object's patches

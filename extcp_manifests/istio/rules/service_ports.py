@@ -17,19 +17,19 @@ from extcp_manifests.errors import Path, Problem, path_text
 
 def check_service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Check the ports of every component and of the gateways' values; values of a wrong type are passed over."""
-    components = mapping_of(spec.get("components"))
+    components = mapping_of(spec, "components")
     for name, component in components.items():
         if name not in GATEWAY_CHARTS:
             place: Path = ("spec", "components", name, "k8s", "service", "ports")
             # The chart has ports of its own, with which these merge by number.
             yield from _check_ports(place, _ports_of(component), is_whole=False)
     for key in GATEWAY_CHARTS:
-        for index, gateway in enumerate(items_of(components.get(key))):
+        for index, gateway in enumerate(items_of(components, key)):
             place = ("spec", "components", key, index, "k8s", "service", "ports")
             yield from _check_ports(place, _ports_of(gateway), is_whole=True)
-    gateways = mapping_of(mapping_of(spec.get("values")).get("gateways"))
+    gateways = mapping_of(spec, "values", "gateways")
     for chart in GATEWAY_CHARTS.values():
-        ports = mapping_of(gateways.get(chart)).get("ports")
+        ports = at(gateways, chart, "ports")
         yield from _check_ports(("spec", "values", "gateways", chart, "ports"), ports, is_whole=True)
 
 

@@ -79,7 +79,7 @@ def test_wrong_addresses(address: str) -> None:
     config = {"defaultConfig": {"discoveryAddress": address}}
     problems = merge_mesh_config(shared=None, local=config, release="1.30").problems
     assert [str(problem) for problem in problems] == [
-        f"defaultConfig.discoveryAddress: is {address!r}, which is no host with a port: "
+        f"defaultConfig.discoveryAddress: is {address!r}, which is not a host with a port: "
         "write it as in istiod.example.com:15012"
     ]
 

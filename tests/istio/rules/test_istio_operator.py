@@ -60,7 +60,7 @@ WEBHOOKS = (
 @pytest.mark.parametrize("builder", [builders.IngressGateway, builders.EgressGateway])
 @pytest.mark.parametrize("value", [False, None])
 def test_gateways_that_take_the_webhooks(builder: Any, value: bool | None, release: str) -> None:
-    """Our gateways leave the webhooks of a remote cluster alone; whoever takes that away is told."""
+    """Our gateways leave the webhooks of a remote cluster alone; taking that away is reported."""
     document = builder(namespace="mesh-control").build().plain()
     assert validate_operator(document, release=release).found == ()
     document["spec"]["values"]["global"]["operatorManageWebhooks"] = value
@@ -103,7 +103,7 @@ GATEWAY: dict[str, Any] = {
             "ingress-install",
             "mesh-control",
             {**GATEWAY, "unvalidatedValues": {"global": {"operatorManageWebhooks": True}}},
-            id="told in unvalidatedValues",
+            id="set in unvalidatedValues",
         ),
         pytest.param(
             "x",
