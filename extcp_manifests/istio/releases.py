@@ -564,6 +564,17 @@ _MINORS = (
             {"set_splits_once": True},
         ),
     ),
+    _minor(
+        "1.32",
+        None,  # which Kubernetes minors it supports was not found
+        # istio.io/api 1.32.0 for documents; charts, profiles, istioctl and istiod as in the main branch of August 2026,
+        # two months before the release, where they do what those of 1.31 do; read
+        Change(
+            "what its charts, istioctl and istiod changed in the last two months before the release was not seen, nor "
+            "the types of three new values for ambient",
+            {},
+        ),
+    ),
 )
 
 
