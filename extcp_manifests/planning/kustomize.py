@@ -29,9 +29,9 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK, runbook
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
-from extcp_manifests.topology.model import Topology
 
 KUSTOMIZATION = "kustomization.yaml"
 OPENAPI = "istio-operator.openapi.json"
@@ -89,7 +89,7 @@ class PlacedStep:
 class KustomizeTree:
     """The bases of a plan; files are made when they are asked for, and not kept."""
 
-    topology: Topology
+    resolved: Resolved
     steps: Sequence[Step]
     """The plan's steps."""
     overlays: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class KustomizeTree:
                 yield _kustomization(f"{cluster}/{stage}", *files)
             yield _kustomization(cluster, *stages)
         for path, steps in self.runbooks():
-            yield Entry(path, (piece.encode() for piece in runbook(self.topology, steps)))
+            yield Entry(path, (piece.encode() for piece in runbook(self.resolved, steps)))
 
     def runbooks(self) -> Iterator[tuple[str, Sequence[Step]]]:
         """Each runbook's path with the steps that it tells."""
@@ -150,7 +150,7 @@ class KustomizeTree:
 
     @property
     def _owner(self) -> writing.Owner:
-        return writing.owner_of(self.topology, "kustomize")
+        return writing.owner_of(self.resolved.topology, "kustomize")
 
     def skeletons(self) -> Iterator[Entry]:
         """A kustomization over every base for each overlay, for people to add their patches to.

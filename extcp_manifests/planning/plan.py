@@ -37,11 +37,16 @@ class Plan:
 
     topology: Topology
     credentials: Mapping[str, ClusterCredentials] = field(default_factory=dict, repr=False)
+    resolved: Resolved = field(init=False, repr=False, compare=False)
+    """What all steps ask for, worked out once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resolved", Resolved.of(self.topology, self.credentials))
 
     @property
     def steps(self) -> "Steps":
         """The steps in their order."""
-        return Steps(Resolved.of(self.topology, self.credentials))
+        return Steps(self.resolved)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Each file of documents, path and content, one at a time."""
@@ -54,7 +59,7 @@ class Plan:
 
     def kustomize(self, *, overlays: Sequence[str] = ()) -> KustomizeTree:
         """The same files as bases for kustomize; with overlays, commands read those. Raises InvalidInput for names."""
-        return KustomizeTree(self.topology, self.steps, tuple(overlays))
+        return KustomizeTree(self.resolved, self.steps, tuple(overlays))
 
     def runbook(self) -> str:
         """The commands in order and the clean-up in reverse order, as Markdown."""
@@ -62,7 +67,7 @@ class Plan:
 
     def runbook_lines(self) -> Iterator[str]:
         """The runbook, piece by piece."""
-        return runbook(self.topology, self.steps)
+        return runbook(self.resolved, self.steps)
 
     def write(
         self, folder: str | os.PathLike[str], *, force: bool = False, on_file: Callable[[str], None] | None = None

@@ -18,9 +18,9 @@ from extcp_manifests.planning.commands import (
     kubectl,
 )
 from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
-from extcp_manifests.planning.resolved import Resolved, Target
+from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
 from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, Step, piped
-from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
 
 
@@ -133,19 +133,24 @@ def _state(operator: str, revision: str | None = None) -> str:
 def steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the steps of all stages, in order."""
     for row in _STAGES:
-        for cluster in row.clusters(resolved.topology):
-            yield from row.steps(_stage(resolved, row.title, cluster))
+        for remote in row.clusters(resolved):
+            yield from row.steps(_stage(resolved, row.title, remote))
 
 
 def reversed_steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the same steps, the last one first."""
     for row in reversed(_STAGES):
-        for cluster in reversed(row.clusters(resolved.topology)):
-            yield from reversed(list(row.steps(_stage(resolved, row.title, cluster))))
+        for remote in reversed(row.clusters(resolved)):
+            yield from reversed(list(row.steps(_stage(resolved, row.title, remote))))
 
 
-def _stage(resolved: Resolved, title: str, cluster: MeshCluster) -> _Stage:
-    return _Stage(resolved, cluster, _Place(title, Target.of(cluster)), _Place(title, resolved.external))
+def _stage(resolved: Resolved, title: str, remote: RemoteTarget) -> _Stage:
+    return _Stage(
+        resolved=resolved,
+        cluster=remote.cluster,
+        remote=_Place(title, remote.target),
+        external=_Place(title, resolved.external),
+    )
 
 
 def _shared_gateway(stage: _Stage) -> Iterator[Step]:
@@ -423,18 +428,6 @@ def _expose_services(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _config_only(topology: Topology) -> tuple[MeshCluster, ...]:
-    return (topology.config_cluster,)
-
-
-def _further(topology: Topology) -> tuple[MeshCluster, ...]:
-    return tuple(topology.remote_clusters)
-
-
-def _all(topology: Topology) -> tuple[MeshCluster, ...]:
-    return topology.mesh_clusters
-
-
 def _injector_webhook(stage: _Stage) -> Check:
     """The webhooks of the cluster's own file, which no installation may have switched off."""
     names = stage.resolved.names
@@ -463,7 +456,7 @@ def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, check
     given = stage.resolved.credentials.get(cluster.name)
     if given is not None:
         return stage.external.step(
-            f"remote-secret-{folder_of(cluster.name)}.yaml",
+            f"remote-secret-{stage.remote.target.folder}.yaml",
             Apply(),
             builders.RemoteSecret(
                 release=stage.resolved.release,
@@ -532,21 +525,33 @@ class _Row:
     """A stage of the guide, the remote clusters that it is about, and its steps for one of them."""
 
     title: str
-    clusters: Callable[[Topology], Sequence[MeshCluster]]
+    clusters: Callable[[Resolved], Sequence[RemoteTarget]]
     steps: Callable[[_Stage], Iterable[Step]]
 
 
+def _config_cluster_alone(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes[:1]
+
+
+def _further_clusters(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes[1:]
+
+
+def _every_cluster(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes
+
+
 _STAGES = (
-    _Row("Open the external cluster", _config_only, _shared_gateway),
-    _Row("Set up the config cluster", _config_only, _config_cluster),
-    _Row("Start the control plane", _config_only, _control_plane),
-    _Row("Deploy the sample", _config_only, _sample),
-    _Row("Add gateways to the mesh", _config_only, _gateways),
-    _Row("Add gateways to the mesh", _config_only, _sample_gateway),
-    _Row("Join the further clusters", _further, _join),
-    _Row("Connect the networks", _all, _east_west),
-    _Row("Connect the networks", _config_only, _expose_services),
-    _Row("Use the further clusters", _further, _sample),
-    _Row("Use the further clusters", _further, _gateways),
+    _Row("Open the external cluster", _config_cluster_alone, _shared_gateway),
+    _Row("Set up the config cluster", _config_cluster_alone, _config_cluster),
+    _Row("Start the control plane", _config_cluster_alone, _control_plane),
+    _Row("Deploy the sample", _config_cluster_alone, _sample),
+    _Row("Add gateways to the mesh", _config_cluster_alone, _gateways),
+    _Row("Add gateways to the mesh", _config_cluster_alone, _sample_gateway),
+    _Row("Join the further clusters", _further_clusters, _join),
+    _Row("Connect the networks", _every_cluster, _east_west),
+    _Row("Connect the networks", _config_cluster_alone, _expose_services),
+    _Row("Use the further clusters", _further_clusters, _sample),
+    _Row("Use the further clusters", _further_clusters, _gateways),
 )
 """The guide, in its order; one title may have several rows."""
