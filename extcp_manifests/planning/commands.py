@@ -164,13 +164,17 @@ class InstallGatewayChart:
     """Further files of values, of which later ones win."""
     tool: ClassVar[Tool] = "helm"
 
+    @property
+    def version(self) -> str:
+        """The range of the chart's versions, as Helm reads it: the newest patch of the release."""
+        return f"~{self.release}.0"
+
     def command(self, context: str, file: str) -> Command:
         is_oci = self.repository.startswith("oci://")
         chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
-        version = f"~{self.release}.0"
         install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
-        return piped((*install, "--version", version, *values))
+        return piped((*install, "--version", self.version, *values))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (piped(("helm", "uninstall", self.name, *self._where(context))),)

@@ -93,6 +93,8 @@ class Step:
     cluster: str
     context: str
     """The cluster's context in the kubeconfig."""
+    folder: str
+    """The folder of the cluster's files in the output."""
     why: str
     """One sentence."""
     action: Action

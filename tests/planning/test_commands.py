@@ -115,7 +115,7 @@ def test_nothing_feeds_istioctl(name: str) -> None:
     trees = [the_plan.kustomize(), the_plan.kustomize(overlays=["prod"])]
     every = [
         *commands(the_plan),
-        *(each for tree in trees for step in tree.followed for each in (step.command, *step.undo)),
+        *(each for tree in trees for step in tree.runbook_steps for each in (step.command, *step.undo)),
     ]
     for command in every:
         for pipeline in command.pipelines:

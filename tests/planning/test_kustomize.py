@@ -222,7 +222,9 @@ def test_bases_keep_the_plans_order() -> None:
     routing = "external/start-the-control-plane-2/external-istiod-gw.yaml"
     assert places[routing] > places["external/install/external-istiod/external-istiod.yaml"]
     assert places["external/start-the-control-plane/namespace.yaml"] < places[routing]
-    token = next(step for step in the_plan("hostile", "1.31").kustomize().followed if "reader-token" in str(step.path))
+    token = next(
+        step for step in the_plan("hostile", "1.31").kustomize().runbook_steps if "reader-token" in str(step.path)
+    )
     assert str(token.path).split("/")[1] == "join-the-further-clusters-2"
 
 
@@ -320,7 +322,7 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
     above = f"overlays/{overlays[0]}/" if overlays else ""
     folders = {path.rpartition("/")[0] for path in files}
     deleted = []
-    for step in tree.followed:
+    for step in tree.runbook_steps:
         for command in (step.command, *step.undo):
             build_output = ""
             rendered = [pipeline.into for pipeline in command.pipelines]
@@ -343,7 +345,9 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
 def test_nothing_is_read_before_it_is_built() -> None:
     """What istioctl reads is built into a file first, and only read where that went well."""
     tree = the_plan("guide", "1.30").kustomize(overlays=["prod"])
-    [step] = [step for step in tree.followed if step.path == "external/install/external-istiod/external-istiod.yaml"]
+    [step] = [
+        step for step in tree.runbook_steps if step.path == "external/install/external-istiod/external-istiod.yaml"
+    ]
     base = "overlays/prod/external/install/external-istiod"
     assert str(step.command) == (
         f"kubectl kustomize {base} -o {base}/built.yaml &&\n"
@@ -355,7 +359,7 @@ def test_values_of_charts_have_a_further_file_in_overlays() -> None:
     """Helm reads the base's values, then those of the overlay, which are there from the beginning."""
     text = TOPOLOGIES["guide"].read_text().replace("{ingress: true,", "{install: helm, ingress: true,")
     tree = plan(load(text)).kustomize(overlays=["prod"])
-    [step] = [step for step in tree.followed if step.path and step.path.endswith("ingressgateway/values.yaml")]
+    [step] = [step for step in tree.runbook_steps if step.path and step.path.endswith("ingressgateway/values.yaml")]
     more = "overlays/prod/cluster1/values/istio-ingressgateway/values.yaml"
     assert str(step.command).endswith(f"-f cluster1/values/istio-ingressgateway/values.yaml -f {more}")
     assert {entry.path: b"".join(entry.pieces) for entry in tree.skeletons()}[more] == (
@@ -408,7 +412,7 @@ def test_a_thousand_clusters_stay_small() -> None:
 def test_steps_are_a_sequence() -> None:
     """The steps of the tree are as many as the plan's, in the same order, forwards and backwards."""
     source = the_plan("guide", "1.24")
-    relocated = source.kustomize().followed
+    relocated = source.kustomize().runbook_steps
     assert len(relocated) == len(source.steps)
     assert [step.why for step in relocated] == [step.why for step in source.steps]
     assert list(reversed(relocated)) == list(relocated)[::-1]
