@@ -220,7 +220,10 @@ def test_repositories(change: dict[str, str], problem: str) -> None:
         (["argocd", "--repo", "x", "--namespace", "A/b"], "namespace: 'A/b' is no DNS subdomain"),
         (["argocd", "--repo", "x", "--project", ""], "project: '' is no DNS subdomain"),
         (["flux", "--source", "A"], "source: 'A' is no DNS subdomain"),
-        (["flux", "--here", "nope"], "here: 'nope' is no cluster of this topology: use external, cluster1, cluster2"),
+        (
+            ["flux", "--here", "nope"],
+            "here: 'nope' is not a cluster of this topology: use external, cluster1, cluster2",
+        ),
     ],
 )
 def test_names_that_nobody_takes(options: list[str], problem: str, tmp_path: Path) -> None:
