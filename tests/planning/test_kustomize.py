@@ -271,7 +271,7 @@ def test_overlays_that_are_a_link(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/overlays").symlink_to(tmp_path / "elsewhere")
     command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", "prod"]
-    with pytest.raises(OutputError, match=r"stands where a folder of the output belongs: move it away$"):
+    with pytest.raises(OutputError, match=r"is where a folder of the output belongs: move it away$"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["overlays"]
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -445,7 +445,7 @@ def test_what_stands_in_the_place_of_a_stage(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         turn(tmp_path / "out")
     place = tmp_path / ".out.extcp-manifests.stage"
-    assert str(caught.value) == f"{place}: stands where files wait for their place: move it away"
+    assert str(caught.value) == f"{place}: is where the new files would wait: move it away"
     assert {path: data for path, data in content(tmp_path).items() if not path.endswith(".lock")} == before
 
 

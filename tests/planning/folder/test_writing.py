@@ -271,7 +271,7 @@ def test_a_list_that_is_none(tmp_path: Path) -> None:
         the_plan().write(tmp_path)
     (tmp_path / LISTING).unlink()
     (tmp_path / LISTING).mkdir()
-    with pytest.raises(OutputError, match=r"\.extcp-manifests: stands where a file of the output belongs"):
+    with pytest.raises(OutputError, match=r"\.extcp-manifests: is where a file of the output belongs"):
         the_plan().write(tmp_path)
 
 
@@ -327,10 +327,10 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     before = content(tmp_path)
     with pytest.raises(OutputError) as caught:
         the_plan().write(target)
-    assert str(caught.value) == f"{target / 'external'}: stands where a folder of the output belongs: move it away"
+    assert str(caught.value) == f"{target / 'external'}: is where a folder of the output belongs: move it away"
     (target / "external").unlink()
     (target / "RUNBOOK.md").symlink_to(outside / "x")
-    with pytest.raises(OutputError, match=r"RUNBOOK\.md: stands where a file of the output belongs: move it away$"):
+    with pytest.raises(OutputError, match=r"RUNBOOK\.md: is where a file of the output belongs: move it away$"):
         the_plan().write(target)
     (target / "RUNBOOK.md").unlink()
     assert before["outside"] == "folder"
