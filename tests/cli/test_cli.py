@@ -405,7 +405,7 @@ def test_compose_explains(tmp_path: Path) -> None:
     assert done.stderr.startswith("<stdin>:6: spec.components.pilot.k8s.env: replaces the list of ours.yaml")
     done = run(*words, "--preview", stdin=MINE, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--preview says who set each value by itself: leave --explain out." in done.stderr
+    assert "--preview shows who set each value anyway: leave --explain out." in done.stderr
 
 
 def test_problems_of_compose_name_their_files(tmp_path: Path) -> None:
@@ -552,7 +552,7 @@ def test_validate_an_empty_folder(tmp_path: Path) -> None:
     """A folder without anything to check is an error."""
     done = run("validate", ".", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ".: has no file .yaml or .yml or .json: name another folder\n"
+    assert done.stderr == ".: has no .yaml, .yml or .json file: name another folder\n"
 
 
 def test_validate_nothing() -> None:

@@ -384,12 +384,12 @@ def test_overlays_that_stand_over_nothing(tmp_path: Path) -> None:
     without = text.split("  remoteClusters:")[0]
     done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path), "--overlay", "prod"], input=without)
     assert done.stderr == (
-        f"warning: {tmp_path}/overlays/prod/cluster2: stands over a base that is gone: "
+        f"warning: {tmp_path}/overlays/prod/cluster2: is an overlay of a base that is gone: "
         f"remove it with `rm -r {tmp_path}/overlays/prod/cluster2`\n"
     )
     done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path)], input=text)
     assert done.stderr == (
-        f"warning: {tmp_path}/overlays/prod: is there, but no command of the runbook reads it: add --overlay prod\n"
+        f"warning: {tmp_path}/overlays/prod: is not read by any command of the runbook: add --overlay prod\n"
     )
 
 
