@@ -143,7 +143,8 @@ def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
             continue
         for number, document in enumerate(documents, start=1):
             if isinstance(document, Mapping):
-                rendered += [document] if document else []
+                if document:
+                    rendered.append(document)
             elif document is not None:
                 problem = f"document {number} is not a mapping, so it is not a manifest: leave it out"
                 problems.append(Problem((), problem, name))

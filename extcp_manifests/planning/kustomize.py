@@ -199,10 +199,11 @@ class KustomizeTree:
         found = root.glob(f"{OVERLAYS}/*/**/{KUSTOMIZATION}")
         for kustomization in sorted(found, key=lambda path: (len(path.parts), path)):
             place = kustomization.parent.relative_to(root).as_posix()
-            base = place.split("/", 2)[2] if place.count("/") > 1 else ""
-            is_ours = bool(base) and _reads_base(kustomization, base)
-            covered = any(place.startswith(f"{above}/") for above in gone)
-            if is_ours and not covered and base not in bases:
+            _, _, base = place.removeprefix(f"{OVERLAYS}/").partition("/")
+            if not base or base in bases:
+                continue
+            is_covered = any(place.startswith(f"{above}/") for above in gone)
+            if not is_covered and _reads_base(kustomization, base):
                 gone.append(place)
         return gone
 

@@ -106,7 +106,7 @@ def _read_owner(place: Path, line: str) -> Owner:
     except (ValueError, RecursionError):
         read = None
     if not line.startswith(_OWNER) or kind not in get_args(Kind) or not isinstance(read, str):
-        raise _damaged(place, 2, "does not say whose the files are")
+        raise _damaged(place, 2, "does not name the owner of the files")
     return Owner(cast("Kind", kind), read)
 
 

@@ -138,7 +138,7 @@ def changes(folder: str | os.PathLike[str], entries: Iterable[Entry], *, owner: 
 
 
 def owner_of(topology: Topology, kind: Kind) -> Owner:
-    """Return whose a folder is: a topology's name, or the mesh ID of one that was made without a name."""
+    """Return the owner of a folder: the name of its topology, or the mesh ID of one without a name."""
     return Owner(kind, topology.name or topology.mesh_id)
 
 
