@@ -20,14 +20,14 @@ from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
 from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.plan import Plan, plan
-from extcp_manifests.planning.step import Step
+from extcp_manifests.planning.step import FileKind, Step
 from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.file import load
 
 API_VERSION = "config.kubernetes.io/v1"
 
 
-PARTS = ("applied", "install", "values")
+FILE_KINDS: tuple[FileKind, ...] = ("applied", "install", "values")
 """What can be emitted: what kubectl applies, IstioOperators, and values of charts, each as a ConfigMap."""
 
 
@@ -56,11 +56,11 @@ class _Emit:
     """Which documents to emit."""
 
     clusters: tuple[str, ...]
-    parts: tuple[str, ...]
+    documents: tuple[str, ...]
 
     def includes(self, step: Step) -> bool:
         """Return whether to emit the documents of a step."""
-        return step.path is not None and step.cluster in self.clusters and step.file_kind in self.parts
+        return step.path is not None and step.cluster in self.clusters and step.file_kind in self.documents
 
 
 def run(text: str | bytes) -> Answer:
@@ -152,7 +152,7 @@ def _read_emit(given: Any, the_plan: Plan) -> _Emit:
     resolved = the_plan.resolved
     clusters = (resolved.external.name, *(remote.target.name for remote in resolved.remotes))
     if given is None:
-        return _Emit(clusters, PARTS[:1])
+        return _Emit(clusters, FILE_KINDS[:1])
     if not isinstance(given, Mapping):
         raise InvalidInput([Problem(("spec", "emit"), "must be a mapping with the keys clusters and documents")])
     problems = [
@@ -161,13 +161,13 @@ def _read_emit(given: Any, the_plan: Plan) -> _Emit:
         if key not in ("clusters", "documents")
     ]
     problems += _wrong_names(given, "clusters", clusters)
-    problems += _wrong_names(given, "documents", PARTS)
+    problems += _wrong_names(given, "documents", FILE_KINDS)
     if problems:
         raise InvalidInput(problems)
-    wanted_clusters, wanted_parts = given.get("clusters"), given.get("documents")
+    wanted_clusters, wanted_documents = given.get("clusters"), given.get("documents")
     return _Emit(
         clusters=clusters if wanted_clusters is None else tuple(wanted_clusters),
-        parts=PARTS[:1] if wanted_parts is None else tuple(wanted_parts),
+        documents=FILE_KINDS[:1] if wanted_documents is None else tuple(wanted_documents),
     )
 
 
