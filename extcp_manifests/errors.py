@@ -1,10 +1,11 @@
-"""The errors of this library.
+"""The errors of this library, and the problems that they carry.
 
     ExtcpError            whatever this library refuses
     |-- InvalidInput      an input is wrong; .problems has every problem found, .path the place of the first
     `-- OutputError       a folder cannot be written as asked; .path is the file or folder
 
-No message holds a token or a key.
+A problem knows its place as keys and indices and becomes text only where it is printed, so that whoever looked at a
+part of a document can put the problem under the place of that part. No message holds a token or a key.
 """
 
 import json
@@ -15,22 +16,6 @@ from types import UnionType
 
 Path = tuple[str | int, ...]
 """A place in plain data: the keys of mappings and the indices of lists that lead there."""
-
-
-def path_text(path: Path) -> str:
-    """Return a place as text: `defaultConfig.proxyMetadata["a.b"]`, `extensionProviders[0].name`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _SIMPLE_KEY.fullmatch(part):
-            text += f".{part}" if text else part
-        else:
-            text += f"[{json.dumps(part, ensure_ascii=False)}]"
-    return text
-
-
-_SIMPLE_KEY = re.compile(r'[^.\["\]]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +58,38 @@ class Problem:
 _LONGEST_LINE = 1000
 
 
+def path_text(path: Path) -> str:
+    """Return a place as text: `defaultConfig.proxyMetadata["a.b"]`, `extensionProviders[0].name`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _SIMPLE_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+    return text
+
+
+_SIMPLE_KEY = re.compile(r'[^.\["\]]+')
+
+
+# -------------------------------------------------------------------------------------------------------------- errors
+
+
 class ExtcpError(Exception):
     """Base of every error that this library raises on purpose."""
 
     path: str
+    """Where it is wrong: a place in an input, such as `spec.address`, or a file; empty for an input as a whole."""
 
 
 class InvalidInput(ExtcpError):
-    """An input is wrong; the text has one line for each problem."""
+    """An input is wrong.
+
+    `problems` has everything that was found, at least one problem; the text has a line for each. `path` is the place of
+    the first.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -88,17 +97,12 @@ class InvalidInput(ExtcpError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def require(value: object, kinds: type[object] | UnionType, place: Path, wanted: str) -> None:
-    """Refuse an argument that is not of its kind, for callers without a type checker.
-
-    Raises InvalidInput with the place, such as the argument's name; `wanted` says what is right, as in `must be text`.
-    """
-    if not isinstance(value, kinds):
-        raise InvalidInput([Problem(place, f"must be {wanted}, not {kind_of(value)}")])
-
-
 class OutputError(ExtcpError):
-    """A folder cannot be written as asked, and is as it was unless the text says more; a line for each problem."""
+    """A file or a folder cannot be written as asked.
+
+    It is as it was before, unless the text says more. `path` is the file or folder; `problems` begins with what is
+    wrong there, and the text has a line for each problem.
+    """
 
     def __init__(self, path: str, message: str, *others: Problem) -> None:
         self.problems = (Problem((), message, path), *others)
@@ -106,8 +110,16 @@ class OutputError(ExtcpError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-# Characters that no command line, environment variable or YAML stream carries unharmed.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+def require(value: object, kinds: type[object] | UnionType, place: Path, wanted: str) -> None:
+    """Refuse an argument of another type, for callers without a type checker.
+
+    Raises InvalidInput with the place, such as the argument's name; `wanted` says what is right, as in `must be text`.
+    """
+    if not isinstance(value, kinds):
+        raise InvalidInput([Problem(place, f"must be {wanted}, not {kind_of(value)}")])
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
 
 
 def visible(text: str) -> str:
@@ -127,18 +139,8 @@ def _visible_character(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
-def why_no_text(text: str) -> str | None:
-    """Return why no file can hold the text, or None."""
-    if not text.isascii() and _SURROGATE.search(text):
-        return "is no valid text, since it has half of a surrogate pair: correct it"
-    return None
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 def kind_of(value: object) -> str:
-    """Return what a value is, for people, without the value: `a number`."""
+    """Return what a value is, in words for people and without the value itself: `a number`."""
     match value:
         case None:
             return "empty"
@@ -154,3 +156,13 @@ def kind_of(value: object) -> str:
             return "a list"
         case _:
             return f"a {type(value).__name__}"
+
+
+def why_not_text(text: str) -> str | None:
+    """Return why no file in UTF-8 can hold the text, or None."""
+    if not text.isascii() and _SURROGATE.search(text):
+        return "is not valid text, since it has half of a surrogate pair: correct it"
+    return None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")

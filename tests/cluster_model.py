@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from extcp_manifests import Plan, yaml
-from extcp_manifests.istio.releases import ReleaseRange, since
+from extcp_manifests.istio.releases import ReleaseRange, since, until
 from extcp_manifests.planning.step import Argv, Command, Step
 
 RENDERED = yaml.load((Path(__file__).parent / "planning/cases/rendered.yaml").read_bytes())
@@ -187,7 +187,7 @@ class Clusters:
     def _wants_tag(self, where: str, operator: Mapping[str, Any]) -> bool:
         """Whether istioctl makes the default tag (istio 1.15.7: as above; 1.24.6, 1.27.9: operator/pkg/webhook)."""
         injectors = [name for _, name in self.objects.get(where, {}) if name.startswith("mutatingwebhook")]
-        if not self.plan.topology.istio.untyped_operator:
+        if self.plan.topology.istio in until("1.23"):
             return not injectors or not operator["spec"].get("profile")
         return not operator["spec"].get("revision") or not any("tag-default" in name for name in injectors)
 

@@ -29,7 +29,7 @@ from extcp_manifests.cli.reports import REPORTS
 from extcp_manifests.documents.compare import compare_documents, compare_files, report
 from extcp_manifests.documents.istio_operator import Overlay, Patch
 from extcp_manifests.documents.kubernetes import document_name
-from extcp_manifests.errors import ExtcpError, why_no_text
+from extcp_manifests.errors import ExtcpError, why_not_text
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
 from extcp_manifests.istio.operator.compose import compose, compose_plain
@@ -440,7 +440,7 @@ def call_patch(make: Maker) -> None:
 
 def _is_plain_text(value: Any) -> bool:
     """Whether typed documents take a value as text; they are pydantic's, and refuse others with its error."""
-    return isinstance(value, str) and why_no_text(value) is None
+    return isinstance(value, str) and why_not_text(value) is None
 
 
 def call_env(make: Maker) -> None:

@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTED = {
     "many_clusters": "3008 files, the last one RUNBOOK.md\n",
     "remote_secrets": "remote-secret-cluster2.yaml 0o600\n",
-    "wrong_input": "remote_clusters[0].network: 'eu/west' is no label value: ",
+    "wrong_input": "remote_clusters[0].network: 'eu/west' is not a valid label value: ",
     "one_document": "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n",
     "steps": "external  istioctl install -y --context=ctx-external -f external/controlplane-gateway.yaml\n",
 }

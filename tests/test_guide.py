@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from extcp_manifests import load, plan, yaml
-from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.istio.releases import RELEASES, since
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
     "1.15": ["1.15"],
     "1.16": ["1.16", "1.17", "1.18"],
     "1.19": ["1.19", "1.20", "1.21", "1.22", "1.23"],
-    "1.24": ["1.24", "1.25", "1.26", "1.27", "1.28", "1.29", "1.30", "1.31"],
+    "1.24": [name for name, release in RELEASES.items() if release in since("1.24")],
 }
 TOPOLOGIES = {"hostname": ROOT / "examples/guide.yaml", "ip": ROOT / "tests/topologies/ip.yaml"}
 FILES = {

@@ -1,4 +1,4 @@
-"""Names that are not what they seem, through every command: no line is forged, nothing invisible is printed."""
+"""Names with line breaks and invisible characters, in every command: they forge no line and are printed as escapes."""
 
 import json
 import unicodedata
@@ -48,7 +48,7 @@ def topology(**spec: Any) -> dict[str, Any]:
 
 
 def operator(text: str) -> dict[str, Any]:
-    """An IstioOperator that has a text wherever a name can be."""
+    """Return an IstioOperator that has a text wherever a name can be."""
     overlay = {"kind": "Deployment", "name": text, "patches": [{"path": f"spec.[{text}]", "value": text}]}
     other = {"kind": "Deployment", "name": "istiod", "patches": [{"path": f"spec.{text}", "value": text}]}
     return {
@@ -73,7 +73,7 @@ def gateway(text: str) -> dict[str, Any]:
 
 
 def commands(folder: Path, text: str) -> Sequence[tuple[Sequence[str], str]]:
-    """Every command with a text wherever one may stand: words, and standard input."""
+    """Return every command, with a text wherever it takes one: its words, and its standard input."""
     mesh = {
         "rootNamespace": text,
         "extensionProviders": [{"name": text}],
@@ -135,7 +135,7 @@ def commands(folder: Path, text: str) -> Sequence[tuple[Sequence[str], str]]:
 
 
 def test_no_command_prints_what_is_not_seen(hostile: str, tmp_path: Path) -> None:
-    """No output has a control or format character but line ends, and no line begins with what stands behind a break."""
+    """Output has no control or format character but line ends, and no line is forged by a name with a line break."""
     for words, stdin in commands(tmp_path, hostile):
         done = run(*words, stdin=stdin)
         for line in (done.stdout + done.stderr).split("\n"):
@@ -145,5 +145,5 @@ def test_no_command_prints_what_is_not_seen(hostile: str, tmp_path: Path) -> Non
 
 
 def _is_data(words: Sequence[str], output: str) -> bool:
-    """Whether a command printed YAML, where text of several lines is a block below its key."""
+    """Return whether a command printed YAML, where text of several lines is a block below its key."""
     return words[0] in ("generate", "compose", "patch", "merge-mesh", "krm", "plugin") and ": " in output

@@ -21,7 +21,7 @@ NAMES = st.one_of(
 
 @given(NAMES, NAMES)
 def test_decode_reads_what_encode_wrote(cluster: str, network: str) -> None:
-    """Whatever encode does not refuse, decode returns unchanged."""
+    """decode returns every name unchanged that encode accepts."""
     try:
         path = injection.encode(cluster=cluster, network=network)
     except InvalidInput as error:
@@ -32,7 +32,7 @@ def test_decode_reads_what_encode_wrote(cluster: str, network: str) -> None:
 
 @given(NAMES, NAMES)
 def test_names_survive_the_way_through_kubernetes(cluster: str, network: str) -> None:
-    """kube-apiserver unescapes an injectionURL once and cleans its path; the names arrive all the same."""
+    """kube-apiserver unescapes an injectionURL once and cleans its path, which leaves the names unchanged."""
     try:
         url = injection.url("myhost.example.com:15017", cluster=cluster, network=network)
     except InvalidInput:
@@ -84,7 +84,7 @@ def test_urls(cluster: str, url: str) -> None:
     ],
 )
 def test_names_that_are_refused(name: str, problem: str) -> None:
-    """A name that istiod would read as another one is refused, both places at once."""
+    """Names that istiod would read as other ones are refused, both at once."""
     with pytest.raises(InvalidInput) as caught:
         injection.encode(cluster=name, network=name)
     assert str(caught.value).splitlines() == [f"cluster: {problem}", f"network: {problem}"]
@@ -100,8 +100,8 @@ def test_names_in_a_service_path(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["/a", "a/", "/", "Cluster1", "a_b", "a:b", " ", "é", "cluster-", "-a", "a%b", "x" * 254]
 )
-def test_names_that_no_service_path_takes(name: str) -> None:
-    """Kubernetes would refuse the webhook, so we refuse the name."""
+def test_names_that_a_service_path_cannot_have(name: str) -> None:
+    """Names for which Kubernetes would refuse the webhook are refused."""
     with pytest.raises(InvalidInput) as caught:
         injection.service_path(cluster=name, network="n")
     assert str(caught.value) == (
@@ -155,12 +155,12 @@ def test_decode_never_fails(path: str) -> None:
     ],
 )
 def test_urls_that_lose_names(url: str, variables: dict[str, str]) -> None:
-    """What kube-apiserver makes of paths that encode would never write."""
+    """Paths that encode never writes are read as kube-apiserver passes them on."""
     assert injection.decode_url(url) == variables
 
 
 def capitals_of_go() -> dict[str, str]:
-    """The characters that Go's strings.ToUpper changes, with what it makes of them."""
+    """Return the characters that Go's strings.ToUpper changes, each with its capital."""
     lines = (Path(__file__).parent / "cases/go_upper.txt").read_text("utf-8").splitlines()
     capitals = {}
     for line in lines:
@@ -200,7 +200,7 @@ EXAMPLE = "write it as in /inject/cluster/NAME/net/NAME"
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "problems"),
     [
         ("/inject/cluster/a/net/b", []),
         ("https://h:15017/inject/cluster/a--slash--b/net/n", []),
@@ -227,14 +227,14 @@ EXAMPLE = "write it as in /inject/cluster/NAME/net/NAME"
         ("/inject/:ENV:cluster=a:ENV:net=b", []),
     ],
 )
-def test_doubts(path: str, told: list[str]) -> None:
-    """A path that tells too little, or more than cluster and network, is told of with the way out."""
-    assert [str(problem) for problem in injection.doubts(path)] == told
+def test_doubts(path: str, problems: list[str]) -> None:
+    """A path that lacks the cluster or the network, or has further keys, is reported with the way out."""
+    assert [str(problem) for problem in injection.doubts(path)] == problems
 
 
 @given(st.text())
 def test_doubts_never_fail(path: str) -> None:
-    """There is a doubt about every path that does not tell both cluster and network."""
-    told = injection.doubts(path)
+    """Every path that lacks the cluster or the network is reported."""
+    problems = injection.doubts(path)
     variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
-    assert told or (variables.get(injection.CLUSTER_ID) and variables.get(injection.NETWORK))
+    assert problems or (variables.get(injection.CLUSTER_ID) and variables.get(injection.NETWORK))

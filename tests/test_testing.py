@@ -1,4 +1,4 @@
-"""The pytest plugin, in projects of users."""
+"""The pytest plugin, as projects of users have it."""
 
 import os
 import shutil
@@ -46,8 +46,8 @@ def pytest_in(folder: Path, *words: str, **variables: str) -> "subprocess.Comple
     )
 
 
-def life_of_a_golden(project: Path, **variables: str) -> None:
-    """A golden is missing, is written, holds, and breaks by document and path when the topology changes."""
+def check_a_golden(project: Path, **variables: str) -> None:
+    """Follow a golden from missing to written to matching; a changed topology is then reported by document and path."""
     missing = pytest_in(project, **variables)
     assert missing.returncode == 1
     assert "+ external/external-istiod.yaml" in missing.stdout
@@ -71,7 +71,7 @@ def life_of_a_golden(project: Path, **variables: str) -> None:
 
 
 def test_a_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """From an empty folder to a golden that guards the mesh, with the wheel that users install."""
+    """A golden is written and compared with the wheel that users install."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     build = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
@@ -81,7 +81,7 @@ def test_a_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> N
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
-    life_of_a_golden(project, PYTHONPATH=str(target))
+    check_a_golden(project, PYTHONPATH=str(target))
     where = "import extcp_manifests.testing as t; print(t.__file__)"
     variables = {**os.environ, "PYTHONPATH": str(target)}
     command = [sys.executable, "-c", where]
@@ -112,7 +112,7 @@ def test_ci_never_updates(project: Path) -> None:
 
 
 def test_documents_and_files(tmp_path: Path) -> None:
-    """Documents become a file each, by kind, namespace and name; files stand as they are, as text or bytes."""
+    """Documents become a file each, by kind, namespace and name; files are taken as they are, as text or bytes."""
     namespace = Namespace(metadata=ObjectMeta(name="a"))
     assert files_of(namespace.plain()) == files_of([namespace])
     same: list[Any] = [namespace, namespace, {"kind": "Gateway", "metadata": {"name": "g", "namespace": "../n"}}, {}]
@@ -173,7 +173,7 @@ NO_SIGNS = 'leave out control characters and < > : " | ? * \\'
     ],
 )
 def test_names_that_some_system_cannot_hold(path: str, problem: str) -> None:
-    """A golden folder can be checked out everywhere."""
+    """Names that some operating system cannot hold are refused, so that a golden folder can be checked out anywhere."""
     assert why_not_everywhere(["a", path]) == f"{path!r} is not a path for a golden file: {problem}"
 
 
@@ -194,7 +194,7 @@ def test_names_that_some_system_cannot_hold(path: str, problem: str) -> None:
     ],
 )
 def test_names_that_exclude_each_other(paths: list[str], problem: str | None) -> None:
-    """Two paths that are one on some system, or a file that is a folder too, are told."""
+    """Paths that are the same on some system are refused, and so is a file that is also a folder."""
     assert why_not_everywhere(paths) == problem
 
 
@@ -210,7 +210,7 @@ def test_an_update_leaves_hidden_folders_alone(tmp_path: Path) -> None:
 
 
 def test_an_update_never_follows_links(tmp_path: Path) -> None:
-    """A link in a golden folder is not a way out of it."""
+    """An update does not follow a link out of the golden folder."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "g").mkdir()
     (tmp_path / "g/sub").symlink_to(tmp_path / "outside")
@@ -235,7 +235,7 @@ def test_an_update_that_fails_changes_nothing(project: Path) -> None:
     assert {path: path.read_bytes() for path in (project / "golden").rglob("*") if path.is_file()} == before
 
 
-def test_tokens_are_no_goldens(tmp_path: Path) -> None:
+def test_tokens_are_never_in_goldens(tmp_path: Path) -> None:
     """A plan with credentials is refused, since its files hold tokens; a report of Secrets shows nothing of them."""
     source = ROOT / "tests/topologies/hostile.yaml"
     the_plan: Plan = plan(load(source), credentials=load_credentials(source.with_suffix(".credentials.yaml")))
@@ -253,7 +253,7 @@ def test_tokens_are_no_goldens(tmp_path: Path) -> None:
 
 
 def test_every_option_has_our_prefix() -> None:
-    """What the plugin adds to pytest has names that no other plugin has."""
+    """The option and the entry point of the plugin have our own prefix."""
     text = (ROOT / "extcp_manifests/testing.py").read_text()
     assert text.count("addoption(") == 2  # the hook, and one option
     assert 'OPTION = "--extcp-' in text

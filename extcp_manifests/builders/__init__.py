@@ -1,4 +1,4 @@
-"""One builder a document: frozen inputs in, `build()` gives the typed document. Each works alone.
+"""One builder for each document: frozen inputs in, `build()` returns the typed document. Each works alone.
 
 Releases and addresses may be given as text (`release="1.24"`) or parsed. An input of a wrong type, and a name that
 cannot be used where the document needs it, raise InvalidInput from `build()`.

@@ -3,9 +3,9 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
-from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, placeholder
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
 
 
@@ -14,10 +14,9 @@ class Hostname:
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
-    version: ClassVar[None] = None
 
     def authority(self, port: int) -> str:
-        """Host and port as a URL or an `address:port` setting writes them."""
+        """Return host and port as a URL or an `address:port` setting writes them."""
         return f"{self.text}:{port}"
 
     def __str__(self) -> str:
@@ -29,11 +28,14 @@ class IPAddress:
     """An IPv4 or IPv6 address in its canonical text, without brackets."""
 
     text: str
-    version: int
+    version: Literal[4, 6]
+    """The version of the Internet Protocol."""
 
     def authority(self, port: int) -> str:
-        """Address and port; an IPv6 address stands in brackets."""
-        return f"[{self.text}]:{port}" if self.version == 6 else f"{self.text}:{port}"
+        """Return address and port; an IPv6 address is put in brackets."""
+        if self.version == 6:
+            return f"[{self.text}]:{port}"
+        return f"{self.text}:{port}"
 
     def __str__(self) -> str:
         return self.text
@@ -43,7 +45,7 @@ Address = Hostname | IPAddress
 
 
 def parse_address(address: Address | str) -> Address:
-    """Read a host name or an IP address; an address that is parsed already comes back as it is.
+    """Read a host name or an IP address; an address that is parsed already is returned as it is.
 
     Raises InvalidInput with path `address`.
     """
@@ -52,20 +54,21 @@ def parse_address(address: Address | str) -> Address:
     require(address, str, ("address",), "text, a host name or an IP address")
     if has_user(address):
         raise InvalidInput([Problem(("address",), f"has a user before '@': leave the user out{_and_write(address)}")])
-    if problem := placeholder(address, "address"):
+    if problem := why_placeholder(address, "address"):
         raise InvalidInput([Problem(("address",), problem)])
     try:
         if len(address) > 253:
-            raise ValueError("is no address: it has more than 253 characters")
+            raise ValueError("is not a valid address: it has more than 253 characters")
         _refuse_what_surrounds(address)
-        like_an_ip = ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address)
-        return _ip_address(address) if like_an_ip else _hostname(address)
+        if ":" in address or "[" in address or _LIKE_AN_IP.fullmatch(address):
+            return _ip_address(address)
+        return _hostname(address)
     except ValueError as error:
         raise InvalidInput([Problem(("address",), f"{address[:253]!r} {error}")]) from None
 
 
 def _refuse_what_surrounds(text: str) -> None:
-    """Refuse a URL, and an address with a port, by naming what to leave out."""
+    """Refuse a URL, a prefix length and a port, by naming what to leave out."""
     scheme, separator, rest = text.partition("://")
     if separator:
         raise ValueError(f"is a URL: leave {f'{scheme}://'!r} and all that follows the host out{_and_write(rest)}")
@@ -77,9 +80,9 @@ def _refuse_what_surrounds(text: str) -> None:
 
 
 def _and_write(text: str) -> str:
-    """The end of a sentence: the host of a URL, if it is an address by itself."""
+    """Return the end of a sentence: the host of a URL, if it is an address by itself."""
     host = re.split("[/?#]", text.rpartition("@")[2])[0].lower()
-    host = re.sub(r"(\A[^:]*|\]):[0-9]*\Z", r"\1", host)
+    host = re.sub(r"(\A[^:]*|\]):[0-9]*\Z", r"\1", host)  # the port, which may be empty
     try:
         return f", and write {str(parse_address(host.strip('[].')))!r}"
     except InvalidInput:
@@ -93,11 +96,13 @@ _LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*")
 
 def _ip_address(text: str) -> IPAddress:
     if "[" in text or "%" in text:
-        raise ValueError("is no plain address: write an IP address without brackets and zone")
+        raise ValueError("has brackets or a zone: write the IP address alone")
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError("is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port") from None
+        raise ValueError(
+            "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"
+        ) from None
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         raise ValueError(f"is an IPv4 address in IPv6 form: write {ip.ipv4_mapped}")
     # kubernetes: pkg/apis/core/validation/validation.go refuses these as the address of an endpoint.
@@ -111,7 +116,7 @@ def _ip_address(text: str) -> IPAddress:
 
 def _hostname(text: str) -> Hostname:
     right = text.lower().removesuffix(".")
-    if problem := _why_no_hostname(right):
+    if problem := _why_not_hostname(right):
         raise ValueError(problem)
     if text.endswith("."):
         raise ValueError(f"ends in a dot: write {right!r}")
@@ -120,32 +125,33 @@ def _hostname(text: str) -> Hostname:
     return Hostname(text)
 
 
-def _why_no_hostname(text: str) -> str | None:
+def _why_not_hostname(text: str) -> str | None:
+    """Return why a text in lower case is not a fully qualified host name, or None."""
     labels = text.split(".")
     if len(labels) < 2:
         return "is not fully qualified: give a host name with a dot that remote clusters can resolve"
     if labels[-1].isdigit():
         return "ends in a number, so it is neither a host name nor an IP address"
     if not DNS_SUBDOMAIN.fullmatch(text) or max(map(len, labels)) > 63:
-        return "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
+        return "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
     return None
 
 
-def why_no_api_server(text: str) -> str | None:
+def why_not_api_server(text: str) -> str | None:
     """Return why the text is not the URL of an API server that istiod can reach from another cluster, or None.
 
     The sentence does not show the text, which may be a part of credentials.
     """
     if has_user(text):
         return "has something before an '@': leave user and password out, since istiod has a token for it"
-    if placeholder(text):
+    if why_placeholder(text):
         return "is a placeholder: put the URL in (envsubst) before"
     server = _API_SERVER.fullmatch(text)
     if server is None:
         return "is not the URL of an API server: write it as in https://192.0.2.20:6443"
     if server["port"] and not 1 <= int(server["port"]) <= 65535:
         return "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
-    if problem := _why_no_server_host(server["host"]):
+    if problem := _why_not_server_host(server["host"]):
         return problem
     if _is_this_machine(server["host"].strip("[]").lower().rstrip(".")):
         return (
@@ -165,27 +171,33 @@ _API_SERVER = re.compile(
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 
 
+# Docker Desktop writes the second one.
 _LOOPBACK_NAMES = ("localhost", "kubernetes.docker.internal")
 
 
-def _why_no_server_host(host: str) -> str | None:
+def _why_not_server_host(host: str) -> str | None:
+    """Return why the host of a URL looks like an IP address and is not one, or None."""
     try:
         if host.startswith("["):
             ipaddress.IPv6Address(host.strip("[]"))
         elif _NUMERIC_HOST.fullmatch(host):
             ipaddress.IPv4Address(host)
     except ValueError:
-        return "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+        return (
+            "has a host that is not a valid IP address: write it as in https://192.0.2.20:6443 or "
+            "https://[2001:db8::20]:6443"
+        )
     return None
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether a host is a loopback address, or a name that local clusters write into kubeconfigs for one."""
+    """Return whether a host is a loopback address, or a name for one that local clusters write into kubeconfigs."""
     if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return any(each.is_loopback or each.is_unspecified for each in (ip, mapped) if each is not None)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback or ip.is_unspecified

@@ -1,4 +1,4 @@
-"""What all builders share: `build()`, which looks at the inputs before it makes the document."""
+"""What all builders share: `build()`, which checks the inputs before it makes the document."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import Hostname, IPAddress
 from extcp_manifests.documents.kubernetes import Model
-from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_no_text
+from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_not_text
 from extcp_manifests.istio.releases import Release
 
 Document = TypeVar("Document", bound=Model, covariant=True)
@@ -25,7 +25,7 @@ class Builder(Generic[Document]):
     def build(self) -> Document:
         """Return the document.
 
-        Raises InvalidInput with every input that is wrong. The inputs are looked at here and not when they are given,
+        Raises InvalidInput with every input that is wrong. The inputs are checked here and not when they are given,
         since then a traceback would have a frame with a token among its variables.
         """
         problems = list(_problems(self))
@@ -38,13 +38,15 @@ class Builder(Generic[Document]):
 
 
 def _problems(builder: Builder[Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the inputs by themselves."""
     kind: Any = type(builder)
     for wanted in _wanted(kind):
         value = getattr(builder, wanted.name)
         if not isinstance(value, wanted.kinds) and value not in wanted.words:
             yield Problem((wanted.name,), f"must be {wanted.sentence}, not {kind_of(value)}")
         elif isinstance(value, str | SecretStr):
-            problem = why_no_text(value if isinstance(value, str) else value.get_secret_value())
+            text = value if isinstance(value, str) else value.get_secret_value()
+            problem = why_not_text(text)
             if problem is not None:
                 yield Problem((wanted.name,), problem)
         elif isinstance(value, Mapping):
@@ -58,10 +60,13 @@ class _Wanted:
     name: str
     kinds: tuple[type[Any], ...]
     words: tuple[str, ...]
+    """Texts that it may be, where only some texts are right."""
 
     @property
     def sentence(self) -> str:
-        names = (*(_NAMES[kind] for kind in self.kinds), *map(repr, self.words))
+        """The alternatives for people: `a Release or text`."""
+        names = [_NAMES[kind] for kind in self.kinds]
+        names += [repr(word) for word in self.words]
         return " or ".join(names)
 
 
@@ -78,7 +83,7 @@ _NAMES: Mapping[type[Any], str] = {
 
 @cache
 def _wanted(builder: type[Any]) -> tuple[_Wanted, ...]:
-    """What each input of a builder may be, from its annotation."""
+    """Return what each input of a builder may be, from its annotation."""
     hints = get_type_hints(builder)
     found = []
     for each in fields(builder):

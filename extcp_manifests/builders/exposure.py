@@ -1,15 +1,16 @@
 """What the kind of address decides: a host name with a certificate at the gateway, or a bare IP address.
 
-By host name the gateway ends TLS with its own certificate and speaks TLS again to istiod; webhooks call a URL. By IP
+By host name the gateway ends TLS with its own certificate and opens TLS again to istiod; webhooks call a URL. By IP
 address the gateway passes TLS through to istiod; webhooks call a Service of the remote cluster that points at the
 address, and istiod patches its own CA into them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from extcp_manifests import injection
-from extcp_manifests.builders.address import Address
+from extcp_manifests.builders.address import Address, Hostname, IPAddress
 from extcp_manifests.documents.istio_operator import BaseValues, IstiodRemoteValues
 from extcp_manifests.documents.networking import (
     HTTPMatchRequest,
@@ -17,172 +18,251 @@ from extcp_manifests.documents.networking import (
     RouteDestination,
     TLSMatchAttributes,
     TLSRoute,
+    VirtualServiceSpec,
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release, first_release_with
 
 XDS_PORT = 15012
+"""The port on which istiod serves configuration and certificates to proxies, at the gateway and in its pod."""
 
 
 WEBHOOK_PORT = 15017
+"""The port on which istiod serves webhooks, at the gateway and in its pod."""
 
 
 HTTPS_PORT = 443
 """The port of the Service istiod behind which webhooks are served; it leads to 15017 of the pod."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exposure:
-    """How an address kind shapes the documents; one field a difference."""
+class WebhookNames(NamedTuple):
+    """The webhook configurations into which istiod patches its CA; istiod leaves those with an empty name alone."""
 
-    needs_credential: bool
-    """Whether the gateway needs a TLS secret, and speaks TLS to istiod by itself."""
-    protocol: str
+    injector: str
+    """INJECTION_WEBHOOK_CONFIG_NAME"""
+    validator: str
+    """VALIDATION_WEBHOOK_CONFIG_NAME"""
+
+
+@dataclass(frozen=True, slots=True)
+class PortRoute:
+    """Where requests for a port of the gateway go."""
+
+    port: int
+    destination: RouteDestination
+
+
+@dataclass(frozen=True, slots=True)
+class ByHostname:
+    """Remote clusters reach istiod by a host name.
+
+    These are the guide's own files, the same in every release. Istio never tested this way itself; its tests use IP
+    addresses.
+    """
+
+    address: Hostname
+
+    needs_credential: ClassVar[bool] = True
+    """Whether the gateway needs a TLS secret, and opens TLS to istiod by itself."""
+    protocol: ClassVar[str] = "https"
     """Protocol of the gateway's servers, and the first half of their names."""
-    tls_mode: str
-    sharing: str
+    tls_mode: ClassVar[str] = "SIMPLE"
+    """TLS mode of the gateway's servers."""
+    sharing: ClassVar[str] = "other control planes may share it, each with a host name of its own"
     """Whether other control planes may use the same gateway."""
-    hosts: Callable[[Address], tuple[str, ...]]
-    """Hosts of the Gateway and the VirtualService."""
-    http: Callable[[int, RouteDestination], HTTPRoute] | None
-    """The route for a port of the gateway, where routes are HTTP."""
-    tls: Callable[[int, RouteDestination], TLSRoute] | None
-    """The route for a port of the gateway, where routes are TLS."""
-    proxy_metadata: Mapping[str, str] | None
-    """Which root certificates proxies trust when they connect to istiod."""
-    webhook_names: Callable[[Names], tuple[str, str]]
-    """INJECTION_WEBHOOK_CONFIG_NAME and VALIDATION_WEBHOOK_CONFIG_NAME; empty, istiod leaves the webhooks alone."""
-    ca_address: Callable[[Address], str]
-    """`global.caAddress`, where istiod signs certificates."""
-    remote_pilot_address: Callable[[Address], str | None]
-    istiod_remote: Callable[[Address, str, str], IstiodRemoteValues]
-    """How a remote cluster's injection webhook reaches istiod, from the address, the cluster and the network."""
-    base: Callable[[Address], BaseValues | None]
-    """How the config cluster's validation webhooks reach istiod."""
-    why_not_nameable: Callable[[str], str | None]
-    """Why an encodable cluster or network name cannot be used with this kind of address, or None."""
-    why_not_in: Callable[[Release], str | None]
-    """Why a release cannot do with this kind of address, or None."""
-    why_no_revision: Callable[[Release], str | None]
-    """Why a release cannot do with this kind of address and a revision, or None."""
-
-
-def _http_route(port: int, destination: RouteDestination) -> HTTPRoute:
-    return HTTPRoute(match=(HTTPMatchRequest(port=port),), route=(destination,))
-
-
-def _tls_route(port: int, destination: RouteDestination) -> TLSRoute:
-    return TLSRoute(match=(TLSMatchAttributes(port=port, sniHosts=("*",)),), route=(destination,))
-
-
-# The guide's own files, the same in every release. Istio never tested this way itself; its tests use IP addresses.
-BY_HOSTNAME = Exposure(
-    needs_credential=True,
-    protocol="https",
-    tls_mode="SIMPLE",
-    sharing="other control planes may share it, each with a host name of its own",
-    hosts=lambda address: (str(address),),
-    http=_http_route,
-    tls=None,
-    proxy_metadata={
+    proxy_metadata: ClassVar[Mapping[str, str] | None] = {
         "XDS_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
         "CA_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
-    },
-    webhook_names=lambda names: ("", ""),
-    ca_address=lambda address: address.authority(XDS_PORT),
-    remote_pilot_address=lambda address: None,
-    istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
-        injectionURL=injection.url(address.authority(WEBHOOK_PORT), cluster=cluster, network=network)
-    ),
-    base=lambda address: BaseValues(validationURL=f"https://{address.authority(WEBHOOK_PORT)}/validate"),
-    why_not_nameable=lambda name: None,
-    why_not_in=lambda release: None,
-    why_no_revision=lambda release: None,
-)
+    }
+    """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of the Gateway and the VirtualService."""
+        return (self.address.text,)
 
-def _why_no_revision_by_ip(release: Release) -> str | None:
-    if release.revision_by_ip:
+    def virtual_service(self, gateways: tuple[str, ...], routes: Sequence[PortRoute]) -> VirtualServiceSpec:
+        """Return a VirtualService for gateways that have ended TLS, so that its routes are HTTP."""
+        http = [HTTPRoute(match=(HTTPMatchRequest(port=each.port),), route=(each.destination,)) for each in routes]
+        return VirtualServiceSpec(hosts=self.hosts, gateways=gateways, http=tuple(http))
+
+    def webhook_names(self, _names: Names) -> WebhookNames:
+        """Return empty names: webhooks trust the gateway's public certificate, and istiod need not patch them."""
+        return WebhookNames(injector="", validator="")
+
+    @property
+    def ca_address(self) -> str:
+        """The value `global.caAddress`, where istiod signs certificates."""
+        return self.address.authority(XDS_PORT)
+
+    @property
+    def remote_pilot_address(self) -> str | None:
+        """None: remote clusters resolve the host name by themselves."""
         return None
-    return (
-        f"a revision works with an IP address from Istio {first_release_with('revision_by_ip')}, since webhooks of "
-        f"{release} call a Service that its charts do not make: use a host name or leave the revision out"
-    )
 
+    def istiod_remote(self, cluster: str, network: str) -> IstiodRemoteValues:
+        """Return how the injection webhook of a remote cluster reaches istiod: by a URL."""
+        url = injection.url(self.address.authority(WEBHOOK_PORT), cluster=cluster, network=network)
+        return IstiodRemoteValues(injectionURL=url)
 
-def _why_no_ipv6(release: Release) -> str | None:
-    if release.ipv6:
+    @property
+    def base(self) -> BaseValues | None:
+        """How the validation webhooks of the config cluster reach istiod: by a URL."""
+        return BaseValues(validationURL=f"https://{self.address.authority(WEBHOOK_PORT)}/validate")
+
+    def why_not_nameable(self, _name: str) -> str | None:
+        """Return None: a URL can carry every cluster and network name that can be encoded."""
         return None
-    return (
-        f"IPv6 works from Istio {first_release_with('ipv6')}, since the charts of {release} take it for a host name: "
-        "use a host name or an IPv4 address"
-    )
 
+    def why_not_in(self, _release: Release) -> str | None:
+        """Return None: every release works with a host name."""
+        return None
 
-# What the guide's edits make of those files, the same in every release.
-BY_IPV4 = Exposure(
-    needs_credential=False,
-    protocol="tls",
-    tls_mode="PASSTHROUGH",
-    sharing="no other control plane can share it, since by IP address one takes all of 15012 and 15017",
-    hosts=lambda address: ("*",),
-    http=None,
-    tls=_tls_route,
-    proxy_metadata=None,
-    webhook_names=lambda names: (names.injector_webhook, names.validator_webhook),
-    ca_address=lambda address: address.authority(XDS_PORT),
-    remote_pilot_address=str,
-    istiod_remote=lambda address, cluster, network: IstiodRemoteValues(
-        injectionPath=injection.service_path(cluster=cluster, network=network)
-    ),
-    base=lambda address: None,
-    why_not_nameable=injection.why_no_service_path,
-    why_not_in=lambda release: None,
-    why_no_revision=_why_no_revision_by_ip,
-)
+    def why_no_revision(self, _release: Release) -> str | None:
+        """Return None: every release works with a host name and a revision."""
+        return None
 
-
-# As by IPv4, but for two things. The injection templates write caAddress without quotes, and an address that begins
-# with a bracket is broken YAML there; with quotes of its own every template reads it right (istio 1.31, branch
-# release-1.31: istio-discovery/files/*.yaml; injection was run both ways with the sidecar template of that branch).
-BY_IPV6 = replace(
-    BY_IPV4,
-    ca_address=lambda address: f"'{address.authority(XDS_PORT)}'",
-    why_not_in=_why_no_ipv6,
-)
-
-
-_BY_VERSION: Mapping[int | None, Exposure] = {None: BY_HOSTNAME, 4: BY_IPV4, 6: BY_IPV6}
-
-
-def exposure_of(address: Address) -> Exposure:
-    """The exposure that belongs to an address."""
-    return _BY_VERSION[address.version]
-
-
-def why_no_credential(exposure: Exposure, credential_name: str | None) -> str | None:
-    """Why a TLS secret is missing or has no use, or None."""
-    if exposure.needs_credential and credential_name is None:
+    def why_not_credential(self, credential_name: str | None) -> str | None:
+        """Return why the gateway cannot do with this TLS secret, or with none, or None if it can."""
+        if credential_name is not None:
+            return None
         return (
             "is required with a host name: name the TLS secret of its certificate in the gateway's namespace; where a "
             "load balancer has a host name without a public certificate, give an IP address or a DNS name of your own"
         )
-    if not exposure.needs_credential and credential_name is not None:
+
+
+@dataclass(frozen=True, slots=True)
+class _ByIP:
+    """What both kinds of IP address share: what the guide's edits make of its files, the same in every release."""
+
+    address: IPAddress
+
+    needs_credential: ClassVar[bool] = False
+    """Whether the gateway needs a TLS secret, and opens TLS to istiod by itself."""
+    protocol: ClassVar[str] = "tls"
+    """Protocol of the gateway's servers, and the first half of their names."""
+    tls_mode: ClassVar[str] = "PASSTHROUGH"
+    """TLS mode of the gateway's servers."""
+    sharing: ClassVar[str] = "no other control plane can share it, since by IP address one takes all of 15012 and 15017"
+    """Whether other control planes may use the same gateway."""
+    proxy_metadata: ClassVar[Mapping[str, str] | None] = None
+    """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of the Gateway and the VirtualService: all, since TLS to an IP address names no host (SNI)."""
+        return ("*",)
+
+    def virtual_service(self, gateways: tuple[str, ...], routes: Sequence[PortRoute]) -> VirtualServiceSpec:
+        """Return a VirtualService for gateways that pass TLS through, whatever host the TLS names."""
+        tls = [
+            TLSRoute(match=(TLSMatchAttributes(port=each.port, sniHosts=("*",)),), route=(each.destination,))
+            for each in routes
+        ]
+        return VirtualServiceSpec(hosts=self.hosts, gateways=gateways, tls=tuple(tls))
+
+    def webhook_names(self, names: Names) -> WebhookNames:
+        """Return the webhook configurations into which istiod patches its own CA, which signed its certificate."""
+        return WebhookNames(injector=names.injector_webhook, validator=names.validator_webhook)
+
+    @property
+    def remote_pilot_address(self) -> str | None:
+        """The value `global.remotePilotAddress`, to which the charts point a Service of the remote cluster."""
+        return self.address.text
+
+    def istiod_remote(self, cluster: str, network: str) -> IstiodRemoteValues:
+        """Return how the injection webhook of a remote cluster reaches istiod: by a path of that Service."""
+        return IstiodRemoteValues(injectionPath=injection.service_path(cluster=cluster, network=network))
+
+    @property
+    def base(self) -> BaseValues | None:
+        """None: the validation webhooks of the config cluster call that Service, as they do by default."""
+        return None
+
+    def why_not_nameable(self, name: str) -> str | None:
+        """Return why an encodable cluster or network name cannot be in the path of a Service, or None."""
+        return injection.why_no_service_path(name)
+
+    def why_no_revision(self, release: Release) -> str | None:
+        """Return why a release does not work with an IP address and a revision, or None."""
+        if release.revision_by_ip:
+            return None
+        return (
+            f"a revision works with an IP address from Istio {first_release_with('revision_by_ip')}, since webhooks of "
+            f"{release} call a Service that its charts do not make: use a host name or leave the revision out"
+        )
+
+    def why_not_credential(self, credential_name: str | None) -> str | None:
+        """Return why the gateway cannot do with this TLS secret, or None."""
+        if credential_name is None:
+            return None
         return "has no use with an IP address, where istiod ends TLS itself: leave it out"
-    return None
 
 
-def why_not_in_release(release: Release, address: Address, revision: str | None) -> Iterator[tuple[str, str]]:
-    """What an address needs that a release does not have: the name of the input, and the sentence."""
+@dataclass(frozen=True, slots=True)
+class ByIPv4(_ByIP):
+    """Remote clusters reach istiod by an IPv4 address."""
+
+    @property
+    def ca_address(self) -> str:
+        """The value `global.caAddress`, where istiod signs certificates."""
+        return self.address.authority(XDS_PORT)
+
+    def why_not_in(self, _release: Release) -> str | None:
+        """Return None: every release works with an IPv4 address."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ByIPv6(_ByIP):
+    """Remote clusters reach istiod by an IPv6 address."""
+
+    @property
+    def ca_address(self) -> str:
+        """The value `global.caAddress`, where istiod signs certificates, in quotes of its own.
+
+        The injection templates write it without quotes, and an address that begins with a bracket is broken YAML there;
+        with its own quotes every template reads it right (istio 1.31, branch release-1.31:
+        istio-discovery/files/*.yaml; injection was run both ways with the sidecar template of that branch).
+        """
+        return f"'{self.address.authority(XDS_PORT)}'"
+
+    def why_not_in(self, release: Release) -> str | None:
+        """Return why a release does not work with an IPv6 address, or None."""
+        if release.ipv6:
+            return None
+        return (
+            f"IPv6 works from Istio {first_release_with('ipv6')}, since the charts of {release} take it for a host "
+            "name: use a host name or an IPv4 address"
+        )
+
+
+Exposure = ByHostname | ByIPv4 | ByIPv6
+"""How an address shapes the documents; the three classes have the same names of methods and attributes."""
+
+
+def exposure_of(address: Address) -> Exposure:
+    """Return the exposure that belongs to an address."""
+    if isinstance(address, Hostname):
+        return ByHostname(address)
+    if address.version == 6:
+        return ByIPv6(address)
+    return ByIPv4(address)
+
+
+def supported_exposure(release: Release, address: Address, revision: str | None) -> Exposure:
+    """Return the exposure that belongs to an address, where the release works with it and the revision.
+
+    Raises InvalidInput with every reason why it does not.
+    """
     exposure = exposure_of(address)
+    problems = []
     if problem := exposure.why_not_in(release):
-        yield "address", problem
+        problems.append(Problem(("address",), problem))
     if revision and (problem := exposure.why_no_revision(release)):
-        yield "revision", problem
-
-
-def refuse_misfits(release: Release, address: Address, revision: str | None) -> None:
-    """Raise InvalidInput for what `why_not_in_release` tells of."""
-    if problems := [Problem((name,), problem) for name, problem in why_not_in_release(release, address, revision)]:
+        problems.append(Problem(("revision",), problem))
+    if problems:
         raise InvalidInput(problems)
+    return exposure

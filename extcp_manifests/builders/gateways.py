@@ -31,6 +31,7 @@ EGRESS = "istio-egressgateway"
 EAST_WEST = "istio-eastwestgateway"
 
 
+# istiod injects the whole proxy into the gateway's pod, by this template of its own.
 _INJECTED = {"injectionTemplate": "gateway"}
 
 
@@ -43,10 +44,8 @@ class IngressGateway(Builder[IstioOperator]):
     revision: str | None = None
 
     def _document(self) -> IstioOperator:
-        gateway = GatewayComponent(name=INGRESS, namespace=self.namespace, enabled=True)
-        return _installation(
-            self.operator_name, INGRESS, Components(ingressGateways=(gateway,)), self.namespace, self.revision
-        )
+        components = Components(ingressGateways=(_component(INGRESS, self.namespace),))
+        return _installation(self, INGRESS, components)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +57,35 @@ class EgressGateway(Builder[IstioOperator]):
     revision: str | None = None
 
     def _document(self) -> IstioOperator:
-        gateway = GatewayComponent(name=EGRESS, namespace=self.namespace, enabled=True)
-        return _installation(
-            self.operator_name, EGRESS, Components(egressGateways=(gateway,)), self.namespace, self.revision
-        )
+        components = Components(egressGateways=(_component(EGRESS, self.namespace),))
+        return _installation(self, EGRESS, components)
+
+
+def _component(gateway: str, namespace: str) -> GatewayComponent:
+    return GatewayComponent(name=gateway, namespace=namespace, enabled=True)
+
+
+def _installation(builder: IngressGateway | EgressGateway, gateway: str, components: Components) -> IstioOperator:
+    """Install one gateway, and nothing else.
+
+    Without `operatorManageWebhooks` istioctl install would make the default revision tag too, own it by this name, and
+    switch the cluster's own injection webhooks off; whoever removes the gateway would then end injection in the whole
+    cluster. The namespace is a part of the name by which istioctl knows what it installed: two control planes may have
+    gateways in one cluster. Source: istio 1.15.7: operator/cmd/mesh/install.go; 1.30.3: operator/pkg/webhook,
+    operator/pkg/install/install.go.
+    """
+    return IstioOperator(
+        metadata=ObjectMeta(name=builder.operator_name, namespace=builder.namespace),
+        spec=IstioOperatorSpec(
+            revision=builder.revision,
+            profile="empty",
+            components=components,
+            values=Values(
+                gateways={gateway: _INJECTED},
+                global_=GlobalValues(istioNamespace=builder.namespace, operatorManageWebhooks=True),
+            ),
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +95,7 @@ class IngressGatewayValues(Builder[GatewayChartValues]):
     revision: str | None = None
 
     def _document(self) -> GatewayChartValues:
-        return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="LoadBalancer"))
+        return _chart_values(self.revision, service_type="LoadBalancer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +105,11 @@ class EgressGatewayValues(Builder[GatewayChartValues]):
     revision: str | None = None
 
     def _document(self) -> GatewayChartValues:
-        return GatewayChartValues(revision=self.revision, service=GatewayChartService(type="ClusterIP"))
+        return _chart_values(self.revision, service_type="ClusterIP")
+
+
+def _chart_values(revision: str | None, *, service_type: str) -> GatewayChartValues:
+    return GatewayChartValues(revision=revision, service=GatewayChartService(type=service_type))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,34 +124,45 @@ class EastWestGateway(Builder[IstioOperator]):
     revision: str | None = None
 
     def _document(self) -> IstioOperator:
+        gateway = GatewayComponent(
+            name=EAST_WEST,
+            label={
+                "istio": "eastwestgateway",
+                "app": EAST_WEST,
+                "topology.istio.io/network": self.network,
+            },
+            enabled=True,
+            k8s=KubernetesResources(
+                # istiod gives such a gateway the endpoints of its own network alone.
+                env=(EnvVar(name="ISTIO_META_REQUESTED_NETWORK_VIEW", value=self.network),),
+                service=ServiceSpec(ports=_EAST_WEST_PORTS),
+            ),
+        )
         return IstioOperator(
             metadata=ObjectMeta(name="eastwest"),
             spec=IstioOperatorSpec(
                 revision=self.revision or "",
                 profile="empty",
-                components=Components(
-                    ingressGateways=(
-                        GatewayComponent(
-                            name=EAST_WEST,
-                            label={
-                                "istio": "eastwestgateway",
-                                "app": EAST_WEST,
-                                "topology.istio.io/network": self.network,
-                            },
-                            enabled=True,
-                            k8s=KubernetesResources(
-                                env=(EnvVar(name="ISTIO_META_REQUESTED_NETWORK_VIEW", value=self.network),),
-                                service=ServiceSpec(ports=_EAST_WEST_PORTS),
-                            ),
-                        ),
-                    )
-                ),
+                components=Components(ingressGateways=(gateway,)),
                 values=Values(
                     gateways={INGRESS: _INJECTED},
                     global_=GlobalValues(istioNamespace=self.namespace, network=self.network),
                 ),
             ),
         )
+
+
+def gateway_port(name: str, number: int) -> ServicePort:
+    """Return a port of a gateway's Service, which has the same number in the pod."""
+    return ServicePort(name=name, port=number, targetPort=number)
+
+
+_EAST_WEST_PORTS = (
+    gateway_port("status-port", 15021),
+    gateway_port("tls", 15443),
+    gateway_port("tls-istiod", 15012),
+    gateway_port("tls-webhook", 15017),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +180,7 @@ class ExposeServices(Builder[Gateway]):
                 selector={"istio": gateway_labels(EAST_WEST)["istio"]},
                 servers=(
                     Server(
+                        # The gateway reads the name of the service from the TLS (SNI), and passes the TLS through.
                         port=Port(number=15443, name="tls", protocol="TLS"),
                         tls=ServerTLSSettings(mode="AUTO_PASSTHROUGH"),
                         hosts=("*.local",),
@@ -148,34 +188,3 @@ class ExposeServices(Builder[Gateway]):
                 ),
             ),
         )
-
-
-_EAST_WEST_PORTS = tuple(
-    ServicePort(name=name, port=port, targetPort=port)
-    for name, port in (("status-port", 15021), ("tls", 15443), ("tls-istiod", 15012), ("tls-webhook", 15017))
-)
-
-
-def _installation(
-    name: str, gateway: str, components: Components, namespace: str, revision: str | None
-) -> IstioOperator:
-    """Install one gateway, and nothing else.
-
-    Without `operatorManageWebhooks` istioctl install would make the default revision tag too, own it by this name, and
-    switch the cluster's own injection webhooks off; whoever removes the gateway would then end injection in the whole
-    cluster. The namespace is a part of the name by which istioctl knows what it installed: two control planes may have
-    gateways in one cluster. Source: istio 1.15.7: operator/cmd/mesh/install.go; 1.30.3: operator/pkg/webhook,
-    operator/pkg/install/install.go.
-    """
-    return IstioOperator(
-        metadata=ObjectMeta(name=name, namespace=namespace),
-        spec=IstioOperatorSpec(
-            revision=revision,
-            profile="empty",
-            components=components,
-            values=Values(
-                gateways={gateway: _INJECTED},
-                global_=GlobalValues(istioNamespace=namespace, operatorManageWebhooks=True),
-            ),
-        ),
-    )

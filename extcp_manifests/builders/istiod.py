@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, exposure_of, refuse_misfits
+from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, Exposure, supported_exposure
+from extcp_manifests.builders.gateways import gateway_port
 from extcp_manifests.documents.istio_operator import (
     Component,
     Components,
@@ -27,14 +28,13 @@ from extcp_manifests.documents.kubernetes import (
     ConfigMapVolumeSource,
     EnvVar,
     ObjectMeta,
-    ServicePort,
     ServiceSpec,
     Volume,
     VolumeMount,
 )
 from extcp_manifests.documents.mesh_config import MeshConfig
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.object_names import Names, gateway_labels
+from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, ConfigFiles, Names, gateway_labels
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.istio.releases import Release, find_release
 
@@ -72,20 +72,22 @@ class ControlPlaneGateway(Builder[IstioOperator]):
             k8s=KubernetesResources(
                 service=ServiceSpec(
                     ports=(
-                        _port("status-port", 15021),
-                        _port("tls-xds", XDS_PORT),
-                        _port("tls-webhook", WEBHOOK_PORT),
+                        gateway_port("status-port", 15021),
+                        gateway_port("tls-xds", XDS_PORT),
+                        gateway_port("tls-webhook", WEBHOOK_PORT),
                     )
                 )
             ),
         )
 
     def _without_default(self) -> tuple[GatewayComponent, ...]:
-        """Switches the profile's own gateway off where this one has another name (up to 1.23 both would be made)."""
-        return () if self.name == DEFAULT_GATEWAY else (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
+        """Switch the profile's own gateway off where this one has another name (up to 1.23 both would be made)."""
+        if self.name == DEFAULT_GATEWAY:
+            return ()
+        return (GatewayComponent(name=DEFAULT_GATEWAY, enabled=False),)
 
     def _values(self) -> Values | None:
-        """This value, and not metadata.namespace, decides where the gateway goes."""
+        """Return the value that decides, and not metadata.namespace, where the gateway goes."""
         if self.namespace == DEFAULT_GATEWAY_NAMESPACE:
             return None
         return Values(global_=GlobalValues(istioNamespace=self.namespace))
@@ -111,61 +113,57 @@ class ExternalIstiod(Builder[IstioOperator]):
 
     def _document(self) -> IstioOperator:
         release = find_release(self.release)
-        refuse_misfits(release, parse_address(self.address), self.revision)
+        exposure = supported_exposure(release, parse_address(self.address), self.revision)
         names = Names(namespace=self.namespace, revision=self.revision)
-        mounts = _mounting_values(names)
-        by_patches = release.mounting_values is None
+        pilot, unvalidated, overlays = None, None, None
+        if release.mounting_values == "values":
+            pilot = _mounting_values(names)
+        elif release.mounting_values == "unvalidatedValues":
+            unvalidated = {"pilot": _mounting_values(names).plain()}
+        else:
+            overlays = (_mounting_patches(names),)
         return IstioOperator(
             metadata=ObjectMeta(name="external-istiod", namespace=self.namespace),
             spec=IstioOperatorSpec(
                 revision=self.revision,
                 profile="empty",
                 hub=release.hub(self.hub),
-                meshConfig=self._mesh_config(),
+                meshConfig=self._mesh_config(exposure),
                 components=Components(
                     pilot=Component(
-                        enabled=True,
-                        k8s=KubernetesResources(
-                            overlays=(_mounting_patches(names),) if by_patches else None, env=self._env(names)
-                        ),
+                        enabled=True, k8s=KubernetesResources(overlays=overlays, env=self._env(names, exposure))
                     )
                 ),
-                values=Values(
-                    global_=self._global(release), pilot=mounts if release.mounting_values == "values" else None
-                ),
-                unvalidatedValues=(
-                    {"pilot": mounts.plain()} if release.mounting_values == "unvalidatedValues" else None
-                ),
+                values=Values(global_=self._global(release, exposure), pilot=pilot),
+                unvalidatedValues=unvalidated,
             ),
         )
 
-    def _mesh_config(self) -> MeshConfig:
-        address = parse_address(self.address)
-        metadata = exposure_of(address).proxy_metadata
+    def _mesh_config(self, exposure: Exposure) -> MeshConfig:
+        metadata = exposure.proxy_metadata
         defaults = {"defaultConfig": {"proxyMetadata": metadata}} if metadata else {}
         ours = {
             "rootNamespace": self.namespace,
-            "defaultConfig": {"discoveryAddress": address.authority(XDS_PORT)},
+            "defaultConfig": {"discoveryAddress": exposure.address.authority(XDS_PORT)},
         }
         return _typed(overlay(overlay(defaults, self.mesh_config), ours))
 
-    def _env(self, names: Names) -> tuple[EnvVar, ...]:
-        injector, validator = exposure_of(parse_address(self.address)).webhook_names(names)
+    def _env(self, names: Names, exposure: Exposure) -> tuple[EnvVar, ...]:
+        webhooks = exposure.webhook_names(names)
         return (
-            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=injector),
-            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=validator),
+            EnvVar(name="INJECTION_WEBHOOK_CONFIG_NAME", value=webhooks.injector),
+            EnvVar(name="VALIDATION_WEBHOOK_CONFIG_NAME", value=webhooks.validator),
             EnvVar(name="EXTERNAL_ISTIOD", value="true"),
             EnvVar(name="LOCAL_CLUSTER_SECRET_WATCHER", value="true"),
             EnvVar(name="CLUSTER_ID", value=self.cluster),
             EnvVar(name="SHARED_MESH_CONFIG", value=names.mesh_config_map),
         )
 
-    def _global(self, release: Release) -> GlobalValues:
-        address = parse_address(self.address)
+    def _global(self, release: Release, exposure: Exposure) -> GlobalValues:
         told = release.istiod_is_told_its_cluster
         return GlobalValues(
             istioNamespace=self.namespace,
-            caAddress=exposure_of(address).ca_address(address),
+            caAddress=exposure.ca_address,
             operatorManageWebhooks=True,
             configValidation=False,
             meshID=self.mesh_id,
@@ -176,6 +174,7 @@ class ExternalIstiod(Builder[IstioOperator]):
 
 
 def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
+    """Return a mesh config as a document; raises InvalidInput for values of other types."""
     try:
         return MeshConfig.model_validate(mesh_config)
     except ValidationError as error:
@@ -184,27 +183,19 @@ def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
 
 
-# istiod reads both ConfigMaps as files before it asks the config cluster, and no chart mounts them by itself
-# (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go).
-_MESH_CONFIG = ("config-volume", "/etc/istio/config")
-
-
-_INJECTION = ("inject-volume", "/var/lib/istio/inject")
-
-
 def _mounting_values(names: Names) -> PilotValues:
     """Mount both ConfigMaps by the values of the chart, which k8s.overlays of people do not touch."""
-    mounts = ((_MESH_CONFIG, names.mesh_config_map), (_INJECTION, names.injector_config_map))
+    mounts = ((MESH_CONFIG_FILES, names.mesh_config_map), (INJECTOR_FILES, names.injector_config_map))
     return PilotValues(
         volumes=tuple(
-            Volume(name=volume, configMap=ConfigMapVolumeSource(name=config_map)) for (volume, _), config_map in mounts
+            Volume(name=files.volume, configMap=ConfigMapVolumeSource(name=config_map)) for files, config_map in mounts
         ),
-        volumeMounts=tuple(VolumeMount(name=volume, mountPath=path) for (volume, path), _ in mounts),
+        volumeMounts=tuple(VolumeMount(name=files.volume, mountPath=files.directory) for files, _ in mounts),
     )
 
 
 def _mounting_patches(names: Names) -> Overlay:
-    """Mount both ConfigMaps by patches of the rendered Deployment; `k8s.volumes` is ignored in every release.
+    """Mount the ConfigMaps by patches of the rendered Deployment; istioctl ignores `k8s.volumes` in every release.
 
     An index beyond the end of a list appends. Source: istio 1.15.7: operator/pkg/tpath/tree.go.
     """
@@ -213,23 +204,17 @@ def _mounting_patches(names: Names) -> Overlay:
         kind="Deployment",
         name=names.istiod,
         patches=(
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_MESH_CONFIG, names.mesh_config_map)),
-            Patch(path=f"{pod}.volumes[100]", value=_volume(_INJECTION, names.injector_config_map)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_MESH_CONFIG)),
-            Patch(path=f"{container}.volumeMounts[100]", value=_mount(_INJECTION)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(MESH_CONFIG_FILES, names.mesh_config_map)),
+            Patch(path=f"{pod}.volumes[100]", value=_volume(INJECTOR_FILES, names.injector_config_map)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(MESH_CONFIG_FILES)),
+            Patch(path=f"{container}.volumeMounts[100]", value=_mount(INJECTOR_FILES)),
         ),
     )
 
 
-def _volume(mount: tuple[str, str], config_map: str) -> str:
-    name, _ = mount
-    return f"name: {name}\nconfigMap:\n  name: {config_map}"
+def _volume(files: ConfigFiles, config_map: str) -> str:
+    return f"name: {files.volume}\nconfigMap:\n  name: {config_map}"
 
 
-def _mount(mount: tuple[str, str]) -> str:
-    name, path = mount
-    return f"name: {name}\nmountPath: {path}"
-
-
-def _port(name: str, number: int) -> ServicePort:
-    return ServicePort(name=name, port=number, targetPort=number)
+def _mount(files: ConfigFiles) -> str:
+    return f"name: {files.volume}\nmountPath: {files.directory}"

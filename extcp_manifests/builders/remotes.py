@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.base import Builder
-from extcp_manifests.builders.exposure import exposure_of, refuse_misfits
+from extcp_manifests.builders.exposure import Exposure, supported_exposure
 from extcp_manifests.documents.istio_operator import (
-    BaseValues,
     GlobalValues,
     IstioOperator,
     IstioOperatorSpec,
@@ -19,8 +18,8 @@ from extcp_manifests.istio.releases import Release, find_release
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigCluster(Builder[IstioOperator]):
-    """The config cluster: also the API server from which istiod reads the mesh's configuration."""
+class _Installation(Builder[IstioOperator]):
+    """The inputs of every remote cluster's installation, and the document around its values."""
 
     release: Release | str
     address: Address | str
@@ -29,60 +28,48 @@ class ConfigCluster(Builder[IstioOperator]):
     namespace: str = "external-istiod"
     revision: str | None = None
 
-    def _document(self) -> IstioOperator:
-        address = parse_address(self.address)
-        return _remote(
-            "remote-config-cluster",
-            self,
-            default_revision=Names(namespace=self.namespace, revision=self.revision).default_revision,
-            config_cluster=True,
-            pilot=PilotValues(configMap=True),
-            base=exposure_of(address).base(address),
+    def _exposure(self) -> Exposure:
+        return supported_exposure(find_release(self.release), parse_address(self.address), self.revision)
+
+    def _operator(self, name: str, values: Values) -> IstioOperator:
+        profile = find_release(self.release).remote_profile
+        return IstioOperator(
+            metadata=ObjectMeta(name=name, namespace=self.namespace),
+            spec=IstioOperatorSpec(revision=self.revision, profile=profile, values=values),
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteCluster(Builder[IstioOperator]):
-    """A further remote cluster, which only runs workloads."""
-
-    release: Release | str
-    address: Address | str
-    cluster: str
-    network: str
-    namespace: str = "external-istiod"
-    revision: str | None = None
+class ConfigCluster(_Installation):
+    """The config cluster: also the API server from which istiod reads the mesh's configuration."""
 
     def _document(self) -> IstioOperator:
-        return _remote("remote-cluster", self)
-
-
-def _remote(
-    name: str,
-    inputs: ConfigCluster | RemoteCluster,
-    *,
-    default_revision: str | None = None,
-    config_cluster: bool | None = None,
-    pilot: PilotValues | None = None,
-    base: BaseValues | None = None,
-) -> IstioOperator:
-    release, address = find_release(inputs.release), parse_address(inputs.address)
-    exposure = exposure_of(address)
-    refuse_misfits(release, address, inputs.revision)
-    return IstioOperator(
-        metadata=ObjectMeta(name=name, namespace=inputs.namespace),
-        spec=IstioOperatorSpec(
-            revision=inputs.revision,
-            profile=release.remote_profile,
-            values=Values(
-                defaultRevision=default_revision,
-                global_=GlobalValues(
-                    istioNamespace=inputs.namespace,
-                    remotePilotAddress=exposure.remote_pilot_address(address),
-                    configCluster=config_cluster,
-                ),
-                pilot=pilot,
-                istiodRemote=exposure.istiod_remote(address, inputs.cluster, inputs.network),
-                base=base,
+        exposure = self._exposure()
+        values = Values(
+            defaultRevision=Names(namespace=self.namespace, revision=self.revision).default_revision,
+            global_=GlobalValues(
+                istioNamespace=self.namespace,
+                remotePilotAddress=exposure.remote_pilot_address,
+                configCluster=True,
             ),
-        ),
-    )
+            pilot=PilotValues(configMap=True),
+            istiodRemote=exposure.istiod_remote(self.cluster, self.network),
+            base=exposure.base,
+        )
+        return self._operator("remote-config-cluster", values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteCluster(_Installation):
+    """A further remote cluster, which only runs workloads."""
+
+    def _document(self) -> IstioOperator:
+        exposure = self._exposure()
+        values = Values(
+            global_=GlobalValues(
+                istioNamespace=self.namespace,
+                remotePilotAddress=exposure.remote_pilot_address,
+            ),
+            istiodRemote=exposure.istiod_remote(self.cluster, self.network),
+        )
+        return self._operator("remote-cluster", values)

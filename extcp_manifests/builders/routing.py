@@ -8,9 +8,10 @@ from extcp_manifests.builders.exposure import (
     HTTPS_PORT,
     WEBHOOK_PORT,
     XDS_PORT,
+    Exposure,
+    PortRoute,
     exposure_of,
-    refuse_misfits,
-    why_no_credential,
+    supported_exposure,
 )
 from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
 from extcp_manifests.documents.kubernetes import ObjectMeta
@@ -31,17 +32,12 @@ from extcp_manifests.documents.networking import (
     ServerTLSSettings,
     TrafficPolicy,
     VirtualService,
-    VirtualServiceSpec,
 )
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names, gateway_labels
 from extcp_manifests.istio.releases import Release, find_release
 
-_SERVERS = ((XDS_PORT, "XDS"), (WEBHOOK_PORT, "WEBHOOK"))
-
-
-_ROUTES = ((XDS_PORT, XDS_PORT), (WEBHOOK_PORT, HTTPS_PORT))
-"""Port of the gateway, port of the Service istiod."""
+_GATEWAY = "external-istiod-gw"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,25 +53,27 @@ class IstiodGateway(Builder[Gateway]):
 
     def _document(self) -> Gateway:
         address = parse_address(self.address)
-        exposure = exposure_of(address)
         release = find_release(self.release)
-        refuse_misfits(release, address, None)
-        if problem := why_no_credential(exposure, self.credential_name):
+        exposure = supported_exposure(release, address, None)
+        if problem := exposure.why_not_credential(self.credential_name):
             raise InvalidInput([Problem(("credential_name",), problem)])
         return Gateway(
             apiVersion=release.routing_api_version,
-            metadata=ObjectMeta(name="external-istiod-gw", namespace=self.namespace),
+            metadata=ObjectMeta(name=_GATEWAY, namespace=self.namespace),
             spec=GatewaySpec(
                 selector={"istio": gateway_labels(self.gateway)["istio"]},
-                servers=tuple(
-                    Server(
-                        port=Port(number=port, protocol=exposure.protocol, name=f"{exposure.protocol}-{name}"),
-                        tls=ServerTLSSettings(mode=exposure.tls_mode, credentialName=self.credential_name),
-                        hosts=exposure.hosts(address),
-                    )
-                    for port, name in _SERVERS
+                servers=(
+                    self._server(exposure, XDS_PORT, "XDS"),
+                    self._server(exposure, WEBHOOK_PORT, "WEBHOOK"),
                 ),
             ),
+        )
+
+    def _server(self, exposure: Exposure, port: int, name: str) -> Server:
+        return Server(
+            port=Port(number=port, protocol=exposure.protocol, name=f"{exposure.protocol}-{name}"),
+            tls=ServerTLSSettings(mode=exposure.tls_mode, credentialName=self.credential_name),
+            hosts=exposure.hosts,
         )
 
 
@@ -89,19 +87,16 @@ class IstiodVirtualService(Builder[VirtualService]):
     revision: str | None = None
 
     def _document(self) -> VirtualService:
-        address = parse_address(self.address)
-        exposure = exposure_of(address)
+        exposure = exposure_of(parse_address(self.address))
         host = Names(namespace=self.namespace, revision=self.revision).istiod_host
-        routes = [(port, _destination(host, service_port)) for port, service_port in _ROUTES]
+        routes = (
+            PortRoute(XDS_PORT, _destination(host, XDS_PORT)),
+            PortRoute(WEBHOOK_PORT, _destination(host, HTTPS_PORT)),
+        )
         return VirtualService(
             apiVersion=find_release(self.release).routing_api_version,
             metadata=ObjectMeta(name="external-istiod-vs", namespace=self.namespace),
-            spec=VirtualServiceSpec(
-                hosts=exposure.hosts(address),
-                gateways=("external-istiod-gw",),
-                http=exposure.http and tuple(exposure.http(*route) for route in routes),
-                tls=exposure.tls and tuple(exposure.tls(*route) for route in routes),
-            ),
+            spec=exposure.virtual_service((_GATEWAY,), routes),
         )
 
 

@@ -17,9 +17,11 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release, find_release, first_release_with
 
 READER = "istio-reader-service-account"
+"""The account with which istiod reads a remote cluster."""
 
 
 CONFIG_SECRET = "istio-kubeconfig"
+"""The Secret by which istiod finds the config cluster."""
 
 
 REMOTE_SECRET_LABEL = "istio/multiCluster"
@@ -64,7 +66,7 @@ class RemoteSecret(Builder[Secret]):
         return Secret(metadata=metadata, stringData={key: SecretStr(self._kubeconfig(release))})
 
     def _kubeconfig(self, release: Release) -> str:
-        """The kubeconfig's text, keys in alphabetical order as Go writes them."""
+        """Return the kubeconfig's text, keys in alphabetical order as Go writes them."""
         cluster = {"certificate-authority-data": b64encode(self.ca.encode()).decode(), "server": self.server}
         if self.tls_server_name is not None:
             cluster["tls-server-name"] = self.tls_server_name
@@ -105,16 +107,18 @@ class ServiceAccountToken(Builder[Secret]):
 
 
 def remote_secret_name(cluster: str) -> str:
-    """The Secret's name; a cluster's name that no Kubernetes object can bear gets a readable stand-in.
+    """Return the Secret's name, with a readable stand-in for a cluster's name that no Kubernetes object can have.
 
     istiod takes the cluster from the Secret's key, not from its name, so any name does.
     """
     name = f"istio-remote-secret-{cluster}"
-    return name if DNS_SUBDOMAIN.fullmatch(name) else f"istio-remote-secret-{stand_in(cluster)}"
+    if DNS_SUBDOMAIN.fullmatch(name):
+        return name
+    return f"istio-remote-secret-{stand_in(cluster)}"
 
 
 def why_no_tls_server_name(release: Release) -> str | None:
-    """Why remote secrets of a release cannot name the server's certificate, or None."""
+    """Return why remote secrets of a release cannot name the server's certificate, or None."""
     if release.tls_server_name:
         return None
     first = first_release_with("tls_server_name")

@@ -16,7 +16,7 @@ from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
 from extcp_manifests.istio.mesh.sources import Source
-from extcp_manifests.istio.named_release import told_of
+from extcp_manifests.istio.named_release import releases_named_by
 from extcp_manifests.istio.operator.compose import Composition, compose_files
 from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
 from extcp_manifests.istio.operator.preview import Preview, preview
@@ -275,13 +275,15 @@ def _release(asked: str | None, texts: Iterable[bytes]) -> str:
     """Return the release whose rules to use; without one that is asked for, standard error says which and why."""
     if asked is not None:
         return asked
-    told = told_of(texts)
-    if len(told) > 1:
-        parts = ", ".join(f"{each.release} ({each.path})" for each in told)
-        raise InvalidInput([Problem((), f"the documents tell different releases, {parts}: choose one with --release")])
+    named = releases_named_by(texts)
+    if len(named) > 1:
+        parts = ", ".join(f"{each.release} ({each.path})" for each in named)
+        raise InvalidInput([Problem((), f"the documents name different releases, {parts}: choose one with --release")])
     newest = list(RELEASES)[-1]
-    reason = f"told by {told[0].path}" if told else "the newest, since no document tells one: use --release for another"
-    release = told[0].release if told else newest
+    reason = "the newest, since no document names one: use --release for another"
+    if named:
+        reason = f"named by {named[0].path}"
+    release = named[0].release if named else newest
     print_line(f"By the rules of Istio {release}, {reason}", err=True)
     return release
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from itertools import groupby
 
 import click
 
@@ -25,7 +24,8 @@ from extcp_manifests.cli.shared import (
     report_files,
     write_files,
 )
-from extcp_manifests.istio.releases import CHANGES, RELEASES
+from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.topology.file import schema
 
@@ -87,7 +87,7 @@ def encode(cluster: str, network: str, address: str | None) -> None:
         print_line(injection.encode(cluster=cluster, network=network))
     else:
         parsed = parse_address(address)
-        for key, value in exposure_of(parsed).istiod_remote(parsed, cluster, network).plain().items():
+        for key, value in exposure_of(parsed).istiod_remote(cluster, network).plain().items():
             print_line(f"{key}: {value}")
 
 
@@ -108,18 +108,30 @@ def decode(path: str) -> None:
 
 
 @commands.command("schema")
-def show_schema() -> None:
-    """Print the JSON Schema of a topology file."""
-    click.echo(json.dumps(schema(), indent=2))
+@click.argument("name", metavar="[NAME]", type=click.Choice(EDITOR_SCHEMAS), required=False)
+@click.option("--release", metavar="R", help="Istio minor that the schema is for, such as 1.24.")
+def show_schema(name: str | None, release: str | None) -> None:
+    """Print the JSON Schema of a topology file, or with NAME that of an Istio document in a release.
+
+    NAME is mesh-config, istio-operator, values, gateway, virtual-service or destination-rule. Their schemas are for
+    editors: they refuse keys that the release refuses or ignores.
+    """
+    if name is None:
+        if release is not None:
+            raise click.UsageError(f"--release needs NAME: {', '.join(EDITOR_SCHEMAS[:-1])} or {EDITOR_SCHEMAS[-1]}.")
+        click.echo(json.dumps(schema(), indent=2))
+        return
+    if release is None:
+        raise click.UsageError(f"{name} needs --release R: name the Istio minor, such as {list(RELEASES)[-1]}.")
+    click.echo(json.dumps(editor_schema(name, release=release), indent=2))
 
 
 @commands.command()
 def releases() -> None:
     """Print what changes by Istio release."""
-    changes = {since: list(group) for since, group in groupby(CHANGES, key=lambda change: change.since)}
     for release in RELEASES.values():
-        click.echo(f"{release.name}  Kubernetes {release.kubernetes}")
-        for change in changes.get(release.name, ()):
+        click.echo(f"{release.name}  Kubernetes {release.kubernetes or 'not known'}")
+        for change in release.changes:
             click.echo(f"      - {change.what}")
 
 

@@ -1,13 +1,16 @@
 """What is different between two sets of files or documents, document by document and path by path.
 
-Documents are the same where kind, namespace and name are, and without a name where they are equal or the only ones of
-their kind; items of lists are, where they have names of their own. What a Secret holds is never shown.
+Two documents are the same one where kind, namespace and name agree, whatever their apiVersion, so that a document that
+moves to another version shows what changes in it. Documents without names are paired by what they hold and by their
+kinds. Items of lists are found by their names where all of them have different ones. What a Secret holds is never
+shown.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any, Literal
@@ -15,7 +18,7 @@ from typing import Any, Literal
 from deepdiff import DeepDiff
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.kubernetes import Identity, identity_of
 from extcp_manifests.errors import InvalidInput, require, visible
 
 Sign = Literal["+", "-", "~", " "]
@@ -35,12 +38,22 @@ class Change:
     old: Any = None
     new: Any = None
 
+    @property
+    def is_whole_file(self) -> bool:
+        """Whether the file itself comes or goes."""
+        return not self.document and self.sign != "~"
+
+    @property
+    def is_whole_document(self) -> bool:
+        """Whether the document itself comes or goes."""
+        return not self.path and self.sign != "~"
+
 
 def compare_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Iterator[Change]:
-    """What is different between two sets of files, by their paths, in the order of the paths.
+    """Yield what is different between two sets of files, by their paths, in the order of the paths.
 
-    Files that are no YAML are compared as text, which is not shown where it looks as if it held a secret. Raises
-    InvalidInput for what is no mapping of texts and bytes.
+    Files that are not YAML are compared as text, which is not shown where it looks as if it held a secret. Raises
+    InvalidInput for what is not a mapping from text to bytes.
     """
     for name, files in (("old", old), ("new", new)):
         _require_files(name, files)
@@ -63,29 +76,41 @@ def _require_files(name: str, files: Mapping[str, bytes]) -> None:
 def _compare_contents(file: str, old: bytes, new: bytes) -> Iterator[Change]:
     is_yaml = file.lower().endswith((".yaml", ".yml", ".json"))
     try:
-        before, after = ([each for each in yaml.load_all(text) if each is not None] for text in (old, new))
+        before, after = _documents_in(old), _documents_in(new)
     except InvalidInput:
         if is_yaml:
             yield Change("~", file, "", "the text, which is no YAML that is read here", HIDDEN, HIDDEN)
         else:
             yield _compare_texts(file, old, new)
         return
-    if not is_yaml and not any(isinstance(each, Mapping) and "kind" in each for each in (*before, *after)):
-        yield _compare_texts(file, old, new)
+    if not is_yaml and not _has_kinds(before) and not _has_kinds(after):
+        yield _compare_texts(file, old, new)  # many a text is also YAML: a sentence is a scalar
         return
     changes = list(compare_documents(before, after, file=file))
-    yield from changes or [Change("~", file, "", "")]
+    if changes:
+        yield from changes
+    else:
+        yield Change("~", file, "", "")
+
+
+def _documents_in(content: bytes) -> list[Any]:
+    return [document for document in yaml.load_all(content) if document is not None]
+
+
+def _has_kinds(documents: Sequence[Any]) -> bool:
+    return any(isinstance(document, Mapping) and "kind" in document for document in documents)
 
 
 def _compare_texts(file: str, old: bytes, new: bytes) -> Change:
-    texts = [_readable(each) for each in (old, new)]
-    if any(text is None or _LIKE_A_SECRET.search(text) for text in texts):
-        return Change("~", file, "", "the text", HIDDEN, HIDDEN)
-    return Change("~", file, "", "", *texts)
+    before, after = _readable(old), _readable(new)
+    for text in (before, after):
+        if text is None or _LIKE_A_SECRET.search(text):
+            return Change("~", file, "", "the text", HIDDEN, HIDDEN)
+    return Change("~", file, "", "", before, after)
 
 
 def _readable(content: bytes) -> str | None:
-    """The text of a file, or None for what is no text."""
+    """Return the text of a file, or None for what is not text."""
     try:
         text = content.decode()
     except UnicodeError:
@@ -93,44 +118,26 @@ def _readable(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-# Values of credentials by their keys, private keys, documents that hold them, and tokens of service accounts, which are
-# JSON Web Tokens (RFC 7519).
-_SECRET_TEXT = (
-    r"""(?<![\w-])(?:token|password|stringData|client-key-data)["']?\s*:"""
-    r"""|(?<![\w-])kind["']?\s*:\s*["']?(?:Secret|Config|Credentials)\b"""
-    r"""|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{8}"""
-)
-
-
-_HOLDS_A_SECRET = re.compile(_SECRET_TEXT)
-
-
-# Text that no parser takes is not shown either where it may be a document, or has more that sounds like credentials.
-_LIKE_A_SECRET = re.compile(
-    rf"""{_SECRET_TEXT}|(?<![\w-])(?:kind|data|[\w.-]*(?:token|password|passwd|secret))["']?\s*[:=]""", re.IGNORECASE
-)
-
-
 # ------------------------------------------------------------------------------------------------------------ documents
 
 
 def compare_documents(old: Iterable[Any], new: Iterable[Any], *, file: str = "") -> Iterator[Change]:
-    """What is different between two sets of documents, in the order of the old ones, then of those that are new.
+    """Yield what is different between two sets of documents, in the order of the old ones, then of those that are new.
 
-    Raises InvalidInput for what is no list of plain data.
+    Raises InvalidInput for what is not a list of plain data.
     """
     before, after = _documents("old", old), _documents("new", new)
-    pairs = _pairs(before, after)
+    partners = _partners(before, after)
     for index, document in enumerate(before):
-        if index not in pairs:
+        if index not in partners:
             yield Change("-", file, document.label, "")
             continue
-        partner = after[pairs[index]]
-        label = document.label if document.named or not partner.named else partner.label
+        partner = after[partners[index]]
+        label = partner.label if partner.has_name and not document.has_name else document.label
         yield from _compare(file, label, document.content, partner.content)
-    paired = set(pairs.values())
+    known = set(partners.values())
     for index, document in enumerate(after):
-        if index not in paired:
+        if index not in known:
             yield Change("+", file, document.label, "")
 
 
@@ -139,100 +146,148 @@ class _Document:
     """A document of one of the two sets."""
 
     content: Any
-    name: str
-    """Kind, namespace and name, as far as it has them."""
+    identity: Identity
     label: str
-    """The same for people, with a number where others before it are called alike."""
-    kind: str
-    namespace: str
-    named: bool
+    """Kind, namespace and name for people, with a number where others before it have the same ones."""
+
+    @property
+    def has_name(self) -> bool:
+        return bool(self.identity.name)
 
 
 def _documents(side: str, given: Iterable[Any]) -> list[_Document]:
     require(given, Iterable, (side,), "a list of documents")
     numbers: Counter[str] = Counter()
     documents = []
-    for index, content in enumerate(given):
-        yaml.require_plain(content, (side, index))
-        for each in _flat([content]):
-            name = document_name(each) or "document"
+    for index, document in enumerate(given):
+        yaml.require_plain(document, (side, index))
+        for content in _flat(document):
+            identity = identity_of(content)
+            name = str(identity) or "document"
             numbers[name] += 1
             label = name if numbers[name] == 1 else f"{name} ({numbers[name]})"
-            head = each if isinstance(each, Mapping) else {}
-            metadata = head.get("metadata")
-            metadata = metadata if isinstance(metadata, Mapping) else {}
-            kind, namespace = str(head.get("kind") or ""), str(metadata.get("namespace") or "")
-            documents.append(_Document(each, name, label, kind, namespace, bool(metadata.get("name"))))
+            documents.append(_Document(content, identity, label))
     return documents
 
 
-def _pairs(before: Sequence[_Document], after: Sequence[_Document]) -> dict[int, int]:
-    """Which new document is which old one, by their places.
+def _flat(document: Any) -> Iterator[Any]:
+    """Yield the items of a list such as `kubectl get` writes, at any depth, or the document itself."""
+    kind = str(document.get("kind")) if isinstance(document, Mapping) else ""
+    items = document.get("items") if isinstance(document, Mapping) else None
+    if not kind.endswith("List") or not isinstance(items, list):
+        yield document
+        return
+    kind_of_items = kind.removesuffix("List")
+    for item in items:
+        if kind_of_items and isinstance(item, Mapping):
+            yield from _flat({"kind": kind_of_items, **item})  # items of a SecretList need not repeat their kind
+        else:
+            yield from _flat(item)
 
-    Documents with names are the same where kind, namespace and name are. One without a name is the one that is equal,
+
+def _partners(before: Sequence[_Document], after: Sequence[_Document]) -> dict[int, int]:
+    """Return which new document is which old one, by their indices.
+
+    Documents with names are the same where kind, namespace and name agree. One without a name is the one that is equal,
     or else the only one of its kind and namespace, or of its kind, that is left on both sides; what then is still left
     is paired in its order. Each step looks at every document once.
     """
-    pairs: dict[int, int] = {}
-
-    def pair(key: Callable[[_Document], Hashable], *, only: bool) -> None:
-        left, right = _grouped(before, key, pairs.keys()), _grouped(after, key, set(pairs.values()))
-        for value, ours in left.items():
-            theirs = right.get(value, [])
-            if only and not (len(ours) == len(theirs) == 1):
-                continue
-            if only and before[ours[0]].named and after[theirs[0]].named:
-                continue
-            pairs.update(zip(ours, theirs, strict=False))
-
-    pair(lambda each: each.name if each.named else None, only=False)
-    pair(lambda each: None if each.named else (each.name, yaml.dump(each.content)), only=False)
-    pair(lambda each: (each.kind, each.namespace), only=True)
-    pair(lambda each: each.kind, only=True)
-    pair(lambda each: None if each.named else each.name, only=False)
-    return pairs
+    pairing = _Pairing(before, after)
+    pairing.pair_all(_full_name)
+    pairing.pair_all(_nameless_content)
+    pairing.pair_single(_kind_and_namespace)
+    pairing.pair_single(_kind)
+    pairing.pair_all(_nameless_identity)
+    return pairing.partners
 
 
-def _grouped(
-    documents: Sequence[_Document], key: Callable[[_Document], Hashable], taken: Container[int]
-) -> dict[Hashable, list[int]]:
-    """The places of documents that are not taken, by their keys; a key of None leaves a document out."""
+Key = Callable[[_Document], Hashable]
+"""What documents are paired by; None leaves a document out."""
+
+
+def _full_name(document: _Document) -> Hashable:
+    return str(document.identity) if document.has_name else None
+
+
+def _nameless_content(document: _Document) -> Hashable:
+    return None if document.has_name else (str(document.identity), yaml.dump(document.content))
+
+
+def _kind_and_namespace(document: _Document) -> Hashable:
+    return document.identity.kind, document.identity.namespace
+
+
+def _kind(document: _Document) -> Hashable:
+    return document.identity.kind
+
+
+def _nameless_identity(document: _Document) -> Hashable:
+    return None if document.has_name else str(document.identity)
+
+
+class _Pairing:
+    """Pairs the documents of two sets, step by step; what has a partner already is left alone."""
+
+    def __init__(self, before: Sequence[_Document], after: Sequence[_Document]) -> None:
+        self._before = before
+        self._after = after
+        self.partners: dict[int, int] = {}
+        """The index of each old document that has a partner, with that of the new one."""
+
+    def pair_all(self, key: Key) -> None:
+        """Pair documents of the same key, in their order."""
+        for left, right in self._groups(key):
+            self.partners.update(zip(left, right, strict=False))
+
+    def pair_single(self, key: Key) -> None:
+        """Pair documents of the same key where each side has just one, unless both have names, which then differ."""
+        for left, right in self._groups(key):
+            if len(left) == len(right) == 1:
+                old, new = left[0], right[0]
+                if not (self._before[old].has_name and self._after[new].has_name):
+                    self.partners[old] = new
+
+    def _groups(self, key: Key) -> list[tuple[list[int], list[int]]]:
+        """Return the indices of documents of the same key on both sides that have no partner yet."""
+        left = _grouped(self._before, key, self.partners.keys())
+        right = _grouped(self._after, key, set(self.partners.values()))
+        return [(left[value], right[value]) for value in left if value in right]
+
+
+def _grouped(documents: Sequence[_Document], key: Key, paired: AbstractSet[int]) -> dict[Hashable, list[int]]:
     groups: dict[Hashable, list[int]] = {}
     for index, document in enumerate(documents):
-        value = None if index in taken else key(document)
+        if index in paired:
+            continue
+        value = key(document)
         if value is not None:
             groups.setdefault(value, []).append(index)
     return groups
 
 
-def _flat(documents: Iterable[Any]) -> Iterator[Any]:
-    """Documents, and those in lists such as `kubectl get` writes."""
-    for document in documents:
-        items = document.get("items") if isinstance(document, Mapping) else None
-        if isinstance(items, list) and str(document.get("kind")).endswith("List"):
-            kind = str(document["kind"]).removesuffix("List")
-            yield from _flat(
-                {**({"kind": kind} if kind else {}), **each} if isinstance(each, Mapping) else each for each in items
-            )
-        else:
-            yield document
+# ---------------------------------------------------------------------------------------------------- paths and values
 
 
-def _compare(file: str, name: str, old: Any, new: Any) -> Iterator[Change]:
+_SIGNS: Mapping[str, Sign] = {"added": "+", "removed": "-"}
+"""The signs of DeepDiff's kinds of change, by the last word: `dictionary_item_added`, `iterable_item_removed`."""
+
+
+def _compare(file: str, label: str, old: Any, new: Any) -> Iterator[Change]:
     before, after = _keyed(old), _keyed(new)
     tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
-    found = []
+    changes = []
     for kind, levels in tree.items():
-        sign: Sign = "+" if kind.endswith("_added") else "-" if kind.endswith("_removed") else "~"
+        sign = _SIGNS.get(kind.rpartition("_")[2], "~")
         for level in levels:
             place = level.path(output_format="list")
-            values = _shown(before, place, level.t1), _shown(after, place, level.t2)
-            found.append(Change(sign, file, name, _path(place) or "the whole", *values))
-    yield from sorted(found, key=lambda change: change.path)
+            path = _path(place) or "the whole"
+            old_shown, new_shown = _shown(before, place, level.t1), _shown(after, place, level.t2)
+            changes.append(Change(sign, file, label, path, old_shown, new_shown))
+    yield from sorted(changes, key=lambda change: change.path)
 
 
 def _keyed(value: Any) -> Any:
-    """The value with lists of named items as mappings by their names."""
+    """Return the value with lists of named items as mappings from `[name=...]`, so that items are found by name."""
     if isinstance(value, Mapping):
         return {str(key): _keyed(item) for key, item in value.items()}
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
@@ -243,7 +298,19 @@ def _keyed(value: Any) -> Any:
     return [_keyed(item) for item in value]
 
 
+def _unkeyed(value: Any) -> Any:
+    """Return a value as it was before `_keyed`."""
+    if isinstance(value, list):
+        return [_unkeyed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = {key: _unkeyed(item) for key, item in value.items()}
+    is_list = bool(items) and all(key.startswith("[name=") for key in items)
+    return list(items.values()) if is_list else items
+
+
 def _path(place: Sequence[str | int]) -> str:
+    """Return a place in keyed data as text: `spec.env[name=A].value`, `values.global."mesh.ID"`."""
     text = ""
     for part in place:
         if isinstance(part, int):
@@ -256,21 +323,33 @@ def _path(place: Sequence[str | int]) -> str:
     return text
 
 
+# ------------------------------------------------------------------------------------------------------------- secrets
+
+
 HIDDEN = "(not shown)"
 
-
 # Documents that hold tokens and keys, and what of them may be shown; keys that hold them in any document.
-_SECRET = ("Secret", "Config", "Credentials")
-
-
+_SECRET_KINDS = ("Secret", "Config", "Credentials")
 _OPEN = (("apiVersion",), ("kind",), ("type",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "labels"))
-
-
 _SECRET_KEYS = ("token", "password", "stringData", "client-key-data")
+
+# Values of credentials by their keys, private keys, documents that hold them, and tokens of service accounts, which are
+# JSON Web Tokens (RFC 7519).
+_SECRET_TEXT = (
+    r"""(?<![\w-])(?:token|password|stringData|client-key-data)["']?\s*:"""
+    r"""|(?<![\w-])kind["']?\s*:\s*["']?(?:Secret|Config|Credentials)\b"""
+    r"""|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{8}"""
+)
+_HOLDS_A_SECRET = re.compile(_SECRET_TEXT)
+
+# Text that no parser takes is not shown either where it may be a document, or has more that sounds like credentials.
+_LIKE_A_SECRET = re.compile(
+    rf"""{_SECRET_TEXT}|(?<![\w-])(?:kind|data|[\w.-]*(?:token|password|passwd|secret))["']?\s*[:=]""", re.IGNORECASE
+)
 
 
 def _shown(document: Any, place: Sequence[str | int], value: Any) -> Any:
-    """A value for people, but nothing that a Secret holds, wherever in the document it stands."""
+    """Return a value for people, without what a Secret holds, wherever in the document that is."""
     node = document
     for index, part in enumerate(place):
         if part in _SECRET_KEYS or (_is_secret(node) and not _is_open(place[index:])):
@@ -283,15 +362,15 @@ def _shown(document: Any, place: Sequence[str | int], value: Any) -> Any:
 
 
 def _is_secret(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("kind") in _SECRET
+    return isinstance(value, Mapping) and value.get("kind") in _SECRET_KINDS
 
 
 def _is_open(place: Sequence[str | int]) -> bool:
-    return any(tuple(place[: len(each)]) == each for each in _OPEN)
+    return any(tuple(place[: len(shown)]) == shown for shown in _OPEN)
 
 
 def _masked(value: Any) -> Any:
-    """The value without what is secret in it."""
+    """Return the value without what is secret in it."""
     if _is_secret(value) or (isinstance(value, str) and _HOLDS_A_SECRET.search(value)):
         return HIDDEN
     if isinstance(value, list):
@@ -301,74 +380,85 @@ def _masked(value: Any) -> Any:
     return value
 
 
-def _unkeyed(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unkeyed(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    items = {key: _unkeyed(item) for key, item in value.items()}
-    return list(items.values()) if items and all(key.startswith("[name=") for key in items) else items
-
-
 # -------------------------------------------------------------------------------------------------------------- reports
 
 
-def report(changes: Iterable[Change]) -> Iterator[tuple[Sign, str]]:
-    """The lines of a report, each with its sign; each file and document stands once, above what is different in it.
+Line = tuple[Sign, str]
+"""A line of a report, and the sign by which it is coloured."""
 
-    What is in the files makes no line of its own, nor begins one.
+
+def report(changes: Iterable[Change]) -> Iterator[Line]:
+    """Yield the lines of a report, each with its sign.
+
+    Each file and document appears once, above what is different in it. What is in the files never makes a line of its
+    own, nor begins one.
     """
     for sign, line in _report(changes):
         yield sign, visible(line)
 
 
-def _report(changes: Iterable[Change]) -> Iterator[tuple[Sign, str]]:
+def _report(changes: Iterable[Change]) -> Iterator[Line]:
     file = document = ""
     for change in changes:
         if change.file != file:
             file, document = change.file, ""
-            whole = not change.document and change.sign in "+-"
-            yield (change.sign if whole else " "), f"{change.sign if whole else ' '} {file}"
-            if whole:
+            if change.is_whole_file:
+                yield change.sign, f"{change.sign} {file}"
                 continue
+            yield " ", f"  {file}"
         indent = "  " if file else ""
         if change.document != document:
             document = change.document
-            whole = not change.path and change.sign in "+-"
-            yield (change.sign if whole else " "), f"{indent}{change.sign if whole else ' '} {document}"
+            sign = change.sign if change.is_whole_document else " "
+            yield sign, f"{indent}{sign} {document}"
         if change.path:
-            yield from _lines(f"{indent}  ", change)
+            yield from _value_lines(f"{indent}  ", change)
         elif not change.document:
             yield from _text_lines(indent, change)
+
+
+def _value_lines(indent: str, change: Change) -> Iterator[Line]:
+    if change.sign == "~" and _has_lines(change.old) and _has_lines(change.new):
+        yield "~", f"{indent}~ {change.path}:"
+        yield from _text_lines(f"{indent}  ", change)
+        return
+    if change.sign == "+":
+        values = [change.new]
+    elif change.sign == "-":
+        values = [change.old]
+    else:
+        values = [change.old, change.new]
+    shown = HIDDEN if HIDDEN in values else " -> ".join(map(_json, values))
+    yield change.sign, f"{indent}{change.sign} {change.path}: {shown}"
+
+
+def _has_lines(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
 
 
 _LONGEST_VALUE = 400
 
 
-def _lines(indent: str, change: Change) -> Iterator[tuple[Sign, str]]:
-    if change.sign == "~" and all(isinstance(value, str) and "\n" in value for value in (change.old, change.new)):
-        yield "~", f"{indent}~ {change.path}:"
-        yield from _text_lines(f"{indent}  ", change)
-        return
-    values = {"+": [change.new], "-": [change.old], "~": [change.old, change.new]}[change.sign]
-    if HIDDEN in values:
-        values = [HIDDEN]
-    yield change.sign, f"{indent}{change.sign} {change.path}: {' -> '.join(map(_json, values))}"
-
-
 def _json(value: Any) -> str:
-    text = value if value == HIDDEN else json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
-def _text_lines(indent: str, change: Change) -> Iterator[tuple[Sign, str]]:
+def _text_lines(indent: str, change: Change) -> Iterator[Line]:
     if change.old is None and change.new is None:
         yield "~", f"{indent}  ~ only comments, layout or the order of keys"
         return
-    old, new = (str(text).removesuffix("\n").split("\n") for text in (change.old, change.new))
-    for line in list(unified_diff(old, new, lineterm="", n=1))[2:]:
-        if line.startswith(" "):
-            yield " ", f"{indent}  |{line[1:]}"
+    lines = list(unified_diff(_lines_of(change.old), _lines_of(change.new), lineterm="", n=1))
+    for line in lines[2:]:  # the first two name files
+        if line.startswith("+"):
+            yield "+", f"{indent}  {line}"
+        elif line.startswith("-"):
+            yield "-", f"{indent}  {line}"
+        elif line.startswith("@"):
+            yield " ", f"{indent}  {line}"
         else:
-            sign: Sign = "+" if line.startswith("+") else "-" if line.startswith("-") else " "
-            yield sign, f"{indent}  {line}"
+            yield " ", f"{indent}  |{line[1:]}"
+
+
+def _lines_of(text: Any) -> list[str]:
+    return str(text).removesuffix("\n").split("\n")

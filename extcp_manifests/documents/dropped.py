@@ -1,7 +1,7 @@
-"""What is lost where a later file takes the place of an earlier one's list or mapping.
+"""What is lost where a later file replaces an earlier one's list or mapping.
 
-A value that another one overrides is what people mean when they lay one file over another. Entries that go because
-their list or mapping was replaced as a whole are not, so they are told.
+People who lay one file over another mean a value to override another one. They seldom mean the entries that go because
+their list or mapping is replaced as a whole, so these are reported.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
+from extcp_manifests.documents.lookup import at, items_of
 from extcp_manifests.errors import Path, Problem, path_text
 
 
@@ -20,11 +21,12 @@ class Dropped:
     """The list or the mapping."""
     kind: Literal["list", "mapping"]
     items: tuple[str, ...]
-    """What was lost, in short: names where entries have names, and what an entry of the same name no longer has."""
+    """What was lost, in short: the names of entries that have names, and what an entry of the same name no longer has.
+    """
     by: str
     """The file or the flag that replaced it."""
     of: tuple[str, ...]
-    """The files, or the flags, that had said it."""
+    """The files or the flags that had set it."""
     line: int | None = None
     """The line in the later file, where that is a text."""
 
@@ -35,7 +37,7 @@ class Dropped:
 
     @property
     def problem(self) -> Problem:
-        """What to tell people, with the way out."""
+        """The loss as a problem of the later file, with the way out."""
         shown = ", ".join(self.items[:_MOST_ITEMS])
         if len(self.items) > _MOST_ITEMS:
             shown = f"{shown} and {len(self.items) - _MOST_ITEMS} more"
@@ -54,13 +56,13 @@ class Dropped:
 _MOST_ITEMS = 10
 
 
-# Settings of the same meaning that merge, since they are mappings.
+# Lists that have a mapping of the same meaning elsewhere, whose entries merge.
 _WAYS_OUT = {"spec.components.pilot.k8s.env": "use spec.values.pilot.env, or repeat them"}
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A list or a mapping that lost entries, before it is known whose they were."""
+    """A list or a mapping that lost entries; whose they were is found out by the caller."""
 
     path: Path
     kind: Literal["list", "mapping"]
@@ -68,9 +70,10 @@ class Loss:
 
 
 def losses(before: Any, after: Any, over: Any = None, path: Path = ()) -> Iterator[Loss]:
-    """Yield each list and mapping of `before` that has lost entries in `after`, which `over` was merged into.
+    """Yield each list and mapping of `before` that has lost entries in `after`.
 
-    A scalar that `over` deletes with null is not lost, since nothing else can be meant.
+    `over` is what was merged into `before` to make `after`. A scalar that it deletes with null is not lost, since
+    nothing else can be meant.
     """
     if isinstance(before, Mapping) and before:
         if not isinstance(after, Mapping):
@@ -81,36 +84,34 @@ def losses(before: Any, after: Any, over: Any = None, path: Path = ()) -> Iterat
             yield Loss(path, "mapping", tuple(gone))
         for key, value in before.items():
             if key in after:
-                yield from losses(value, after[key], _below(over, key), (*path, key))
-    elif _is_list(before) and before:
-        items = tuple(_lost_items(before, after if _is_list(after) else ()))
+                yield from losses(value, after[key], at(over, key), (*path, key))
+    elif _is_list(before):
+        items = tuple(_lost_items(before, items_of(after)))
         if items:
             yield Loss(path, "list", items)
 
 
 def _is_deleted(key: str, before: Mapping[str, Any], over: Any) -> bool:
-    is_scalar = not (isinstance(before[key], Mapping) or _is_list(before[key]))
-    return is_scalar and isinstance(over, Mapping) and key in over and over[key] is None
-
-
-def _below(over: Any, key: str) -> Any:
-    return over.get(key) if isinstance(over, Mapping) else None
+    """Return whether a scalar of `before` is null in `over`."""
+    if isinstance(before[key], Mapping) or _is_list(before[key]):
+        return False
+    return isinstance(over, Mapping) and key in over and over[key] is None
 
 
 def _lost_items(before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
-    """Yield what a list has lost; an entry that comes back equal is not lost."""
-    there = {identity(item): item for item in after}
+    """Yield what a list has lost: entries that are gone, and what is gone from entries of the same name."""
+    kept = {identity(item): item for item in after}
     for item in before:
         key = identity(item)
-        if key not in there:
+        if key not in kept:
             yield _label(item)
-        elif isinstance(item, Mapping) and item != there[key]:
-            for lost in _lost_keys(item, there[key]):
+        elif isinstance(item, Mapping) and item != kept[key]:
+            for lost in _lost_keys(item, kept[key]):
                 yield f"{_label(item)}.{lost}"
 
 
 def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an entry no longer has, now that another one of its name stands there."""
+    """Yield what an entry no longer has, now that another one of its name is in its place."""
     for key, value in before.items():
         other = after.get(key)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
@@ -123,12 +124,12 @@ def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
             yield key
 
 
-# What people call the entries of a list by, the first that an entry has.
+# The keys that people call the entries of a list by; the first that an entry has counts.
 _NAMES = (("kind", "name"), ("mountPath",), ("name",), ("address",), ("secretName",))
 
 
 def identity(item: Any) -> Hashable:
-    """Return what makes an entry of a list the same one in another list: its name, or all of it."""
+    """Return what an entry of a list has in common with the same entry of another list: its name, else all of it."""
     if isinstance(item, Mapping):
         for keys in _NAMES:
             names = tuple(item.get(key) for key in keys)
@@ -138,11 +139,12 @@ def identity(item: Any) -> Hashable:
 
 
 def _label(item: Any) -> str:
-    """Return an entry in short."""
+    """Return what to call an entry in a message."""
     if isinstance(item, str):
         return item
     if isinstance(item, Mapping):
-        for keys in (*_NAMES, ("path",)):  # the patches of an overlay are told by their paths, which may stand twice
+        # Two patches of an overlay may have the same path, so that it is no identity, but people know them by it.
+        for keys in (*_NAMES, ("path",)):
             if all(isinstance(item.get(key), str) for key in keys):
                 return " ".join(item[key] for key in keys)
     text = json.dumps(item, ensure_ascii=False, default=str)
@@ -153,6 +155,7 @@ _LONGEST_LABEL = 40
 
 
 def _plain(value: Any) -> Any:
+    """Return what JSON cannot hold as something that it can."""
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 

@@ -6,55 +6,64 @@ from typing import Any, Literal
 
 from extcp_manifests.errors import Path, Problem
 
+Level = Literal["error", "warning"]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a rule found: an error, or something that is only strange."""
+    """One finding of a rule: an error, or a warning of something that works and is hardly meant."""
 
     problem: Problem
     is_warning: bool = False
     rule: str = ""
-    """The id of the rule in `rule_ids.RULES`; whoever runs a rule sets it, so that the rule need not."""
+    """The id of the rule, a key of `istio.rules.ids.RULES`; whoever runs a rule sets it, so that the rule need not."""
 
     @property
-    def level(self) -> "Level":
+    def level(self) -> Level:
         return "warning" if self.is_warning else "error"
 
-
-Level = Literal["error", "warning"]
+    def under(self, *place: str | int) -> "Found":
+        """Return the same finding with its place below another one."""
+        return replace(self, problem=self.problem.under(*place))
 
 
 def error(path: Path, message: str, rule: str = "") -> Found:
-    """What Istio refuses."""
+    """Return a finding for what Istio refuses."""
     return Found(Problem(path, message), rule=rule)
 
 
 def warning(path: Path, message: str, rule: str = "") -> Found:
-    """What Istio takes, and tells or ignores."""
+    """Return a finding for what Istio accepts, and then ignores or only warns of."""
     return Found(Problem(path, message), is_warning=True, rule=rule)
 
 
 def as_errors(problems: Iterable[Problem], rule: str) -> Iterator[Found]:
-    """Give problems that others found as errors of a rule."""
+    """Yield problems that others found as errors of a rule."""
     for problem in problems:
         yield Found(problem, rule=rule)
 
 
 def as_warnings(problems: Iterable[Problem], rule: str) -> Iterator[Found]:
-    """Give problems that others found as warnings of a rule."""
+    """Yield problems that others found as warnings of a rule."""
     for problem in problems:
         yield Found(problem, is_warning=True, rule=rule)
 
 
 def by_rule(rule: str, found: Iterable[Found]) -> Iterator[Found]:
-    """Give the same findings with the id of their rule, where they have none of their own."""
+    """Yield findings with the id of their rule, where they have none of their own."""
     for each in found:
         yield each if each.rule else replace(each, rule=rule)
 
 
+def below(place: Path, found: Iterable[Found]) -> Iterator[Found]:
+    """Yield findings with their places below another one."""
+    for each in found:
+        yield each.under(*place)
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is wrong, and what is only strange."""
+    """All findings of a check, in their order."""
 
     found: tuple[Found, ...]
 
@@ -68,10 +77,4 @@ class Findings:
 
 
 Rule = Callable[[Mapping[str, Any]], Iterator[Found]]
-"""What looks at a mapping; paths begin there."""
-
-
-def below(place: Path, found: Iterable[Found]) -> Iterator[Found]:
-    """The same findings, their paths beginning with a place."""
-    for each in found:
-        yield replace(each, problem=each.problem.under(*place))
+"""What checks a mapping; the places of its findings begin there."""

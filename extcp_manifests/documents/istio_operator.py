@@ -35,6 +35,8 @@ class KubernetesResources(Model, extra="allow"):
 
 
 class Component(Model):
+    """A component that istioctl installs, such as istiod (`pilot`)."""
+
     enabled: bool | None = None
     namespace: str | None = None
     hub: str | None = None
@@ -59,13 +61,13 @@ GATEWAY_CHARTS = {"ingressGateways": "istio-ingressgateway", "egressGateways": "
 
 
 INGRESS_INSTALLATION = "ingress-install"
-
-
 EGRESS_INSTALLATION = "egress-install"
 """The names of IstioOperators that install a gateway of the mesh in a remote cluster."""
 
 
 class Components(Model):
+    """Istio's components, each on or off, and lists of gateways."""
+
     base: Component | None = None
     pilot: Component | None = None
     cni: Component | None = None
@@ -76,10 +78,14 @@ class Components(Model):
 
 
 class MultiCluster(Model, extra="allow"):
+    """The name of the cluster among those of the mesh."""
+
     clusterName: str | None = None
 
 
 class GlobalValues(Model, extra="allow"):
+    """Values that all charts share."""
+
     istioNamespace: str | None = None
     remotePilotAddress: str | None = None
     configCluster: bool | None = None
@@ -93,21 +99,29 @@ class GlobalValues(Model, extra="allow"):
 
 
 class PilotValues(Model, extra="allow"):
+    """Values of istiod's chart."""
+
     configMap: bool | None = None
     volumes: tuple[Volume, ...] | None = None
     volumeMounts: tuple[VolumeMount, ...] | None = None
 
 
 class IstiodRemoteValues(Model, extra="allow"):
+    """How a cluster reaches an istiod elsewhere to have sidecars injected."""
+
     injectionURL: str | None = None
     injectionPath: str | None = None
 
 
 class BaseValues(Model, extra="allow"):
+    """Values of the chart of Istio's definitions."""
+
     validationURL: str | None = None
 
 
 class Values(Model, extra="allow"):
+    """Values of the charts; `global_` is the key `global`."""
+
     defaultRevision: str | None = None
     gateways: Mapping[str, Any] | None = None
     global_: GlobalValues | None = None
@@ -117,6 +131,8 @@ class Values(Model, extra="allow"):
 
 
 class IstioOperatorSpec(Model):
+    """What istioctl installs, and how."""
+
     revision: str | None = None
     profile: str | None = None
     installPackagePath: str | None = None
@@ -131,6 +147,8 @@ class IstioOperatorSpec(Model):
 
 
 class IstioOperator(Model):
+    """What `istioctl install -f` reads: profile, components, values of charts, and the mesh config."""
+
     apiVersion: Literal["install.istio.io/v1alpha1"] = "install.istio.io/v1alpha1"
     kind: Literal["IstioOperator"] = "IstioOperator"
     metadata: ObjectMeta
@@ -138,6 +156,8 @@ class IstioOperator(Model):
 
 
 class GatewayChartService(Model, extra="allow"):
+    """The gateway's Service."""
+
     type: str | None = None
 
 

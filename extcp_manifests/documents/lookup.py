@@ -1,20 +1,12 @@
-"""Reading of plain data whose shape nobody has checked."""
+"""Reading of plain data whose shape nobody has checked: whatever is missing or has another type reads as nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from extcp_manifests.errors import Path
 
-def list_at(value: Any, key: str) -> Sequence[Any]:
-    """The items of a list of a mapping; a list that is missing or null has none."""
-    return (value or {}).get(key) or () if isinstance(value, Mapping) else ()
-
-
-def texts_at(value: Any, key: str) -> list[str]:
-    """The texts of a list of a mapping, without what is not text, which is told elsewhere."""
-    return [item for item in list_at(value, key) if isinstance(item, str)]
-
-
-# ----------------------------------------------------------------------------------------------------------- plain data
+EACH = "*"
+"""In a path for `each_at`: every item of a list, and every value of a mapping."""
 
 
 def at(value: Any, *path: str | int) -> Any:
@@ -28,16 +20,39 @@ def at(value: Any, *path: str | int) -> Any:
     return value
 
 
-def items_of(value: Any) -> Sequence[Any]:
-    """Return a list or tuple as it is, and nothing for any other value."""
-    return value if isinstance(value, list | tuple) else ()
+def items_of(value: Any, *path: str | int) -> Sequence[Any]:
+    """Return the list or tuple at a path, or an empty one."""
+    found = at(value, *path)
+    return found if isinstance(found, list | tuple) else ()
 
 
-def mapping_of(value: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for any other value."""
-    return value if isinstance(value, Mapping) else {}
+def mapping_of(value: Any, *path: str | int) -> Mapping[str, Any]:
+    """Return the mapping at a path, or an empty one."""
+    found = at(value, *path)
+    return found if isinstance(found, Mapping) else {}
 
 
-def text_of(value: Any) -> str:
-    """Return a text as it is, and the empty one for any other value."""
-    return value if isinstance(value, str) else ""
+def text_of(value: Any, *path: str | int) -> str:
+    """Return the text at a path, or an empty one."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def each_at(value: Any, path: Path, place: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every value at a path in which EACH may occur, with the place where it is; null is as good as missing.
+
+    `place` is where the value itself is; the places begin with it.
+    """
+    for position, key in enumerate(path):
+        if key == EACH:
+            above, rest = (*place, *path[:position]), path[position + 1 :]
+            for name, item in mapping_of(value).items():
+                yield from each_at(item, rest, (*above, name))
+            for index, item in enumerate(items_of(value)):
+                yield from each_at(item, rest, (*above, index))
+            return
+        value = at(value, key)
+        if value is None:
+            return
+    if value is not None:
+        yield (*place, *path), value

@@ -6,10 +6,14 @@ from extcp_manifests.documents.kubernetes import Model
 
 
 class ProxyConfig(Model, extra="allow"):
+    """The settings of every proxy: `defaultConfig` of the mesh config."""
+
     discoveryAddress: str | None = None
     proxyMetadata: Mapping[str, str] | None = None
 
 
 class MeshConfig(Model, extra="allow"):
+    """The settings of a whole mesh, which istiod reads from a ConfigMap."""
+
     rootNamespace: str | None = None
     defaultConfig: ProxyConfig | None = None

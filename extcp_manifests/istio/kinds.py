@@ -30,7 +30,7 @@ class _Served:
     """Kinds of a group with a version, and the first release that serves them so."""
 
     group: str
-    kinds: str
+    kinds: tuple[str, ...]
     version: str
     releases: ReleaseRange = EVERY_RELEASE
 
@@ -39,33 +39,47 @@ class _Served:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-_ROUTING = "Gateway VirtualService DestinationRule ServiceEntry Sidecar WorkloadEntry WorkloadGroup"
+_TRAFFIC = (
+    "Gateway",
+    "VirtualService",
+    "DestinationRule",
+    "ServiceEntry",
+    "Sidecar",
+    "WorkloadEntry",
+    "WorkloadGroup",
+)
+
+
+_REQUESTS = ("AuthorizationPolicy", "RequestAuthentication")
 
 
 _SERVED = (
-    _Served(NETWORKING, _ROUTING, "v1", releases=since("1.22")),  # istio 1.22.8
-    _Served(NETWORKING, _ROUTING, "v1beta1"),
-    _Served(NETWORKING, _ROUTING, "v1alpha3"),
-    _Served(NETWORKING, "EnvoyFilter", "v1alpha3"),
-    _Served(NETWORKING, "ProxyConfig", "v1beta1"),
-    _Served(
-        "security.istio.io", "AuthorizationPolicy RequestAuthentication", "v1", releases=since("1.17")
-    ),  # istio 1.17.8
-    _Served("security.istio.io", "PeerAuthentication", "v1", releases=since("1.22")),  # istio 1.22.8
-    _Served("security.istio.io", "AuthorizationPolicy RequestAuthentication PeerAuthentication", "v1beta1"),
-    _Served("telemetry.istio.io", "Telemetry", "v1", releases=since("1.22")),  # istio 1.22.8
-    _Served("telemetry.istio.io", "Telemetry", "v1alpha1"),
-    _Served("extensions.istio.io", "WasmPlugin", "v1alpha1"),
-    _Served("extensions.istio.io", "TrafficExtension", "v1alpha1", releases=since("1.30")),  # istio 1.30.3
-    _Served(INSTALL, "IstioOperator", "v1alpha1"),
-    _Served(CORE, "ConfigMap", "v1"),
-    _Served(OURS, "ExternalControlPlane Credentials", "v1"),
+    _Served(NETWORKING, _TRAFFIC, "v1", releases=since("1.22")),  # istio 1.22.8
+    _Served(NETWORKING, _TRAFFIC, "v1beta1"),
+    _Served(NETWORKING, _TRAFFIC, "v1alpha3"),
+    _Served(NETWORKING, ("EnvoyFilter",), "v1alpha3"),
+    _Served(NETWORKING, ("ProxyConfig",), "v1beta1"),
+    _Served("security.istio.io", _REQUESTS, "v1", releases=since("1.17")),  # istio 1.17.8
+    _Served("security.istio.io", ("PeerAuthentication",), "v1", releases=since("1.22")),  # istio 1.22.8
+    _Served("security.istio.io", (*_REQUESTS, "PeerAuthentication"), "v1beta1"),
+    _Served("telemetry.istio.io", ("Telemetry",), "v1", releases=since("1.22")),  # istio 1.22.8
+    _Served("telemetry.istio.io", ("Telemetry",), "v1alpha1"),
+    _Served("extensions.istio.io", ("WasmPlugin",), "v1alpha1"),
+    _Served("extensions.istio.io", ("TrafficExtension",), "v1alpha1", releases=since("1.30")),  # istio 1.30.3
+    _Served(INSTALL, ("IstioOperator",), "v1alpha1"),
+    _Served(CORE, ("ConfigMap",), "v1"),
+    _Served(OURS, ("ExternalControlPlane", "Credentials"), "v1"),
 )
+
+
+def served_versions(kind: str, release: Release) -> list[str]:
+    """Return the values of apiVersion with which a release serves a kind."""
+    return [row.api_version for row in _SERVED if kind in row.kinds and release in row.releases]
 
 
 def group_of(document: Mapping[str, Any]) -> str:
     """Return the API group of a document, which is empty for Kubernetes' core."""
-    return text_of(document.get("apiVersion")).rpartition("/")[0]
+    return text_of(document, "apiVersion").rpartition("/")[0]
 
 
 def likely_group(document: Mapping[str, Any]) -> str:
@@ -73,11 +87,11 @@ def likely_group(document: Mapping[str, Any]) -> str:
     if isinstance(document.get("apiVersion"), str):
         return group_of(document)
     kind = document.get("kind")
-    return next((row.group for row in _SERVED if kind in row.kinds.split()), CORE)
+    return next((row.group for row in _SERVED if kind in row.kinds), CORE)
 
 
 def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Find a group, version or kind that is missing, misspelt or not served; other projects' are left alone."""
+    """Find a group, version or kind that is missing, misspelt or not served; those of other projects are left alone."""
     version, kind = document.get("apiVersion"), document.get("kind")
     if isinstance(version, str):
         yield from _check_kind(group_of(document), kind)
@@ -87,7 +101,7 @@ def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Fo
 
 
 def _check_kind(group: str, kind: Any) -> Iterator[Found]:
-    known = [name for row in _SERVED if row.group == group for name in row.kinds.split()]
+    known = [name for row in _SERVED if row.group == group for name in row.kinds]
     if group == CORE:
         return
     if known and kind is None:
@@ -102,7 +116,7 @@ def _check_kind(group: str, kind: Any) -> Iterator[Found]:
 
 def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Found]:
     group = api_version.rpartition("/")[0]
-    of_kind = [row for row in _SERVED if kind in row.kinds.split()]
+    of_kind = [row for row in _SERVED if kind in row.kinds]
     of_group = [row for row in of_kind if row.group == group]
     served = [row.api_version for row in of_group if release in row.releases]
     if not of_group:
@@ -112,18 +126,24 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
             yield error(("apiVersion",), problem, "document/api-version")
     elif api_version not in served:
         use = f"use {' or '.join(served)}" if served else "leave the document out"
-        whose = group if group == OURS else f"Istio {release}" if group else "Kubernetes"
-        problem = f"is {api_version!r}, which {whose} does not serve for {kind}: {use}"
+        problem = f"is {api_version!r}, which {_server_of(group, release)} does not serve for {kind}: {use}"
         yield error(("apiVersion",), problem, "document/api-version")
+
+
+def _server_of(group: str, release: Release) -> str:
+    """Return who serves a group, in words."""
+    if group == OURS:
+        return group
+    return "Kubernetes" if group == CORE else f"Istio {release}"
 
 
 def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterator[Found]:
     rows = [row for row in _SERVED if release in row.releases]
-    near = _nearest(kind, [name for row in rows for name in row.kinds.split()])
+    near = _nearest(kind, [name for row in rows for name in row.kinds])
     if near is None:
         return
     given = "is missing" if version is None else "must be text"
-    use = next(row.api_version for row in rows if near in row.kinds.split())
+    use = next(row.api_version for row in rows if near in row.kinds)
     yield error(("apiVersion",), f"{given}: write {use}", "document/api-version")
     if near != kind:
         yield error(("kind",), f"is {kind!r}: did you mean {near!r}?", "document/kind")

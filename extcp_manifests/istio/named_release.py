@@ -1,4 +1,4 @@
-"""Which release of Istio documents tell of themselves: by tags of images, labels and the like."""
+"""Which release of Istio a document names: by tags of images, labels and the like."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,60 +8,85 @@ from functools import lru_cache
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
-from extcp_manifests.errors import InvalidInput
+from extcp_manifests.documents.lookup import EACH, at, each_at, text_of
+from extcp_manifests.errors import InvalidInput, Path, path_text
 from extcp_manifests.istio.kinds import INSTALL, OURS, likely_group
 from extcp_manifests.istio.releases import RELEASES
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A release that a document tells, and the place that tells it."""
+class NamedRelease:
+    """A release that a document names, and where it does."""
 
     release: str
-    path: str
+    place: Path
+
+    @property
+    def path(self) -> str:
+        """The place as text."""
+        return path_text(self.place)
 
 
-def told_release(document: Mapping[str, Any]) -> Told | None:
-    """Return the release that a document tells, or None; the first place that tells one counts."""
-    for teller, path, value in _told_values(document):
-        release = _release_in(value, teller.form)
-        if release is not None and release in RELEASES:
-            return Told(release, path)
+def release_named_by(document: Mapping[str, Any]) -> NamedRelease | None:
+    """Return the release that a document names, or None; the first place that names one counts."""
+    for value in _values_that_name(document):
+        if value.release in RELEASES:
+            return NamedRelease(value.release, value.place)
     return None
 
 
-def told_unknown(document: Mapping[str, Any]) -> Told | None:
-    """Return what a document tells that is no release known here, such as the tags `latest` and `1.99.0`, or None."""
-    for teller, path, value in _told_values(document):
-        is_version = teller.group != _ANY and teller.form is _VERSION  # labels and images may tell other things
-        release = _release_in(value, teller.form)
-        if (is_version and release is None and text_of(value)) or (release is not None and release not in RELEASES):
-            return Told(value, path)
+def unknown_release_named_by(document: Mapping[str, Any]) -> NamedRelease | None:
+    """Return what a document names where that is no release known here, as the tags `latest` and `1.99.0`, or None."""
+    for value in _values_that_name(document):
+        if value.release in RELEASES:
+            continue
+        if value.release or (value.is_version and value.text):
+            return NamedRelease(value.text, value.place)
     return None
 
 
-def _told_values(document: Mapping[str, Any]) -> Iterator[tuple["_Teller", str, Any]]:
-    is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
-    for teller in _tellers(likely_group(document), text_of(document.get("kind"))):
-        if is_istio or not teller.part_of_istio:
-            for path, value in _values(document, teller.path):
-                yield teller, path, value
+def releases_named_by(texts: Iterable[str | bytes]) -> list[NamedRelease]:
+    """Return the different releases that the documents of texts name, each with the first place that names it.
 
-
-def told_of(texts: Iterable[str | bytes]) -> list[Told]:
-    """Return the different releases that the documents of texts tell, each with the first place that tells it.
-
-    A text that is not YAML tells none; whoever reads it for its own sake says what is wrong with it.
+    A text that is not YAML names none; whoever reads it for its own sake reports what is wrong with it.
     """
-    told: dict[str, Told] = {}
+    named: dict[str, NamedRelease] = {}
     for text in texts:
         with suppress(InvalidInput):
             for document in yaml.load_all(text):
-                found = told_release(document) if isinstance(document, Mapping) else None
+                found = release_named_by(document) if isinstance(document, Mapping) else None
                 if found is not None:
-                    told.setdefault(found.release, found)
-    return list(told.values())
+                    named.setdefault(found.release, found)
+    return list(named.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value at a place that may name a release."""
+
+    place: Path
+    text: str
+    """The value; empty where it is not text."""
+    release: str
+    """The minor in it, known or not; empty where there is none."""
+    is_version: bool
+    """Whether nothing but a version is written there; labels and images of any document may hold other things."""
+
+
+def _values_that_name(document: Mapping[str, Any]) -> Iterator[_Value]:
+    is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
+    for row in _rows(likely_group(document), text_of(document, "kind")):
+        if row.only_of_istio and not is_istio:
+            continue
+        for place, value in each_at(document, row.place):
+            text = text_of(value)
+            is_version = row.group != _ANY and row.form is _VERSION
+            yield _Value(place, text, _release_in(text, row.form), is_version)
+
+
+def _release_in(text: str, form: re.Pattern[str]) -> str:
+    found = form.fullmatch(text) if len(text) < 1000 else None
+    return "" if found is None else found[1]
 
 
 _ANY = "*"
@@ -77,57 +102,36 @@ _IMAGE = re.compile(r".*/(?:pilot|proxyv2)[^/:]*:v?(1\.[0-9]{1,3})(?:[.-].*)?", 
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
-    """A place that tells the release: a path of keys, in which `*` stands for every key or item."""
+class _Row:
+    """A place in the documents of a kind that names the release."""
 
     group: str
     kind: str
-    path: tuple[str, ...]
+    place: Path
+    """The place, in which EACH may occur."""
     form: re.Pattern[str] = _VERSION
-    part_of_istio: bool = False
-    """Whether the document must have the label that says that it is Istio's."""
+    """The form of what names it; its first group is the minor."""
+    only_of_istio: bool = False
+    """Whether the document must have the label by which Istio's charts mark what is Istio's."""
 
 
-_TELLERS = (
-    _Teller(OURS, "ExternalControlPlane", ("spec", "release")),
-    _Teller(INSTALL, "IstioOperator", ("spec", "tag")),
-    _Teller(INSTALL, "IstioOperator", ("spec", "values", "global", "tag")),
-    _Teller(INSTALL, "IstioOperator", ("spec", "values", "pilot", "tag")),
-    _Teller(INSTALL, "IstioOperator", ("spec", "components", "*", "tag")),
-    _Teller(INSTALL, "IstioOperator", ("spec", "components", "*", "*", "tag")),
-    _Teller("sailoperator.io", "Istio", ("spec", "version")),
-    _Teller("apps", "Deployment", ("spec", "template", "spec", "containers", "*", "image"), _IMAGE),
-    _Teller(_ANY, _ANY, ("metadata", "labels", "operator.istio.io/version")),
-    _Teller(_ANY, _ANY, ("metadata", "labels", "helm.sh/chart"), _CHART),
+_ROWS = (
+    _Row(OURS, "ExternalControlPlane", ("spec", "release")),
+    _Row(INSTALL, "IstioOperator", ("spec", "tag")),
+    _Row(INSTALL, "IstioOperator", ("spec", "values", "global", "tag")),
+    _Row(INSTALL, "IstioOperator", ("spec", "values", "pilot", "tag")),
+    _Row(INSTALL, "IstioOperator", ("spec", "components", EACH, "tag")),
+    _Row(INSTALL, "IstioOperator", ("spec", "components", EACH, EACH, "tag")),
+    _Row("sailoperator.io", "Istio", ("spec", "version")),
+    _Row("apps", "Deployment", ("spec", "template", "spec", "containers", EACH, "image"), _IMAGE),
+    _Row(_ANY, _ANY, ("metadata", "labels", "operator.istio.io/version")),
+    _Row(_ANY, _ANY, ("metadata", "labels", "helm.sh/chart"), _CHART),
     # Any project may use this label; istio 1.24.6: charts set part-of to istio beside it.
-    _Teller(_ANY, _ANY, ("metadata", "labels", "app.kubernetes.io/version"), part_of_istio=True),
+    _Row(_ANY, _ANY, ("metadata", "labels", "app.kubernetes.io/version"), only_of_istio=True),
 )
 
 
 @lru_cache(maxsize=256)
-def _tellers(group: str, kind: str) -> tuple[_Teller, ...]:
-    """Return the places that may tell the release in a document of a kind."""
-    return tuple(each for each in _TELLERS if each.group in (group, _ANY) and each.kind in (kind, _ANY))
-
-
-def _values(document: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    places: list[tuple[str, Any]] = [("", document)]
-    for key in path:
-        places = [below for place, value in places for below in _below(place, value, key)]
-    return iter(places)
-
-
-def _below(place: str, value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if key != "*":
-        if (found := at(value, key)) is not None:
-            yield f"{place}.{key}".lstrip("."), found
-        return
-    for name, item in mapping_of(value).items():
-        yield f"{place}.{name}", item
-    for index, item in enumerate(items_of(value)):
-        yield f"{place}[{index}]", item
-
-
-def _release_in(value: Any, form: re.Pattern[str]) -> str | None:
-    found = form.fullmatch(value) if isinstance(value, str) and len(value) < 1000 else None
-    return found[1] if found else None
+def _rows(group: str, kind: str) -> tuple[_Row, ...]:
+    """Return the rows for the documents of a kind."""
+    return tuple(row for row in _ROWS if row.group in (group, _ANY) and row.kind in (kind, _ANY))

@@ -1,10 +1,9 @@
 """Validation of whole texts: which documents are in them, by which release's rules each is checked, and what was found.
 
-What a document is, its group and kind say together; items of lists are documents too. What is not checked is counted,
-so that nobody takes silence for approval.
+Group and kind together decide what a document is; items of lists are documents too. What is not checked is counted, so
+that nobody takes silence for approval.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,14 +16,14 @@ from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
-from extcp_manifests.istio.named_release import Told, told_release, told_unknown
+from extcp_manifests.istio.named_release import NamedRelease, release_named_by, unknown_release_named_by
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
-from extcp_manifests.istio.rules.agreement import Beside, check_agreement
+from extcp_manifests.istio.rules.agreement import OtherDocuments, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
 from extcp_manifests.istio.rules.networking import check_networking
 
 Check = Callable[[Mapping[str, Any], Release], Iterable[Found]]
-"""What reports of a document, by a release."""
+"""What checks a document by the rules of a release."""
 
 Checks = Mapping[tuple[str, str], Check]
 """The check of each kind that is checked, by API group and kind."""
@@ -44,7 +43,7 @@ class Result:
     message: str
     line: int | None = None
     rule: str = ""
-    """The id of the rule, a key of `rule_ids.RULES`."""
+    """The id of the rule, a key of `rules.ids.RULES`."""
 
     @property
     def path(self) -> str:
@@ -89,7 +88,7 @@ def _count(number: int, thing: str) -> str:
 def validate_text(
     file: str, text: str | bytes, *, release: Release | str | None = None, more: Checks = NO_CHECKS
 ) -> list[Result]:
-    """Return everything that is to say of the documents in a text; `validate_texts` also says what was not checked.
+    """Return every finding in the documents of a text; `validate_texts` also returns what was not checked.
 
     The documents of a text are taken for those of one cluster, which must agree. Raises InvalidInput for an unknown
     release alone; a text that is not YAML is a result.
@@ -103,31 +102,31 @@ def validate_texts(
     """Check the documents of texts by their names.
 
     IstioOperators, Gateways, VirtualServices and DestinationRules of Istio are checked, ConfigMaps with a key `mesh` or
-    `meshNetworks`, and the kinds of further checks. Without a release the one counts that the documents tell, or else
+    `meshNetworks`, and the kinds of further checks. Without a release the one counts that the documents name, or else
     the newest. Raises InvalidInput for an unknown release.
     """
     checks = {**_ISTIO, **more}
     files = [_read(name, text, checks) for name, text in texts.items()]
     entries = [entry for file in files for entry in file.entries]
-    rules = _Rules.of(entries, release)
+    choice = _ReleaseChoice.of(entries, release)
     results: list[Result] = []
-    if rules.differing is not None:
-        name = next(file.name for file in files if any(entry.told is not None for entry in file.entries))
-        results.append(Result(name, "", "warning", (), rules.differing, None, "document/release"))
-    earlier = Beside(entry.document for entry in entries)
+    if choice.differing is not None:
+        name = next(file.name for file in files if any(entry.named is not None for entry in file.entries))
+        results.append(Result(name, "", "warning", (), choice.differing, None, "document/release"))
+    earlier = OtherDocuments(entry.document for entry in entries)
     for file in files:
-        results += file.results(rules, earlier)
+        results += file.results(choice, earlier)
         for entry in file.entries:
             earlier.add(entry.document)
     kept = [entry for entry in entries if entry.skipped is None]
     skipped = Counter(entry.skipped for entry in entries if entry.skipped is not None)
-    return Report(tuple(results), len(kept), dict(skipped), rules.used(kept), rules.reason)
+    return Report(tuple(results), len(kept), dict(skipped), choice.used(kept), choice.reason)
 
 
 def validate(
     documents: Iterable[Any], *, release: Release | str | None = None, more: Checks = NO_CHECKS
 ) -> Iterator[tuple[Mapping[str, Any], Level, Problem]]:
-    """Yield what is to say of plain documents: each finding with its document and its level.
+    """Yield every finding in plain documents, with its document and its level.
 
     Raises InvalidInput for an unknown release, and for data that YAML cannot hold.
     """
@@ -137,8 +136,8 @@ def validate(
         yaml.require_plain(document, ("documents", index))
     checks = {**_ISTIO, **more}
     entries = [entry for number, document in enumerate(given) for entry in _entries(document, number, checks)]
-    rules = _Rules.of(entries, release)
-    for entry, found in _found(entries, rules):
+    choice = _ReleaseChoice.of(entries, release)
+    for entry, found in _found(entries, choice):
         document = entry.document if isinstance(entry.document, Mapping) else {}
         yield document, found.level, found.problem.under(*entry.place)
 
@@ -158,9 +157,10 @@ class _Entry:
     check: Check | None = None
     skipped: str | None = None
     """Why it is not checked."""
-    told: Told | None = None
-    unknown: Told | None = None
-    """What it tells where it tells no release that is known here."""
+    named: NamedRelease | None = None
+    """The release that it names."""
+    unknown: NamedRelease | None = None
+    """What it names where that is no release known here."""
 
 
 def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
@@ -175,14 +175,21 @@ def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
                 for index, item in reversed(list(enumerate(items)))
             ]
         else:
-            told = told_release(entry.document) if isinstance(entry.document, Mapping) else None
-            unknown = told_unknown(entry.document) if isinstance(entry.document, Mapping) and told is None else None
-            skipped = _why_skipped(entry.document, checks)
-            yield replace(entry, check=_check_of(entry.document, checks), skipped=skipped, told=told, unknown=unknown)
+            yield _examined(entry, checks)
+
+
+def _examined(entry: _Entry, checks: Checks) -> _Entry:
+    """Return an entry with its check, or why there is none, and the release that it names."""
+    check, skipped = _check_of(entry.document, checks), _why_skipped(entry.document, checks)
+    if not isinstance(entry.document, Mapping):
+        return replace(entry, check=check, skipped=skipped)
+    named = release_named_by(entry.document)
+    unknown = unknown_release_named_by(entry.document) if named is None else None
+    return replace(entry, check=check, skipped=skipped, named=named, unknown=unknown)
 
 
 def _is_list(document: Any) -> bool:
-    return text_of(at(document, "kind")).endswith("List") and "items" in document
+    return text_of(document, "kind").endswith("List") and "items" in document
 
 
 def _items(document: Any) -> Sequence[Any]:
@@ -232,65 +239,72 @@ _NEWEST = list(RELEASES.values())[-1]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """Which release's rules hold for which document, and why."""
+class _ReleaseChoice:
+    """By which release each document is checked, and why."""
 
     asked: Release | None
+    """The release that was asked for, which then holds for all."""
     common: Release
-    """The rules for documents that tell no release."""
-    told: Mapping[str, Sequence[_Entry]]
-    """The releases that documents tell."""
+    """The release for documents that name none."""
+    named: Mapping[str, Sequence[_Entry]]
+    """The documents that name a release, by that."""
     unknown: _Entry | None = None
-    """The first document that tells one that is not known here."""
+    """The first document that names one that is not known here."""
 
     @classmethod
-    def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_Rules":
+    def of(cls, entries: Sequence[_Entry], asked: Release | str | None) -> "_ReleaseChoice":
         if asked is not None:
             record = find_release(asked)
             return cls(record, record, {})
-        told: dict[str, list[_Entry]] = {}
+        named: dict[str, list[_Entry]] = {}
         for entry in entries:
-            if entry.told is not None:
-                told.setdefault(entry.told.release, []).append(entry)
-        newest_told = max(told, key=list(RELEASES).index, default=_NEWEST.name)
+            if entry.named is not None:
+                named.setdefault(entry.named.release, []).append(entry)
+        newest_named = max(named, key=list(RELEASES).index, default=_NEWEST.name)
         unknown = next((entry for entry in entries if entry.unknown is not None), None)
-        return cls(None, RELEASES[newest_told], told, unknown)
+        return cls(None, RELEASES[newest_named], named, unknown)
 
     def for_entry(self, entry: _Entry) -> Release:
-        return RELEASES[entry.told.release] if self.asked is None and entry.told is not None else self.common
+        if self.asked is not None:
+            return self.asked
+        return self.common if entry.named is None else RELEASES[entry.named.release]
 
     def used(self, entries: Iterable[_Entry]) -> tuple[str, ...]:
+        """Return the releases by which entries are checked, in order."""
         used = {self.for_entry(entry).name for entry in entries} or {self.common.name}
         return tuple(name for name in RELEASES if name in used)
 
     @property
     def reason(self) -> str:
+        """Why these: a sentence's end."""
         if self.asked is not None:
             return "the release is the one asked for"
-        if not self.told and self.unknown is not None and self.unknown.unknown is not None:
-            told, subject = self.unknown.unknown, document_name(self.unknown.document)
+        if self.named:
+            first = self.named[self.common.name][0]
+            path = first.named.path if first.named else ""
+            return f"the release is named by {path} of {document_name(first.document)}"
+        if self.unknown is not None and self.unknown.unknown is not None:
+            unknown, subject = self.unknown.unknown, document_name(self.unknown.document)
             return (
-                f"the release is the newest, since {told.path} of {subject} is {told.release[:80]!r}, "
-                "which tells no release known here: use --release for another"
+                f"the release is the newest, since {unknown.path} of {subject} is {unknown.release[:80]!r}, "
+                "which is not a release known here: use --release for another"
             )
-        if not self.told:
-            return "the release is the newest, since no document tells one: use --release for another"
-        first = self.told[self.common.name][0]
-        subject = document_name(first.document)
-        return f"the release is told by {first.told.path if first.told else ''} of {subject}"
+        return "the release is the newest, since no document names one: use --release for another"
 
     @property
     def differing(self) -> str | None:
-        """What to say where documents tell different releases, or None."""
+        """What to report where documents name different releases, or None."""
         parts = []
-        for name, entries in self.told.items():
-            others = [entry for entry in entries if likely_group(entry.document) != OURS]  # topologies stand alone
-            parts += [f"{name} ({document_name(others[0].document)})"] if others else []
+        for name, entries in self.named.items():
+            # A topology has a release of its own, whatever the documents beside it are for.
+            others = [entry for entry in entries if likely_group(entry.document) != OURS]
+            if others:
+                parts.append(f"{name} ({document_name(others[0].document)})")
         if len(parts) < 2:
             return None
         return (
-            f"the documents tell different releases: {', '.join(parts)}; each is checked by its own, "
-            f"and those that tell none by {self.common}: use --release for one"
+            f"the documents name different releases: {', '.join(parts)}; each is checked by its own, "
+            f"and those that name none by {self.common}: use --release for one"
         )
 
 
@@ -307,14 +321,14 @@ class _File:
     problems: tuple[Found, ...] = field(default=())
     """What is wrong with the whole text."""
 
-    def results(self, rules: _Rules, earlier: Beside) -> Iterator[Result]:
-        """Yield what is to say of the text, also beside the documents of earlier ones."""
+    def results(self, choice: _ReleaseChoice, earlier: OtherDocuments) -> Iterator[Result]:
+        """Yield every finding in the text, also what does not fit the documents of earlier ones."""
         for each in self.problems:
             yield Result(
                 self.name, "", each.level, each.problem.place, each.problem.message, each.problem.line, each.rule
             )
         places: _Places | None = None  # only read where there is something to find
-        for entry, found in _found(self.entries, rules, earlier):
+        for entry, found in _found(self.entries, choice, earlier):
             places = places or _Places(self.text)
             place = found.problem.under(*entry.place).place
             line = places.line(entry, found.problem)
@@ -334,7 +348,9 @@ def _read(name: str, text: str | bytes, checks: Checks) -> _File:
     return _File(name, text, tuple(entries))
 
 
-def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = None) -> Iterator[tuple[_Entry, Found]]:
+def _found(
+    entries: Sequence[_Entry], choice: _ReleaseChoice, earlier: OtherDocuments | None = None
+) -> Iterator[tuple[_Entry, Found]]:
     """Yield what is wrong with each entry by itself, and then what is wrong with them together."""
     documents: list[Mapping[str, Any]] = []
     owners: dict[int, _Entry] = {}
@@ -345,9 +361,9 @@ def _found(entries: Sequence[_Entry], rules: _Rules, earlier: Beside | None = No
             continue
         documents.append(entry.document)
         owners.setdefault(id(entry.document), entry)
-        for found in _of_one(entry, rules.for_entry(entry)):
+        for found in _of_one(entry, choice.for_entry(entry)):
             yield entry, found
-    for document, found in check_agreement(documents, beside=earlier):
+    for document, found in check_agreement(documents, others=earlier):
         yield owners[id(document)], found
 
 
@@ -389,8 +405,8 @@ class _Places:
         return None if lines is None else lines.line(path)
 
     def _begins_block(self, line: int) -> bool:
-        """Whether a line ends with the sign of a block, so that the lines of the block are lines of the text."""
-        return any(_BLOCK.search(shown) for shown in self._shown[line - 1 : line])
+        """Return whether a block begins in a line, so that the lines of the block are lines of the text."""
+        return line <= len(self._shown) and yaml.begins_block(self._shown[line - 1])
 
 
 def _lines_of(text: str) -> yaml.Lines | None:
@@ -398,9 +414,6 @@ def _lines_of(text: str) -> yaml.Lines | None:
         return yaml.Lines(text)
     except Exception:  # a text that is not YAML has a line of its own, or none
         return None
-
-
-_BLOCK = re.compile(r"[|][-+0-9]*\s*(?:#.*)?$")
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
@@ -415,7 +428,7 @@ def _networking(document: Mapping[str, Any], release: Release) -> Iterable[Found
 
 
 def _without_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out apiVersion, of which check_identity tells everything."""
+    """Leave out apiVersion, which check_identity has checked."""
     return {key: value for key, value in document.items() if key != "apiVersion"}
 
 

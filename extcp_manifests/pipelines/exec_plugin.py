@@ -5,12 +5,12 @@ user's configuration, for <group>/<version>/<kind in lower case>/<Kind>, and cal
 """
 
 import os
-import shlex
 import sys
 from pathlib import Path
 
 from extcp_manifests.errors import OutputError
 from extcp_manifests.planning.folder.exchange import reporting, write_file
+from extcp_manifests.planning.step import piped
 from extcp_manifests.topology.file import API_VERSION, KIND
 
 
@@ -33,6 +33,7 @@ def install(home: str | os.PathLike[str] | None = None) -> Path:
         raise OutputError(str(target), "is a link: remove it, or choose another folder with --home")
     with reporting(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    program = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m extcp_manifests plugin run "$1"\n'
+    command = piped((sys.executable, "-m", "extcp_manifests", "plugin", "run"))
+    program = f'#!/bin/sh\nexec {command} "$1"\n'
     write_file(target, program.encode(), mode=0o755)
     return target

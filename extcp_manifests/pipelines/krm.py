@@ -14,7 +14,7 @@ from traceback import extract_tb
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
@@ -195,13 +195,13 @@ def _emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
 
     Raises InvalidInput where two clusters have one of the same kind, namespace and name, which one list cannot hold.
     """
-    documents: dict[tuple[Any, ...], dict[str, Any]] = {}
-    cluster_of: dict[tuple[Any, ...], str] = {}
+    documents: dict[Identity, dict[str, Any]] = {}
+    cluster_of: dict[Identity, str] = {}
     for step in the_plan.steps:
         if not emit.includes(step):
             continue
         for document in _documents(step):
-            identity = _identity(document)
+            identity = identity_of(document)
             documents.setdefault(identity, document)
             other = cluster_of.setdefault(identity, step.cluster)
             if other != step.cluster:
@@ -221,17 +221,10 @@ def _documents(step: Step) -> Iterator[dict[str, Any]]:
             yield yaml.load(text)
 
 
-def _identity(document: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = document.get("metadata")
-    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
-    group = str(document.get("apiVersion")).rpartition("/")[0]
-    return (group, str(document.get("kind")), *map(str, names))
-
-
 def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
     """Return the items with ours in place of those of the same identity, and the rest of ours at the end."""
-    waiting = {_identity(document): document for document in ours}
-    merged = [waiting.pop(_identity(item), item) for item in items]
+    waiting = {identity_of(document): document for document in ours}
+    merged = [waiting.pop(identity_of(item), item) for item in items]
     return [*merged, *waiting.values()]
 
 

@@ -7,7 +7,7 @@ from posixpath import normpath
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.name_forms import dns_label, dns_subdomain, printable, stand_in
+from extcp_manifests.documents.name_forms import stand_in, why_not_dns_label, why_not_dns_subdomain, why_not_printable
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.folder.writing import Entry
@@ -37,13 +37,13 @@ class Repository:
             require(text, str, (key,), "text")
         problems = []
         for key, text in texts.items():
-            if problem := printable(text):
+            if problem := why_not_printable(text):
                 problems.append(Problem((key,), problem))
             if text.startswith("-"):
                 problems.append(Problem((key,), f"begins with '-', which commands take for an option: {text!r}"))
         if self.path.startswith("/") or ".." in re.split(r"[/\\]", self.path):
             problems.append(Problem(("path",), f"{self.path!r} leads out of the repository: name a folder in it"))
-        if self.overlay is not None and (problem := dns_label(self.overlay)):
+        if self.overlay is not None and (problem := why_not_dns_label(self.overlay)):
             problems.append(Problem(("overlay",), problem))
         if problems:
             raise InvalidInput(problems)
@@ -128,7 +128,7 @@ _MAIN = ""
 
 
 def _name(text: str) -> str:
-    return stand_in(text) if dns_label(text) else text
+    return stand_in(text) if why_not_dns_label(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def require_names(**names: str) -> None:
     """Refuse names that Kubernetes does not take. Raises InvalidInput with all of them."""
     for key, name in names.items():
         require(name, str, (key,), "text")
-    problems = [Problem((key,), problem) for key, name in names.items() if (problem := dns_subdomain(name))]
+    problems = [Problem((key,), problem) for key, name in names.items() if (problem := why_not_dns_subdomain(name))]
     if problems:
         raise InvalidInput(problems)
 

@@ -24,7 +24,7 @@ from typing import Literal
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.name_forms import dns_label
+from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.planning.folder import writing
@@ -102,7 +102,7 @@ class KustomizeTree:
     """The overlays that commands read instead of the bases; each has a runbook of its own where there are several."""
 
     def __post_init__(self) -> None:
-        problems = [Problem(("overlay",), problem) for name in self.overlays if (problem := dns_label(name))]
+        problems = [Problem(("overlay",), problem) for name in self.overlays if (problem := why_not_dns_label(name))]
         if problems:
             raise InvalidInput(problems)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from extcp_manifests.errors import visible
+from extcp_manifests.istio.releases import Release
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.step import Check, Command, Step, piped
 
@@ -17,7 +18,7 @@ def runbook(resolved: Resolved, steps: Sequence[Step]) -> Iterator[str]:
     yield _HEAD.format(
         title=markdown(topology.name or topology.mesh_id),
         release=topology.release,
-        kubernetes=release.kubernetes,
+        kubernetes=_kubernetes(release),
         helm=", Helm" if any(step.tool == "helm" for step in steps) else "",
         address=topology.address,
     )
@@ -43,7 +44,7 @@ _HEAD = """\
 # {title}: external control plane of Istio {release} at {address}
 
 Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
-istioctl {release}{helm}, and a kubeconfig with the contexts below. Istio {release} supports Kubernetes {kubernetes}.
+istioctl {release}{helm}, and a kubeconfig with the contexts below. {kubernetes}
 
 Before you begin:
 
@@ -97,6 +98,13 @@ _CERTIFICATE = """
 
 _SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the
 end, while another control plane uses it."""
+
+
+def _kubernetes(release: Release) -> str:
+    """Return the sentence about the Kubernetes minors that a release supports."""
+    if release.kubernetes is None:
+        return f"The Kubernetes minors that Istio {release} supports are not known."
+    return f"Istio {release} supports Kubernetes {release.kubernetes}."
 
 
 def _contexts(resolved: Resolved) -> Iterator[str]:

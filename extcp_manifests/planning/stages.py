@@ -7,7 +7,7 @@ from typing import Literal
 from extcp_manifests import builders
 from extcp_manifests.builders import EgressGateway, IngressGateway, gateways
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
-from extcp_manifests.documents.name_forms import dns_label
+from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.planning.commands import (
     Apply,
@@ -478,7 +478,7 @@ def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, check
             verify=checks,
             secret=True,
         )
-    if kind == "remote" and dns_label(cluster.name):
+    if kind == "remote" and why_not_dns_label(cluster.name):
         return _token(stage)
     return _created_secret(stage, kind, why, checks)
 

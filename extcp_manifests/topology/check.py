@@ -1,4 +1,4 @@
-"""What `validate` reports of topologies, beside the documents of Istio."""
+"""The check of topologies for `validate`, beside those of Istio's documents."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,8 +13,8 @@ from extcp_manifests.topology.file import KIND, load
 
 
 def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:
-    """A topology, and what its own release makes of its mesh config."""
-    known = {**document, "apiVersion": f"{OURS}/v1"}  # told by check_identity
+    """Yield the problems of a topology, and what its own release makes of its mesh config."""
+    known = {**document, "apiVersion": f"{OURS}/v1"}  # check_identity reports another version
     try:
         topology = load(known)
     except InvalidInput as refusal:

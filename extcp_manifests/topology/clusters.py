@@ -6,12 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
-from extcp_manifests.builders.address import why_no_api_server
-from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, label_value, stand_in
+from extcp_manifests.builders.address import why_not_api_server
+from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why_not_cluster_name
 from extcp_manifests.topology.reading import CONFIG, matching
 
 SAMPLE_NAMESPACE = "sample"
+"""The namespace of helloworld and its client in Istio's guide."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ class MeshCluster:
     ] = None
     network: Annotated[
         StrictStr,
-        matching(label_value),
+        matching(why_not_label_value),
         Field(description="The cluster's network; pods of one network reach each other directly."),
     ]
     gateways: Annotated[MeshGateways, Field(description="The mesh's gateways in this cluster.")] = field(
@@ -81,7 +82,7 @@ class MeshCluster:
     )
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
     api_server: Annotated[
-        Annotated[StrictStr, matching(why_no_api_server)] | None,
+        Annotated[StrictStr, matching(why_not_api_server)] | None,
         Field(
             description="URL of its API server as istiod reaches it from the external cluster; the one of the context "
             "in the kubeconfig if left out."
@@ -90,16 +91,21 @@ class MeshCluster:
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:
-    """The cluster's context in the kubeconfig."""
-    return cluster.name if cluster.context is None else cluster.context
+    """Return the cluster's context in the kubeconfig."""
+    if cluster.context is None:
+        return cluster.name
+    return cluster.context
 
 
 def folder_of(name: str) -> str:
-    """The folder of a cluster: its name, or a stand-in where the name is no good folder on every system."""
-    return name if _FOLDER.fullmatch(name) else stand_in(name)
+    """Return the folder of a cluster: its name, or a stand-in where not every system can have a folder of that name."""
+    if _FOLDER.fullmatch(name):
+        return name
+    return stand_in(name)
 
 
-# Lower case, since some file systems know no other; not what Windows keeps for devices; not our own files.
+# Lower case, since some file systems do not tell the cases apart; not what Windows keeps for devices; not the files
+# that a plan writes beside the folders.
 _FOLDER = re.compile(
     rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z|overlays\Z){DNS_SUBDOMAIN.pattern}"
 )

@@ -1,39 +1,39 @@
 """How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictStr, ValidationError
-from pydantic_core import PydanticCustomError
 
-from extcp_manifests.builders.address import why_no_api_server
+from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release
-from extcp_manifests.topology.reading import CONFIG, Readable, from_file, matching, problems_of, read
+from extcp_manifests.topology.reading import CONFIG, Readable, from_file, matching, problems_of, read, refusal
 
 
-def _why_no_ca(text: str) -> str | None:
-    return (
-        None
-        if "-----BEGIN CERTIFICATE-----" in text and text.isascii()
-        else "is no certificate: give the text of ca.crt, in PEM form"
-    )
+def _why_not_ca(text: str) -> str | None:
+    if "-----BEGIN CERTIFICATE-----" in text and text.isascii():
+        return None
+    return "is not a certificate: give the text of ca.crt, in PEM form"
 
 
-def _why_no_server_name(text: str) -> str | None:
-    return None if DNS_SUBDOMAIN.fullmatch(text) else "is no host name: use a-z, 0-9, inner '-' and '.'"
+def _why_not_server_name(text: str) -> str | None:
+    if DNS_SUBDOMAIN.fullmatch(text):
+        return None
+    return "is not a valid host name: use a-z, 0-9, inner '-' and '.'"
 
 
-def _token(token: SecretStr) -> SecretStr:
+def _check_token(token: SecretStr) -> SecretStr:
     if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise PydanticCustomError("unfit", "is no token: give its text, without blanks or line breaks")
+        raise refusal("is not a valid token: give its text, without blanks or line breaks")
     return token
 
 
+# Any printable characters of ASCII but the blank.
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -46,13 +46,13 @@ class ClusterCredentials:
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    server: Annotated[StrictStr, matching(why_no_api_server), Field(description="URL of the API server.")]
-    ca: Annotated[StrictStr, matching(_why_no_ca), Field(description="The API server's CA certificates, in PEM form.")]
-    token: Annotated[SecretStr, AfterValidator(_token), Field(description="Token of a ServiceAccount there.")] = field(
-        repr=False
+    server: Annotated[StrictStr, matching(why_not_api_server), Field(description="URL of the API server.")]
+    ca: Annotated[StrictStr, matching(_why_not_ca), Field(description="The API server's CA certificates, in PEM form.")]
+    token: Annotated[SecretStr, AfterValidator(_check_token), Field(description="Token of a ServiceAccount there.")] = (
+        field(repr=False)
     )
     tls_server_name: Annotated[
-        Annotated[StrictStr, matching(_why_no_server_name)] | None,
+        Annotated[StrictStr, matching(_why_not_server_name)] | None,
         Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),
     ] = None
 
@@ -61,7 +61,7 @@ def load_credentials(source: Readable, *, name: str = "") -> dict[str, ClusterCr
     """Read the credentials of clusters, by the clusters' names, from a file, a YAML text or a mapping.
 
     The form is `{apiVersion: extcp-manifests/v1, kind: Credentials, clusters: {NAME: {server, ca, token}}}`; what is a
-    text is told as in `load`, and `name` is what problems call it. Raises InvalidInput, without any value, with every
+    text is decided as by `load`, and problems call it by `name`. Raises InvalidInput, without any value, with every
     problem; OSError for a file that cannot be read.
     """
     credentials, problems = _loaded(source, name)
@@ -72,18 +72,20 @@ def load_credentials(source: Readable, *, name: str = "") -> dict[str, ClusterCr
 
 
 def _loaded(source: Readable, name: str) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
-    """The credentials, or what is wrong; nothing is raised here, where variables hold tokens."""
+    """Return the credentials, or what is wrong; nothing is raised here, where variables hold tokens."""
     try:
         content = read(source, name=name)
     except InvalidInput as error:
-        hint = "look for a tag, an alias, a key that stands twice, or a number without quotes"
+        # The reader's own sentences may show a part of the text.
+        hint = "look for a tag, an alias, a duplicate key, or a number without quotes"
         problem = f"is not YAML as it is read here: {hint}"
         return {}, [replace(each, place=(), message=problem) for each in error.problems]
     kind = content.data.get("kind") if isinstance(content.data, Mapping) else None
     if isinstance(kind, str) and kind in _OTHER_KINDS:
         return {}, content.located([Problem(("kind",), _OTHER_KINDS[kind])])
     file, problems = from_file(_File, content.data, secret=True)
-    return dict(file.clusters) if file else {}, content.located(problems)
+    clusters = {} if file is None else dict(file.clusters)
+    return clusters, content.located(problems)
 
 
 _OTHER_KINDS: Mapping[str, str] = {
@@ -101,10 +103,10 @@ _OTHER_KINDS: Mapping[str, str] = {
 def checked_credentials(
     credentials: Mapping[str, ClusterCredentials], *, api_servers: Mapping[str, str | None], release: Release
 ) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
-    """Credentials that fit the clusters of a topology and its release, and what is wrong with those that do not.
+    """Return the credentials if they are right by themselves, and what is wrong with them or does not fit a topology.
 
-    `api_servers` has the topology's clusters, each with the address of its API server where the topology says one.
-    Problems tell no value; their paths begin with `credentials`.
+    `api_servers` has the clusters of the topology, each with the address of its API server where the topology has one.
+    Problems show no value; their paths begin with `credentials`.
     """
     problems: list[Problem] = []
     given: Mapping[str, ClusterCredentials] = {}
@@ -112,18 +114,27 @@ def checked_credentials(
         given = _Python.model_validate({"credentials": credentials}).credentials
     except ValidationError as error:
         problems += problems_of(error, _Python, from_file=False, secret=True)
-    for name in credentials if isinstance(credentials, Mapping) else ():
-        if name not in api_servers:
-            problem = "no remote cluster of the topology has this name: correct it or leave it out"
-            problems.append(Problem(("credentials", str(name)), problem))
-        named = getattr(credentials[name], "tls_server_name", None) is not None
-        if named and (why_not := why_no_tls_server_name(release)):
-            problems.append(Problem(("credentials", str(name), "tls_server_name"), why_not))
-        wanted = api_servers.get(name)
-        if wanted is not None and wanted != getattr(credentials[name], "server", wanted):
-            problem = f"is not the apiServer that the topology gives to the cluster, {wanted}: give both the same"
-            problems.append(Problem(("credentials", str(name), "server"), problem))
+    if isinstance(credentials, Mapping):
+        for name, each in credentials.items():
+            problems += _misfits(str(name), each, api_servers, release)
     return dict(given), problems
+
+
+def _misfits(
+    name: str, credentials: ClusterCredentials, api_servers: Mapping[str, str | None], release: Release
+) -> Iterator[Problem]:
+    """Yield why the credentials of one cluster, which need not be right by themselves, do not fit a topology."""
+    if name not in api_servers:
+        problem = "no remote cluster of the topology has this name: correct it or leave it out"
+        yield Problem(("credentials", name), problem)
+    if getattr(credentials, "tls_server_name", None) is not None:
+        unsupported = why_no_tls_server_name(release)
+        if unsupported is not None:
+            yield Problem(("credentials", name, "tls_server_name"), unsupported)
+    wanted = api_servers.get(name)
+    if wanted is not None and getattr(credentials, "server", wanted) != wanted:
+        problem = f"is not the apiServer that the topology gives to the cluster, {wanted}: give both the same"
+        yield Problem(("credentials", name, "server"), problem)
 
 
 class _File(BaseModel):

@@ -16,19 +16,21 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
     """Read a topology from a file, from a YAML text or from a mapping with a file's keys.
 
     Bytes are a text, and so is a str with a newline or `: `, or one that begins with `{`; any other str is a path. A
-    release given here replaces the input's own. Problems call a file by its path and a text by `name`, and tell the
+    release given here replaces the input's own. Problems call a file by its path and a text by `name`, and have the
     line. Raises InvalidInput with every problem, OSError for a file that cannot be read.
     """
     content = read(source, name=name)
-    head, problems = from_file(_File, content.data)
+    file, problems = from_file(_File, content.data)
     spec = content.data.get("spec") if isinstance(content.data, Mapping) else None
     topology = None
     if isinstance(spec, Mapping):
         values = {key: value for key, value in spec.items() if key != "name"}
-        values |= {"name": head.metadata.name} if head else {}
-        values |= {"release": release} if release is not None else {}
+        if file is not None:
+            values["name"] = file.metadata.name
+        if release is not None:
+            values["release"] = release
         if "name" in spec:
-            problems.append(Problem(("spec", "name"), "unknown key: the name stands in metadata.name"))
+            problems.append(Problem(("spec", "name"), "unknown key: the name belongs in metadata.name"))
         try:
             topology = Topology.model_validate(values, context=FROM_FILE, by_alias=True, by_name=False)
         except InvalidInput as error:
@@ -39,11 +41,12 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a topology file.
+    """Return the JSON Schema (draft 2020-12) of a topology file.
 
-    It has the shape and the descriptions; the rules between values are only checked by `load`.
+    It has the shape and the descriptions; only `load` checks the rules between values.
     """
-    whole, spec = _File.model_json_schema(by_alias=True), Topology.model_json_schema(by_alias=True)
+    whole = _File.model_json_schema(by_alias=True)
+    spec = Topology.model_json_schema(by_alias=True)
     definitions = whole.pop("$defs") | spec.pop("$defs")
     del spec["properties"]["name"]
     whole["properties"]["spec"] = spec

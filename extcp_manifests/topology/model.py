@@ -22,12 +22,13 @@ from pydantic import (
 
 from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
-from extcp_manifests.documents.name_forms import dns_subdomain, placeholder
+from extcp_manifests.documents.name_forms import why_not_dns_subdomain, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, SharedGateway
 from extcp_manifests.topology.names import (
+    DEFAULT_NAMESPACE,
     GatewayName,
     NamespaceName,
     plain_mapping,
@@ -36,9 +37,9 @@ from extcp_manifests.topology.names import (
     why_not_mesh_id,
     why_not_revision,
 )
-from extcp_manifests.topology.partial import draft
-from extcp_manifests.topology.reading import CONFIG, FROM_FILE, Place, matching, parsed, path_of, problems_of
-from extcp_manifests.topology.rules import RULES, ending_places, unconnected_networks
+from extcp_manifests.topology.partial import read_draft
+from extcp_manifests.topology.reading import CONFIG, FROM_FILE, matching, parsed, place_of, places_of, problems_of
+from extcp_manifests.topology.rules import Violation, ending_registries, unconnected_networks, violations
 
 
 class Topology(BaseModel, frozen=True):
@@ -49,14 +50,14 @@ class Topology(BaseModel, frozen=True):
     name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
     release: Annotated[
         StrictStr,
-        matching(partial(placeholder, what="release")),
+        matching(partial(why_placeholder, what="release")),
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
     mesh_id: Annotated[StrictStr, matching(why_not_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
         NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")
-    ] = "external-istiod"
+    ] = DEFAULT_NAMESPACE
     revision: Annotated[
         Annotated[StrictStr, matching(why_not_revision)] | None,
         Field(description="Revision of the control plane; every name that carries it follows."),
@@ -67,7 +68,7 @@ class Topology(BaseModel, frozen=True):
         Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
     ]
     credential_name: Annotated[
-        Annotated[StrictStr, matching(dns_subdomain)] | None,
+        Annotated[StrictStr, matching(why_not_dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
@@ -94,6 +95,8 @@ class Topology(BaseModel, frozen=True):
         Field(description="The operator's own mesh config, merged into the external istiod's."),
     ] = {}
 
+    # These are not cached: `model_copy(update=...)` would copy the cached values too, and they would be those of the
+    # old fields. Planning reads each of them once.
     @property
     def istio(self) -> Release:
         """The record of the release."""
@@ -112,12 +115,18 @@ class Topology(BaseModel, frozen=True):
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and most likely not meant; paths are spelled as in a file."""
-        return (*ending_places(self), *unconnected_networks(self))
+        found = (
+            *ending_registries(self.hub, self.charts),
+            *unconnected_networks(self.config_cluster, self.remote_clusters),
+        )
+        return tuple(_problem(violation, from_file=True) for violation in found)
 
     @property
     def chart_repository(self) -> str:
         """The URL of the repository of Istio's charts."""
-        return self.istio.charts if self.charts is None else self.charts
+        if self.charts is None:
+            return self.istio.charts
+        return self.charts
 
     @property
     def mesh_clusters(self) -> tuple[MeshCluster, ...]:
@@ -127,21 +136,29 @@ class Topology(BaseModel, frozen=True):
     @model_validator(mode="wrap")
     @classmethod
     def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        """Tell the problems of single values and those between values at once; pydantic alone takes two turns."""
-        file = info.context == FROM_FILE
-        start: Place = ("spec",) if file else ()
+        """Report the problems of single values and those between values at once; pydantic alone takes two turns."""
+        from_file = info.context == FROM_FILE
+        topology: Self | None = None
         problems: list[Problem] = []
         try:
-            topology, right = handler(data), set(cls.model_fields)
+            topology = handler(data)
         except ValidationError as error:
-            problems += problems_of(error, cls, from_file=file, start=start)
-            topology, right = draft(cls, data, from_file=file)
-        problems += [
-            Problem(path_of(place, from_file=file, start=start), message)
-            for needed, rule in RULES
-            if right >= needed
-            for place, message in rule(topology)
-        ]
-        if problems:
+            start = _START_IN_FILE if from_file else ()
+            problems += problems_of(error, cls, from_file=from_file, start=start)
+            draft = read_draft(data, places_of(error), from_file=from_file)
+        else:
+            draft = read_draft(topology, (), from_file=False)
+        problems += [_problem(violation, from_file=from_file) for violation in violations(draft)]
+        if topology is None or problems:
             raise InvalidInput(problems)
         return topology
+
+
+_START_IN_FILE = ("spec",)
+"""Where a topology file has all fields but the name."""
+
+
+def _problem(violation: Violation, *, from_file: bool) -> Problem:
+    """Return the problem of a violation, with its path spelled as the input is."""
+    start = _START_IN_FILE if from_file else ()
+    return Problem(place_of(violation.place, from_file=from_file, start=start), violation.message)

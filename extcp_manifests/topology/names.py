@@ -8,9 +8,13 @@ from pydantic import StrictStr
 from pydantic_core import PydanticCustomError
 
 from extcp_manifests import injection, yaml
-from extcp_manifests.documents.name_forms import dns_label, has_user, placeholder, printable
+from extcp_manifests.documents.name_forms import has_user, why_not_dns_label, why_not_printable, why_placeholder
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.topology.reading import matching
+
+DEFAULT_NAMESPACE = "external-istiod"
+"""The namespace of the control plane in Istio's guide."""
+
 
 # Kubernetes makes these namespaces itself; local-path-storage: istio 1.30.3: pkg/kube/inject/inject.go.
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
@@ -22,45 +26,56 @@ _RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|n
 
 
 def why_not_cluster_name(name: str) -> str | None:
-    return printable(name) or injection.why_not_encodable(name)
+    """Return why istiod cannot know a cluster by the name, or None."""
+    return why_not_printable(name) or injection.why_not_encodable(name)
 
 
 def why_not_namespace(name: str) -> str | None:
+    """Return why the name is not a valid namespace of a control plane, or None."""
     if name in _RESERVED:
         return f"{name!r} is one of Kubernetes' own namespaces: choose another"
-    return _why_retyped(name) or dns_label(name)
+    return _why_retyped(name) or why_not_dns_label(name)
 
 
 def why_not_revision(name: str) -> str | None:
+    """Return why the name is not a valid revision, or None; `istiod-REVISION` must be a DNS label too."""
     if name == "default":
         return "'default' is what no revision means: leave it out"
-    return _why_retyped(name) or dns_label(name, 63 - len("istiod-"))
+    return _why_retyped(name) or why_not_dns_label(name, 63 - len("istiod-"))
 
 
 def _why_retyped(name: str) -> str | None:
-    """Istio's charts write these names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces)."""
+    """Return why YAML does not read the name as text, or None.
+
+    Istio's charts write such names without quotes into labels and keys (istio 1.31; issue 60239 for namespaces).
+    """
     if _RETYPED.fullmatch(name) or not isinstance(yaml.resolve(name), str):
         return f"Istio would read {name!r} as a number or a boolean: choose a name with other letters"
     return None
 
 
 def why_not_gateway_name(name: str) -> str | None:
-    return _why_retyped(name) or dns_label(name)
+    """Return why the name is not a valid name of a gateway, or None."""
+    return _why_retyped(name) or why_not_dns_label(name)
 
 
 def why_not_mesh_id(name: str) -> str | None:
-    return printable(name) or why_breaks_charts(name)
+    """Return why the name is not a valid mesh ID, or None."""
+    return why_not_printable(name) or why_breaks_charts(name)
 
 
 def why_breaks_charts(name: str) -> str | None:
-    """Istio's charts write these names between double quotes, as they are (istio 1.31: rendering was run)."""
+    """Return why the name cannot be between the double quotes of Istio's charts, or None.
+
+    The charts write such names as they are, without escapes (istio 1.31: rendering was run).
+    """
     if not set(name) & set('"\\'):
         return None
     return f"{name!r} has a quotation mark or backslash, which breaks Istio's charts: leave it out"
 
 
 def plain_mapping(value: object) -> Mapping[str, Any]:
-    """A copy of a mapping of plain data; what is not plain is left for the rules to tell."""
+    """Return a copy of a mapping of plain data; the rules report what is not plain."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("mapping_type", "must be a mapping")
     try:
@@ -74,31 +89,35 @@ def plain_mapping(value: object) -> Mapping[str, Any]:
 def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return value
 
 
 def why_not_hub(text: str) -> str | None:
+    """Return why the text is not a registry of images, or None; it is not shown where it may hold a password."""
     if _HUB.fullmatch(text) and len(text) <= 255:
         return None
     if has_user(text):
         return (
-            "has something before an '@': leave user, password and digest out, since this stands in files that are "
-            "written; a password belongs in an image pull secret"
+            "has something before an '@': leave user, password and digest out, since it would appear in the "
+            "files that are written; a password belongs in an image pull secret"
         )
     return (
         _why_no_query(text)
-        or placeholder(text)
+        or why_placeholder(text)
         or f"{text!r} is not a registry of images: write it as in registry.example.com/istio, without https:// and tag"
     )
 
 
 def why_not_charts(text: str) -> str | None:
+    """Return why the text is not a chart repository, or None; it is not shown where it may hold a password."""
     if has_user(text):
         return (
-            "has something before an '@': leave user and password out, since this stands in files that are written; "
-            "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+            "has something before an '@': leave user and password out, since it would appear in the files that "
+            "are written; give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
         )
-    if problem := _why_no_query(text) or placeholder(text):
+    if problem := _why_no_query(text) or why_placeholder(text):
         return problem
     if _CHARTS.fullmatch(text):
         return None
@@ -106,9 +125,9 @@ def why_not_charts(text: str) -> str | None:
 
 
 def _why_no_query(text: str) -> str | None:
-    """A query may hold a token, so it is refused without being shown."""
+    """Return why the text may not have a query, if it has one; a query may hold a token, so it is not shown."""
     if "?" in text:
-        return "has a query, behind its '?': leave it out, since this stands in files that are written"
+        return "has a query, after its '?': leave it out, since it would appear in the files that are written"
     return None
 
 
@@ -133,12 +152,17 @@ _ENDING = {
 
 
 def instead_of_ending(name: str, text: str | None) -> str | None:
-    """What to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    """Return what to write instead of a registry or a repository that ends; None for every other, and for no text."""
+    if text is None:
+        return None
     place = f"{text}/".lower()
-    return next((instead for ending, instead in _ENDING[name] if place.startswith(f"{ending}/")), None)
+    for ending, instead in _ENDING[name]:
+        if place.startswith(f"{ending}/"):
+            return instead
+    return None
 
 
-Text = Annotated[StrictStr, matching(printable)]
+Text = Annotated[StrictStr, matching(why_not_printable)]
 
 
 NamespaceName = Annotated[StrictStr, matching(why_not_namespace)]

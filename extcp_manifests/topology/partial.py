@@ -1,78 +1,152 @@
-"""Topologies of which parts are wrong."""
+"""The values of a topology that are right by themselves, where others may be wrong.
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+A topology that is wrong in one place is still checked in all others, so that all its problems are reported at once.
+"""
 
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, SharedGateway
-from extcp_manifests.topology.reading import file_spelling
-
-_T = TypeVar("_T", bound="Topology")
-
-if TYPE_CHECKING:
-    from extcp_manifests.topology.model import Topology
-
-
-def draft(cls: type[_T], data: Any, *, from_file: bool) -> tuple[_T, set[str]]:
-    """A topology of the values that are right by themselves, for the rules to look at, and those values' names."""
-    given = data if isinstance(data, Mapping) else {}
-    names = cls.model_fields.keys()
-    values = _valid(_adapters(cls, names), given, from_file)
-    for name, part in (("gateway", SharedGateway), ("external_cluster", ExternalCluster)):
-        if (key := _key(name, from_file)) in given and name not in values:
-            values[name] = part(**_valid_part(part, given[key], from_file))
-    config, remotes = (given.get(_key(name, from_file)) for name in ("config_cluster", "remote_clusters"))
-    values["config_cluster"] = _draft_cluster(config, from_file)
-    if isinstance(remotes, Iterable) and not isinstance(remotes, Mapping | str):
-        values["remote_clusters"] = tuple(_draft_cluster(remote, from_file) for remote in remotes)
-    draft = cls.model_construct(**values)
-    left_out = {name for name in names if _key(name, from_file) not in given and hasattr(draft, name)}
-    return draft, values.keys() | left_out
+from extcp_manifests.builders.address import parse_address
+from extcp_manifests.builders.exposure import Exposure, exposure_of
+from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.topology.clusters import ExternalCluster, SharedGateway
+from extcp_manifests.topology.names import DEFAULT_NAMESPACE
+from extcp_manifests.topology.reading import Place, file_spelling
 
 
-def _draft_cluster(data: Any, from_file: bool) -> MeshCluster | None:
-    valid = _valid_part(MeshCluster, data, from_file)
-    return MeshCluster(**{"network": "unknown", **valid}) if "name" in valid else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftCluster:
+    """The right values of a cluster; None for each that is wrong or missing."""
+
+    place: Place
+    name: str | None
+    context: str | None
+    """The context in the kubeconfig: the given one, or the cluster's name if none is given."""
+    has_own_context: bool
+    network: str | None
+    """The network of a remote cluster; the external cluster has none."""
 
 
-def _valid_part(part: type[Any], data: Any, from_file: bool) -> dict[str, Any]:
-    """The right values of a part; a context that is wrong becomes one that no other cluster has."""
-    names = [item.name for item in fields(part)]
-    if isinstance(data, part):
-        data, from_file = {name: getattr(data, name) for name in names}, False
-    if not isinstance(data, Mapping):
-        return {}
-    valid = _valid(_adapters(part, names), data, from_file)
-    if data.get("context") is not None and "context" not in valid:
-        valid["context"] = f"\0{id(data)}"
-    return valid
+@dataclass(frozen=True, slots=True)
+class DraftCredential:
+    """The TLS secret of the gateway; leaving it out is right by itself, and then the name is None."""
+
+    name: str | None
 
 
-_Adapters = Mapping[str, TypeAdapter[Any]]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """The right values of a topology; None for each that is wrong or missing."""
+
+    release: Release | None
+    exposure: Exposure | None
+    """The exposure that belongs to the address."""
+    namespace: str | None
+    revision: str | None
+    credential: DraftCredential | None
+    gateway_namespace: str | None
+    hub: str | None
+    charts: str | None
+    external_cluster: DraftCluster
+    config_cluster: DraftCluster
+    remote_clusters: tuple[DraftCluster, ...]
+    """The further remote clusters."""
+    mesh_config: Mapping[str, Any] | None
+
+    @property
+    def mesh_clusters(self) -> tuple[DraftCluster, ...]:
+        """Every remote cluster, the config cluster first."""
+        return (self.config_cluster, *self.remote_clusters)
 
 
-_KNOWN_ADAPTERS: dict[type[Any], _Adapters] = {}
+def read_draft(data: object, wrong: Collection[Place], *, from_file: bool) -> Draft:
+    """Return the values of a topology that are right by themselves.
+
+    `data` is a topology, or a mapping from which none could be made since the values at the places `wrong` are wrong.
+    Both `data` and `wrong` are spelled as in a file, or as in Python.
+    """
+    whole = _Input(data, frozenset(wrong), from_file)
+    release = whole.value("release")
+    address = whole.value("address")
+    credential = None
+    if whole.is_right("credential_name"):
+        credential = DraftCredential(whole.value("credential_name"))
+    return Draft(
+        release=None if release is None else find_release(release),
+        exposure=None if address is None else exposure_of(parse_address(address)),
+        namespace=whole.value("namespace", DEFAULT_NAMESPACE),
+        revision=whole.value("revision"),
+        credential=credential,
+        gateway_namespace=whole.part("gateway").value("namespace", SharedGateway().namespace),
+        hub=whole.value("hub"),
+        charts=whole.value("charts"),
+        external_cluster=_cluster(("external_cluster",), whole.part("external_cluster"), ExternalCluster().name),
+        config_cluster=_cluster(("config_cluster",), whole.part("config_cluster")),
+        remote_clusters=tuple(
+            _cluster(("remote_clusters", index), item) for index, item in enumerate(whole.items("remote_clusters"))
+        ),
+        mesh_config=whole.value("mesh_config", {}),
+    )
 
 
-def _adapters(model: type[Any], names: Iterable[str]) -> _Adapters:
-    if model not in _KNOWN_ADAPTERS:
-        hints = get_type_hints(model, include_extras=True)
-        _KNOWN_ADAPTERS[model] = {name: TypeAdapter(hints[name]) for name in names}
-    return _KNOWN_ADAPTERS[model]
+def _cluster(place: Place, part: "_Input", default_name: str | None = None) -> DraftCluster:
+    name = part.value("name", default_name)
+    own_context = part.value("context")
+    if own_context is not None:
+        context = own_context
+    elif part.is_right("context"):
+        context = name
+    else:
+        context = None
+    return DraftCluster(
+        place=place,
+        name=name,
+        context=context,
+        has_own_context=own_context is not None,
+        network=part.value("network"),
+    )
 
 
-def _valid(adapters: _Adapters, data: Mapping[str, Any], from_file: bool) -> dict[str, Any]:
-    """Those values of the data that are right, by the names of their fields."""
-    valid = {}
-    for name, adapter in adapters.items():
-        if (key := _key(name, from_file)) in data:
-            with suppress(ValidationError):
-                valid[name] = adapter.validate_python(data[key], by_alias=from_file, by_name=not from_file)
-    return valid
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """A mapping or an object of an input, in which some values are wrong."""
 
+    data: object
+    wrong: frozenset[Place]
+    """The places of the wrong values, from here; the empty place is this whole."""
+    from_file: bool
 
-def _key(name: str, from_file: bool) -> str:
-    return file_spelling(name) if from_file else name
+    def is_right(self, name: str) -> bool:
+        """Return whether a field, which may be left out, is right or has parts that may be."""
+        return () not in self.wrong and (self._key(name),) not in self.wrong
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """Return the value of a field: None if it is wrong, the default if it is left out."""
+        if not self.is_right(name):
+            return None
+        if isinstance(self.data, Mapping):
+            return self.data.get(self._key(name), default)
+        return getattr(self.data, name, default)
+
+    def part(self, name: str) -> "_Input":
+        """Return a field that has fields itself."""
+        return self._below(self._key(name), self.value(name, {}))
+
+    def items(self, name: str) -> Iterator["_Input"]:
+        """Yield the items of a field that is a list."""
+        values = self.value(name, ())
+        if not isinstance(values, Sequence):
+            return
+        wrong: dict[str | int, set[Place]] = {}  # by item, since looking through all for each item takes too long
+        for place in self.part(name).wrong:
+            wrong.setdefault(place[0], set()).add(place[1:])
+        for index, value in enumerate(values):
+            yield _Input(value, frozenset(wrong.get(index, ())), self.from_file)
+
+    def _below(self, key: str | int, value: object) -> "_Input":
+        wrong = frozenset(place[1:] for place in self.wrong if not place or place[0] == key)
+        return _Input(value, wrong, self.from_file)
+
+    def _key(self, name: str) -> str:
+        return file_spelling(name) if self.from_file else name

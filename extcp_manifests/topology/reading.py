@@ -1,7 +1,7 @@
-"""What inputs share: how a file spells them, how they are read, and how their problems are told.
+"""What inputs share: how a file spells them, how they are read, and how their problems are reported.
 
 Fields are snake case in Python and camel case in files, with Istio's `ID`. Parts of an input are plain dataclasses
-that accept anything; the whole checks them, so that all problems are told at once.
+that accept anything; the whole checks them, so that all problems are reported at once.
 """
 
 import os
@@ -17,6 +17,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, kind_of, require
 
+# --------------------------------------------------------------------------------------------------- places and fields
+
 
 class Key(str):
     """A key that is the user's own and not one of our fields, so that its spelling stays."""
@@ -29,9 +31,20 @@ Place = tuple[str | int, ...]
 
 
 def file_spelling(field: str) -> str:
-    """The key in files of a field: `meshID` for `mesh_id`."""
+    """Return the key in files of a field: `meshID` for `mesh_id`."""
     first, *rest = field.split("_")
     return first + "".join("ID" if word == "id" else word.capitalize() for word in rest)
+
+
+def place_of(place: Place, *, from_file: bool, start: Place = ()) -> Place:
+    """Return a place as the input spells it: `("spec", "remoteClusters", 1, "network")`."""
+    parts = list(start)
+    for part in place:
+        if from_file and isinstance(part, str) and not isinstance(part, Key):
+            parts.append(file_spelling(part))
+        else:
+            parts.append(part)
+    return tuple(parts)
 
 
 FROM_FILE = "file"
@@ -40,28 +53,31 @@ FROM_FILE = "file"
 CONFIG = ConfigDict(
     frozen=True,
     extra="forbid",
+    # A file is read with by_alias=True, by_name=False; Python knows the names alone.
     alias_generator=file_spelling,
     validate_by_name=True,
     validate_by_alias=False,
+    # Parts are dataclasses that accept anything, so that it is the whole that checks them.
     revalidate_instances="always",
     hide_input_in_errors=True,
     defer_build=True,
 )
+"""The configuration of every input."""
 
 
 def matching(why_not: Callable[[str], str | None]) -> AfterValidator:
-    """Accepts the texts for which `why_not` has no sentence."""
+    """Return a validator that accepts the texts for which `why_not` has no sentence."""
 
     def check(text: str) -> str:
         if problem := why_not(text):
-            raise PydanticCustomError("unfit", "{problem}", {"problem": problem})
+            raise refusal(problem)
         return text
 
     return AfterValidator(check)
 
 
 def parsed(parse: Callable[[str], object]) -> AfterValidator:
-    """Accepts the texts that `parse` can read."""
+    """Return a validator that accepts the texts that `parse` can read."""
 
     def why_not(text: str) -> str | None:
         try:
@@ -71,6 +87,14 @@ def parsed(parse: Callable[[str], object]) -> AfterValidator:
         return None
 
     return matching(why_not)
+
+
+def refusal(sentence: str) -> PydanticCustomError:
+    """Return the error by which a validator refuses a value with a sentence of this library."""
+    return PydanticCustomError("own_sentence", "{sentence}", {"sentence": sentence})
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
 
 
 Readable = str | bytes | os.PathLike[str] | Mapping[str, Any]
@@ -111,14 +135,15 @@ def read(source: Readable, *, name: str = "") -> Content:
         file = name
     else:
         file = str(source)
-        text = _content(Path(source), file)
+        text = _bytes_of(Path(source), file)
     try:
         return Content(yaml.load(text), text, file)
     except InvalidInput as error:
         raise InvalidInput(replace(each, file=file) for each in error.problems) from None
 
 
-def _content(path: Path, file: str) -> bytes:
+def _bytes_of(path: Path, file: str) -> bytes:
+    """Return the bytes of a file; of one that is too long, as many as the reader needs to refuse it."""
     try:
         with path.open("rb") as opened:
             return opened.read(yaml.MAX_BYTES + 1)
@@ -131,63 +156,70 @@ def _is_text(source: str) -> bool:
 
 
 def from_file(model: type[BaseModel], content: Any, *, secret: bool = False) -> tuple[Any, list[Problem]]:
-    """The model of a file's content, or None and what is wrong with it; of a secret file no value is told."""
+    """Return the model of a file's content, or None and what is wrong with it; of a secret file no value is shown."""
     try:
         return model.model_validate(content, by_alias=True, by_name=False), []
     except ValidationError as error:
         return None, list(problems_of(error, model, from_file=True, secret=secret))
 
 
-def path_of(place: Place, *, from_file: bool, start: Place = ()) -> Place:
-    """A place in the words of the input: `spec.remoteClusters[1].network`."""
-    path = list(start)
-    for part in place:
-        if from_file and isinstance(part, str) and not isinstance(part, Key):
-            path.append(file_spelling(part))
-        else:
-            path.append(part)
-    return tuple(path)
+# ------------------------------------------------------------------------------------------------------------- problems
+
+
+def places_of(error: ValidationError) -> frozenset[Place]:
+    """Return the places of what pydantic found, spelled as in the input."""
+    return frozenset(details["loc"] for details in error.errors(include_url=False, include_input=False))
 
 
 def problems_of(
     error: ValidationError, model: type[Any], *, from_file: bool, start: Place = (), secret: bool = False
 ) -> Iterator[Problem]:
-    """What pydantic found, each as one sentence with the way out; numbers and booleans are shown, if not secret."""
+    """Yield what pydantic found, each as one sentence with the way out.
+
+    Numbers and booleans are shown, and unknown keys; of a secret input neither.
+    """
     for details in error.errors(include_url=False):
-        sentence = _sentence(details, model, from_file, kind_of if secret else _shown)
-        hidden = secret and details["type"] in _UNKNOWN_KEY
-        place = details["loc"][:-1] if hidden else details["loc"]
-        yield Problem(path_of(place, from_file=False, start=start), f"has an {sentence}" if hidden else sentence)
+        place = details["loc"]
+        message = _sentence(details, secret=secret)
+        if details["type"] in _UNKNOWN_KEY:
+            if secret:
+                place = place[:-1]
+                message = f"has an {_unknown_key(model, details['loc'], from_file)}"
+            else:
+                message = _unknown_key(model, place, from_file)
+        # The place is pydantic's, which spells it as the input does.
+        yield Problem(place_of(place, from_file=False, start=start), message)
 
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""The types of pydantic's errors for a key that no field has."""
 
 
-def _sentence(details: ErrorDetails, model: type[Any], from_file: bool, shown: Callable[[object], str]) -> str:
+def _sentence(details: ErrorDetails, *, secret: bool) -> str:
+    """Return the sentence for an error of pydantic's that is not about a key."""
+    given = details["input"]
+    shown = kind_of(given) if secret else _shown(given)
     match details["type"]:
-        case "unfit":
-            return details["msg"]
         case "missing":
             return "is required: add it"
-        case "string_type" if isinstance(details["input"], bytes):
+        case "string_type" if isinstance(given, bytes):
             return "must be text, not bytes: decode it"
         case "string_type":
-            return f"must be text, not {shown(details['input'])}: put it in quotes"
+            return f"must be text, not {shown}: put it in quotes"
         case "bool_type":
-            return f"must be true or false, not {shown(details['input'])}"
+            return f"must be true or false, not {shown}"
         case "literal_error":
-            return f"must be {details.get('ctx', {}).get('expected')}"
+            return f"must be {details['ctx']['expected']}"
         case "tuple_type":
-            return f"must be a list, not {shown(details['input'])}"
-        case kind if kind in _UNKNOWN_KEY:
-            return _unknown_key(details["loc"], model, from_file)
+            return f"must be a list, not {shown}"
         case "dataclass_type" | "model_type" | "mapping_type" | "dict_type" | "model_attributes_type":
-            return f"must be a mapping, not {shown(details['input'])}"
-        case _:
+            return f"must be a mapping, not {shown}"
+        case _:  # among them those of `refusal`
             return details["msg"]
 
 
 def _shown(value: object) -> str:
+    """Return a value for people: a number or a boolean itself, of all others what they are."""
     match value:
         case bool():
             return f"the boolean {str(value).lower()}"
@@ -197,16 +229,46 @@ def _shown(value: object) -> str:
             return kind_of(value)
 
 
-def _unknown_key(place: Place, model: type[Any], from_file: bool) -> str:
-    for part in place[:-1]:
-        model = _part(model, part)
-    # In a file the name of the whole stands in its metadata.
-    hidden = "name" if from_file and issubclass(model, BaseModel) else None
-    known = [file_spelling(name) if from_file else name for name in _fields(model) if name != hidden]
-    if way := _WAYS.get(str(place[-1]).lower().replace("_", "")):
+def _unknown_key(model: type[Any], place: Place, from_file: bool) -> str:
+    """Return the sentence for a key that no field has, with the way to what was meant."""
+    *parents, key = (str(part) for part in place)
+    for parent in parents:
+        model = _model_of_field(model, parent)
+    if way := _WAYS.get(key.lower().replace("_", "")):
         return f"unknown key: {way}"
-    nearest = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    return f"unknown key: did you mean {nearest[0]!r}?" if nearest else f"unknown key: known are {', '.join(known)}"
+    known = list(_field_types(model))
+    if from_file:
+        if issubclass(model, BaseModel) and "name" in known:
+            known.remove("name")  # the name of the whole is in the metadata of a file
+        known = [file_spelling(name) for name in known]
+    nearest = get_close_matches(key, known, n=1, cutoff=0.5)
+    if nearest:
+        return f"unknown key: did you mean {nearest[0]!r}?"
+    return f"unknown key: known are {', '.join(known)}"
+
+
+def _model_of_field(model: type[Any], key: str) -> type[Any]:
+    """Return the dataclass of a field's value or of its items; the model itself for what is no field, as an index."""
+    for name, annotation in _field_types(model).items():
+        if key in (name, file_spelling(name)):
+            for kind in _types_in(annotation):
+                if isinstance(kind, type) and is_dataclass(kind):
+                    return kind
+    return model
+
+
+def _field_types(model: type[Any]) -> dict[str, Any]:
+    """Return the annotations of a model's or a dataclass's fields by their names."""
+    if is_dataclass(model):
+        return {field.name: field.type for field in fields(model)}
+    return {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """Yield an annotation and all that are in it, such as `MeshCluster` in `Sequence[MeshCluster]`."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _types_in(argument)
 
 
 _PATCH = (
@@ -214,15 +276,33 @@ _PATCH = (
 )
 
 
-# Keys that people look for in a topology, in lower case, and the way there is instead.
-_WAYS = {
+# Keys of an IstioOperator and of its parts for which a topology has no field.
+_ONLY_BY_PATCH = [
+    "values",
+    "components",
+    "overlays",
+    "k8s",
+    "pilot",
+    "istiod",
+    "env",
+    "replicas",
+    "replicacount",
+    "resources",
+    "affinity",
+    "tolerations",
+    "nodeselector",
+    "annotations",
+    "hpaspec",
+    "volumes",
+    "imagepullsecrets",
+    "servicetype",
+]
+
+
+# Keys that people look for in a topology, in lower case and without `_`, and the way there is instead.
+_WAYS: Mapping[str, str] = {
+    **dict.fromkeys(_ONLY_BY_PATCH, _PATCH),
     "tag": f"images have the tag of the istioctl that installs them; to set another, {_PATCH}",
-    **dict.fromkeys(
-        ("env", "replicas", "replicacount", "resources", "affinity", "tolerations", "nodeselector", "annotations"),
-        _PATCH,
-    ),
-    **dict.fromkeys(("values", "components", "overlays", "k8s", "pilot", "istiod"), _PATCH),
-    **dict.fromkeys(("hpaspec", "volumes", "imagepullsecrets", "servicetype"), _PATCH),
     "image": f"images come from spec.hub; to set another for istiod, {_PATCH}",
     "version": "the Istio minor is spec.release",
     "profile": f"it follows from the release and from what a cluster is for; for more, {_PATCH}",
@@ -232,31 +312,11 @@ _WAYS = {
     "network": "every remote cluster has its own: set network in spec.configCluster and in each of spec.remoteClusters",
     "hub": "it is the same in all clusters: set spec.hub",
     "charts": "it is the same in all clusters: set spec.charts",
-    "caaddress": "it is made of the address: set spec.address",
-    "discoveryaddress": "it is made of the address: set spec.address",
-    "remotepilotaddress": "it is made of the address: set spec.address",
-    "injectionurl": "it is made of the address, the cluster's name and its network: set those",
-    "injectionpath": "it is made of the address, the cluster's name and its network: set those",
+    "caaddress": "it follows from the address: set spec.address",
+    "discoveryaddress": "it follows from the address: set spec.address",
+    "remotepilotaddress": "it follows from the address: set spec.address",
+    "injectionurl": "it follows from the address, the cluster's name and its network: set those",
+    "injectionpath": "it follows from the address, the cluster's name and its network: set those",
     "kubeconfig": "name the context in the kubeconfig (context), or give credentials (`--credentials`)",
     "server": "the API server's address for istiod is the key apiServer of a cluster",
 }
-
-
-def _part(model: type[Any], part: str | int) -> type[Any]:
-    """The model of a part; an item of a list has the model of the list."""
-    for name, hint in _fields(model).items():
-        if part in (name, file_spelling(name)):
-            return next((kind for kind in _flat([hint]) if isinstance(kind, type) and is_dataclass(kind)), model)
-    return model
-
-
-def _fields(model: type[Any]) -> dict[str, Any]:
-    if is_dataclass(model):
-        return {field.name: field.type for field in fields(model)}
-    return {name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _flat(annotations: list[Any]) -> Iterator[Any]:
-    for annotation in annotations:
-        yield annotation
-        yield from _flat(list(get_args(annotation)))

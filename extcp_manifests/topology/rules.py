@@ -1,220 +1,252 @@
-"""Rules between the values of a topology."""
+"""Rules between the values of a topology.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+A rule is a function of the values that it needs, and is left out where one of them is wrong by itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.builders.address import parse_address
-from extcp_manifests.builders.exposure import why_no_credential, why_not_in_release
+from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.documents.name_forms import SECRET_KEY
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.releases import Release, since
-from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, ExternalCluster, MeshCluster, context_of, folder_of
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
 from extcp_manifests.topology.names import instead_of_ending, why_breaks_charts
-from extcp_manifests.topology.reading import Key, Place, path_of
-
-# ---------------------------------------------------------------------------------------------- rules between values
-
-_Found = Iterator[tuple[Place, str]]
-
-if TYPE_CHECKING:
-    from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.partial import Draft, DraftCluster
+from extcp_manifests.topology.reading import Key, Place
 
 
-def _address_in_release(topology: "Topology") -> _Found:
-    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), None):
-        yield (name,), problem
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a topology does not keep: the place in words of Python, and why."""
+
+    place: Place
+    message: str
 
 
-def _revision_in_release(topology: "Topology") -> _Found:
-    for name, problem in why_not_in_release(topology.istio, parse_address(topology.address), topology.revision):
-        if name == "revision":
-            yield (name,), problem
+def violations(draft: Draft) -> Iterator[Violation]:
+    """Yield what does not fit together among the right values of a topology."""
+    release, exposure = draft.release, draft.exposure
+    if release is not None and exposure is not None:
+        yield from _address_in_release(release, exposure)
+        if draft.revision is not None:
+            yield from _revision_in_release(release, exposure)
+    if release is not None:
+        yield from _registries_in_release(release, draft.hub, draft.charts)
+    if exposure is not None and draft.credential is not None:
+        yield from _credential(exposure, draft.credential.name)
+    yield from _namespaces(draft.namespace, draft.gateway_namespace)
+    yield from _clusters_apart((draft.external_cluster, *draft.mesh_clusters))
+    if exposure is not None:
+        for cluster in draft.mesh_clusters:
+            yield from _service_path(exposure, cluster)
+    for cluster in draft.remote_clusters:
+        yield from _secret_key(cluster)
+    if draft.config_cluster.name is not None:
+        if release is not None:
+            yield from _cluster_name_in_charts(release, draft.config_cluster.name)
+        if draft.remote_clusters:
+            yield from _leading_cluster(draft.config_cluster.name)
+    if release is not None and draft.mesh_config is not None:
+        yield from _mesh_config(release, draft.mesh_config)
 
 
-def _places_in_release(topology: "Topology") -> _Found:
-    """Places that hold Istio's images or charts, but not those of the release."""
-    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
-        if topology.istio in since("1.31") and (instead := instead_of_ending(name, text)):
-            yield (name,), f"{text!r} has nothing of Istio {topology.release}: write {instead!r}, or a mirror of it"
+def _address_in_release(release: Release, exposure: Exposure) -> Iterator[Violation]:
+    if problem := exposure.why_not_in(release):
+        yield Violation(("address",), problem)
 
 
-def _credential(topology: "Topology") -> _Found:
-    if problem := why_no_credential(topology.exposure, topology.credential_name):
-        yield ("credential_name",), problem
+def _revision_in_release(release: Release, exposure: Exposure) -> Iterator[Violation]:
+    if problem := exposure.why_no_revision(release):
+        yield Violation(("revision",), problem)
 
 
-def _namespaces(topology: "Topology") -> _Found:
-    if topology.namespace == topology.gateway.namespace:
-        yield (
-            ("namespace",),
-            f"{topology.namespace!r} is the gateway's namespace, which has an istiod of its own: choose another",
-        )
-    for field_name, namespace in (
-        (("namespace",), topology.namespace),
-        (("gateway", "namespace"), topology.gateway.namespace),
-    ):
-        if namespace == SAMPLE_NAMESPACE:
-            yield field_name, f"{namespace!r} is the namespace of the sample workloads: choose another"
+def _registries_in_release(release: Release, hub: str | None, charts: str | None) -> Iterator[Violation]:
+    """Refuse registries that hold Istio's images or charts, but not those of the release."""
+    if release not in since("1.31"):
+        return
+    for name, text in (("hub", hub), ("charts", charts)):
+        if instead := instead_of_ending(name, text):
+            yield Violation((name,), f"{text!r} has nothing of Istio {release}: write {instead!r}, or a mirror of it")
 
 
-def _clusters_apart(topology: "Topology") -> _Found:
+def _credential(exposure: Exposure, credential_name: str | None) -> Iterator[Violation]:
+    if problem := exposure.why_not_credential(credential_name):
+        yield Violation(("credential_name",), problem)
+
+
+def _namespaces(namespace: str | None, gateway_namespace: str | None) -> Iterator[Violation]:
+    """The control plane, the gateway and the samples each need a namespace of their own."""
+    if namespace is not None and namespace == gateway_namespace:
+        problem = f"{namespace!r} is the gateway's namespace, which has an istiod of its own: choose another"
+        yield Violation(("namespace",), problem)
+    problem = f"{SAMPLE_NAMESPACE!r} is the namespace of the sample workloads: choose another"
+    if namespace == SAMPLE_NAMESPACE:
+        yield Violation(("namespace",), problem)
+    if gateway_namespace == SAMPLE_NAMESPACE:
+        yield Violation(("gateway", "namespace"), problem)
+
+
+def _clusters_apart(clusters: Sequence[DraftCluster]) -> Iterator[Violation]:
     """No two clusters share a name, a folder or a context."""
-    names: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    contexts: dict[str, tuple[Place, str]] = {}
-    called = {"external_cluster": "the external cluster", "config_cluster": "the config cluster"}
-    for place, cluster in _clusters(topology):
-        name, context = cluster.name, context_of(cluster)
-        if name in names:
-            yield (*place, "name"), f"{name!r} is already the name of {names[name]}: choose another"
-        names.setdefault(name, called.get(str(place[0]), "another remote cluster"))
-        other = folders.setdefault(folder_of(name), name)
-        if other != name:
-            yield (*place, "name"), f"{name!r} would share its folder with cluster {other!r}: choose another"
-        first, owner = contexts.setdefault(context, (place, name))
-        if first != place and (cluster.context is not None or owner != name):
-            problem = f"{context!r} is already the context of cluster {owner!r}: give each cluster its own"
-            yield (*place, "context"), problem
-
-
-def _service_paths(topology: "Topology") -> _Found:
-    for place, cluster in _mesh_clusters(topology):
-        for field_name, name in (("name", cluster.name), ("network", cluster.network)):
-            if problem := topology.exposure.why_not_nameable(name):
-                yield (*place, field_name), problem
-
-
-def _secret_keys(topology: "Topology") -> _Found:
-    for place, cluster in _mesh_clusters(topology):
-        if place == ("config_cluster",):
+    by_name: dict[str, DraftCluster] = {}
+    by_folder: dict[str, str] = {}
+    by_context: dict[str, DraftCluster] = {}
+    for cluster in clusters:
+        name = cluster.name
+        if name is None:
             continue
-        if not SECRET_KEY.fullmatch(cluster.name):
-            yield (
-                (*place, "name"),
-                f"{cluster.name!r} cannot be the key of a remote secret, where istiod looks for it: "
-                "use letters, digits, '-', '_' and '.'",
-            )
-        if cluster.name == "config":
-            yield (*place, "name"), "'config' is the key of the config cluster's own secret: choose another"
+        namesake = by_name.setdefault(name, cluster)
+        if namesake is not cluster:
+            problem = f"{name!r} is already the name of {_described(namesake)}: choose another"
+            yield Violation((*cluster.place, "name"), problem)
+        other = by_folder.setdefault(folder_of(name), name)
+        if other != name:
+            problem = f"{name!r} would share its folder with cluster {other!r}: choose another"
+            yield Violation((*cluster.place, "name"), problem)
+        if cluster.context is None:
+            continue
+        owner = by_context.setdefault(cluster.context, cluster)
+        # A context that only follows from a name that is taken needs no problem of its own.
+        if owner is not cluster and (cluster.has_own_context or owner.name != name):
+            problem = f"{cluster.context!r} is already the context of cluster {owner.name!r}: give each cluster its own"
+            yield Violation((*cluster.place, "context"), problem)
 
 
-def _told_cluster(topology: "Topology") -> _Found:
-    for place, cluster in _mesh_clusters(topology):
-        told = place == ("config_cluster",) and topology.istio.istiod_is_told_its_cluster
-        if told and (problem := why_breaks_charts(cluster.name)):
-            yield (*place, "name"), problem
+def _described(cluster: DraftCluster) -> str:
+    match cluster.place:
+        case ("external_cluster",):
+            return "the external cluster"
+        case ("config_cluster",):
+            return "the config cluster"
+        case _:
+            return "another remote cluster"
 
 
-def _leading_cluster(topology: "Topology") -> _Found:
-    for place, cluster in _mesh_clusters(topology):
-        if place == ("config_cluster",) and topology.remote_clusters and "," in cluster.name:
-            yield (
-                (*place, "name"),
-                f"{cluster.name!r} has a comma, at which istiod splits the list of clusters that may lead a remote "
-                "cluster: choose a name without",
-            )
+def _service_path(exposure: Exposure, cluster: DraftCluster) -> Iterator[Violation]:
+    """The injection path of a cluster has its name and its network."""
+    for field_name, name in (("name", cluster.name), ("network", cluster.network)):
+        if name is not None and (problem := exposure.why_not_nameable(name)):
+            yield Violation((*cluster.place, field_name), problem)
 
 
-def _mesh_config(topology: "Topology") -> _Found:
-    given = topology.mesh_config
-    proxy = given.get("defaultConfig", {})
-    yield from _taken(given, _TAKEN_IN_MESH_CONFIG, ())
-    if isinstance(proxy, Mapping):
-        yield from _taken(proxy, _TAKEN_IN_DEFAULT_CONFIG, (Key("defaultConfig"),))
-    reported = set(_TAKEN_PATHS)
-    for problem in (*_undecodable(given, topology.istio), *_unwritable(given)):
-        if problem.path not in reported:
-            reported.add(problem.path)
-            place = [Key(part) if isinstance(part, str) else part for part in problem.place]
-            yield ("mesh_config", *place), problem.message
+def _secret_key(cluster: DraftCluster) -> Iterator[Violation]:
+    """The name of a further remote cluster is the key of its kubeconfig in its remote secret."""
+    if cluster.name is None:
+        return
+    if not SECRET_KEY.fullmatch(cluster.name):
+        problem = (
+            f"{cluster.name!r} cannot be the key of a remote secret, where istiod looks for it: "
+            "use letters, digits, '-', '_' and '.'"
+        )
+        yield Violation((*cluster.place, "name"), problem)
+    if cluster.name == "config":
+        problem = "'config' is the key of the config cluster's own secret: choose another"
+        yield Violation((*cluster.place, "name"), problem)
 
 
-def _unwritable(given: Mapping[str, Any]) -> Sequence[Problem]:
-    try:
-        yaml.require_plain({"": given})
-    except InvalidInput as error:
-        return [replace(each, place=each.place[1:]) for each in error.problems]
-    return ()
+def _cluster_name_in_charts(release: Release, name: str) -> Iterator[Violation]:
+    """The charts of istiod write the name of the config cluster, from the release on in which it is a value."""
+    if release.istiod_is_told_its_cluster and (problem := why_breaks_charts(name)):
+        yield Violation(("config_cluster", "name"), problem)
 
 
-def _undecodable(given: Mapping[str, Any], release: Release) -> Sequence[Problem]:
-    """What istioctl or istiod of the release refuses of a mesh config, and keys that it does not know."""
-    try:
-        merged = merge_mesh_config(shared=None, local=given, release=release)
-    except InvalidInput as error:
-        return error.problems
-    return (*merged.problems, *(Problem(each.place, each.message) for each in merged.ignored))
+def _leading_cluster(name: str) -> Iterator[Violation]:
+    """Namespaces of further remote clusters list the config cluster's name as the one whose istiod leads there."""
+    if "," in name:
+        problem = (
+            f"{name!r} has a comma, at which istiod splits the list of clusters that may lead a remote "
+            "cluster: choose a name without"
+        )
+        yield Violation(("config_cluster", "name"), problem)
 
 
-def _taken(given: Mapping[str, Any], taken: Mapping[str, str], place: Place) -> _Found:
-    for key in filter(taken.__contains__, given):
-        yield ("mesh_config", *place, Key(key)), taken[key]
+def _mesh_config(release: Release, given: Mapping[str, Any]) -> Iterator[Violation]:
+    """Refuse what is set here, what Istio does not read and what YAML cannot carry; one problem for each place."""
+    reported: set[Place] = set()
+    for violation in (*_set_by_us(given), *_undecodable(given, release), *_unwritable(given)):
+        if violation.place not in reported:
+            reported.add(violation.place)
+            yield violation
 
 
-_TAKEN_IN_MESH_CONFIG = {
-    **dict.fromkeys(("rootNamespace", "root_namespace"), "is set from the namespace: leave it out"),
+def _set_by_us(given: Mapping[str, Any]) -> Iterator[Violation]:
+    """Refuse keys whose values the library sets itself."""
+    for key in given:
+        if key in _SET_IN_MESH_CONFIG:
+            yield Violation(("mesh_config", Key(key)), _SET_IN_MESH_CONFIG[key])
+    default_config = given.get("defaultConfig")
+    if not isinstance(default_config, Mapping):
+        return
+    for key in default_config:
+        if key in _SET_IN_DEFAULT_CONFIG:
+            yield Violation(("mesh_config", Key("defaultConfig"), Key(key)), _SET_IN_DEFAULT_CONFIG[key])
+
+
+_SET_IN_MESH_CONFIG = {
+    "rootNamespace": "is set from the namespace: leave it out",
+    "root_namespace": "is set from the namespace: leave it out",
     "default_config": "is a spelling that would hide what is set here: write defaultConfig",
 }
 
 
-_TAKEN_IN_DEFAULT_CONFIG = {
-    **dict.fromkeys(("discoveryAddress", "discovery_address"), "is set from the address: leave it out"),
-    **dict.fromkeys(("meshId", "mesh_id"), "is set from the mesh ID: leave it out"),
+_SET_IN_DEFAULT_CONFIG = {
+    "discoveryAddress": "is set from the address: leave it out",
+    "discovery_address": "is set from the address: leave it out",
+    "meshId": "is set from the mesh ID: leave it out",
+    "mesh_id": "is set from the mesh ID: leave it out",
     "proxy_metadata": "is a spelling that would hide what is set here: write proxyMetadata",
 }
 
 
-_TAKEN_PATHS = {*_TAKEN_IN_MESH_CONFIG, *(f"defaultConfig.{key}" for key in _TAKEN_IN_DEFAULT_CONFIG)}
+def _undecodable(given: Mapping[str, Any], release: Release) -> Iterator[Violation]:
+    """Yield what istioctl or istiod of the release refuses of a mesh config, and keys that it does not know."""
+    try:
+        merged = merge_mesh_config(shared=None, local=given, release=release)
+    except InvalidInput as error:
+        for problem in error.problems:
+            yield Violation(_in_mesh_config(problem.place), problem.message)
+        return
+    for problem in merged.problems:
+        yield Violation(_in_mesh_config(problem.place), problem.message)
+    for ignored in merged.ignored:
+        yield Violation(_in_mesh_config(ignored.place), ignored.message)
 
 
-def ending_places(topology: "Topology") -> Iterator[Problem]:
-    """Registries and repositories that work until they are taken down."""
-    for name, text in (("hub", topology.hub), ("charts", topology.charts)):
+def _unwritable(given: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what YAML cannot carry, or not as deep as a mesh config is in its document."""
+    for problem in yaml.unwritable({"spec": {"meshConfig": given}}):
+        yield Violation(_in_mesh_config(problem.place[2:]), problem.message)
+
+
+def _in_mesh_config(place: Path) -> Place:
+    """Return a place in a mesh config, whose keys are spelled as Istio does, as one of the topology."""
+    return ("mesh_config", *(Key(part) if isinstance(part, str) else part for part in place))
+
+
+def ending_registries(hub: str | None, charts: str | None) -> Iterator[Violation]:
+    """Warn of registries and repositories that work until they are taken down."""
+    for name, text in (("hub", hub), ("charts", charts)):
         if instead := instead_of_ending(name, text):
             problem = f"{text!r} is taken down in December 2026: write {instead!r}, or a mirror of it"
-            yield Problem(path_of((name,), from_file=True, start=("spec",)), problem)
+            yield Violation((name,), problem)
 
 
-def unconnected_networks(topology: "Topology") -> Iterator[Problem]:
-    """Networks whose services the others do not reach, since no cluster in them has an east-west gateway."""
-    networks = dict.fromkeys(cluster.network for cluster in topology.mesh_clusters)
-    connected = {cluster.network for cluster in topology.mesh_clusters if cluster.gateways.east_west}
-    for network in networks if len(networks) > 1 else ():
+def unconnected_networks(config_cluster: MeshCluster, remote_clusters: Sequence[MeshCluster]) -> Iterator[Violation]:
+    """Warn of networks whose services the others do not reach, since no cluster in them has an east-west gateway."""
+    first_places: dict[str, Place] = {config_cluster.network: ("config_cluster",)}
+    for index, cluster in enumerate(remote_clusters):
+        first_places.setdefault(cluster.network, ("remote_clusters", index))
+    if len(first_places) == 1:
+        return
+    connected = {cluster.network for cluster in (config_cluster, *remote_clusters) if cluster.gateways.east_west}
+    for network, place in first_places.items():
         if network not in connected:
             problem = (
                 f"network {network!r} has no east-west gateway, so that clusters in other networks cannot reach its "
                 "services: set eastWest in one of its clusters, or leave it where that is meant"
             )
-            place = next(place for place, cluster in _mesh_clusters(topology) if cluster.network == network)
-            yield Problem(path_of((*place, "gateways", "east_west"), from_file=True, start=("spec",)), problem)
-
-
-def _clusters(topology: "Topology") -> Iterator[tuple[Place, ExternalCluster | MeshCluster]]:
-    yield ("external_cluster",), topology.external_cluster
-    yield from _mesh_clusters(topology)
-
-
-def _mesh_clusters(topology: "Topology") -> Iterator[tuple[Place, MeshCluster]]:
-    """The remote clusters with their places; in a draft, those whose name is wrong are None."""
-    for index, cluster in enumerate(topology.mesh_clusters):
-        if cluster is not None:
-            yield (("remote_clusters", index - 1) if index else ("config_cluster",)), cluster
-
-
-RULES: tuple[tuple[set[str], Callable[["Topology"], _Found]], ...] = (
-    ({"address", "release"}, _address_in_release),
-    ({"address", "release", "revision"}, _revision_in_release),
-    ({"release", "hub", "charts"}, _places_in_release),
-    ({"address", "credential_name"}, _credential),
-    ({"namespace", "gateway"}, _namespaces),
-    ({"external_cluster", "config_cluster", "remote_clusters"}, _clusters_apart),
-    ({"address", "config_cluster", "remote_clusters"}, _service_paths),
-    ({"config_cluster", "remote_clusters"}, _secret_keys),
-    ({"release", "config_cluster", "remote_clusters"}, _told_cluster),
-    ({"config_cluster", "remote_clusters"}, _leading_cluster),
-    ({"mesh_config", "release"}, _mesh_config),
-)
-"""Each rule with the values that it reads; a rule is left out where one of them is wrong by itself."""
+            yield Violation((*place, "gateways", "east_west"), problem)

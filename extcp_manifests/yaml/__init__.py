@@ -1,7 +1,11 @@
-"""YAML for Kubernetes: a small, exact emitter and a strict reader."""
+"""YAML for Kubernetes: an emitter whose text every parser reads back alike, and a reader that trusts nobody.
+
+`dump`, `dump_all`, `load` and `load_all` are the public functions; the other names serve the rest of this library. Both
+directions know plain data alone: mappings with text keys, lists, text, numbers, booleans and None.
+"""
 
 from extcp_manifests.yaml.emitter import MAX_DEPTH, dump, dump_all, require_plain, unwritable
-from extcp_manifests.yaml.reader import MAX_BYTES, MAX_NODES, Lines, NotYaml, load, load_all, load_first
+from extcp_manifests.yaml.reader import MAX_BYTES, MAX_NODES, Lines, NotYaml, begins_block, load, load_all, load_first
 from extcp_manifests.yaml.scalars import resolve
 
 __all__ = [
@@ -10,6 +14,7 @@ __all__ = [
     "MAX_NODES",
     "Lines",
     "NotYaml",
+    "begins_block",
     "dump",
     "dump_all",
     "load",

@@ -1,4 +1,12 @@
-"""Writing YAML."""
+"""The emitter: plain data into YAML text that every parser reads back alike.
+
+Keys keep their order, nothing is folded, there are no anchors, and text of several lines becomes a block. Text stays
+unquoted only where neither YAML 1.1 (PyYAML), YAML 1.2 (ruamel.yaml) nor Go's parser can take it for something else.
+
+A plan of a thousand clusters spends much of its time here. So the functions below append finished lines to one list,
+compare the type of a value before they ask for its abstract class, and remember the quoted forms of short texts, of
+which most appear in every cluster again.
+"""
 
 import math
 import re
@@ -6,23 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from extcp_manifests.errors import InvalidInput, Path, Problem, require
+from extcp_manifests.errors import InvalidInput, Path, Problem, require, why_not_text
 
 MAX_DEPTH = 100
+"""How many collections may lie within each other."""
 
-
-MOST_PROBLEMS = 20
-
+_MOST_PROBLEMS = 20
 
 _LONGEST_KEY = 1000
 """Parsers look for the colon behind a key no further than 1,024 characters."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- dump
-
-
 def dump(document: Any) -> str:
-    """One document of plain data as YAML that ends in a newline.
+    """Return one document of plain data as YAML that ends in a newline.
 
     Raises InvalidInput, with the path of the value, for anything but mappings with text keys (of up to 1,000
     characters), sequences, text, whole numbers of 64 bits, finite floats, booleans and None, and for data nested deeper
@@ -40,7 +44,7 @@ def dump(document: Any) -> str:
 
 
 def dump_all(documents: Iterable[Any]) -> str:
-    """Several documents, `---` between them."""
+    """Return several documents as one text, with `---` between them. Raises InvalidInput as `dump` does."""
     require(documents, Iterable, ("documents",), "a list of documents")
     return "---\n".join(map(dump, documents))
 
@@ -56,20 +60,22 @@ def require_plain(data: Any, place: Path = ()) -> None:
 
 
 def unwritable(data: Any, place: Path = ()) -> tuple[Problem, ...]:
-    """Return the problems of data that `dump` does not write, the first 20; their paths begin with the place."""
-    return tuple(islice(_unwritable(data, place), MOST_PROBLEMS))
+    """Return the first 20 problems of data that `dump` does not write; their paths begin with the place."""
+    return tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
 
 
-_SHOWN_DEPTH = 20
-"""How many keys of a place are shown where data is nested too deep."""
+# ------------------------------------------------------------------------------------------------------------- writing
 
 
 class _UnwritableError(Exception):
-    """The data holds something that YAML for Go cannot carry."""
+    """The data holds something that YAML for Go cannot carry; where and what is only then looked for."""
 
 
 def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> None:
-    """Append the lines of a collection that is not empty: the first begins with head, the others with indent."""
+    """Append the lines of a collection that is not empty: the first begins with head, the others with indent.
+
+    Lists are not indented below their key, as kubectl and the guide write them.
+    """
     if depth > MAX_DEPTH:
         raise _UnwritableError
     inner = f"{indent}  "
@@ -95,6 +101,7 @@ def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> 
 
 
 def _is_block(value: Any) -> bool:
+    """Return whether a value takes lines of its own: a mapping or a sequence with something in it."""
     kind = type(value)
     if kind is dict or kind is list:
         return bool(value)
@@ -104,14 +111,17 @@ def _is_block(value: Any) -> bool:
 
 
 def _flow(value: Any, indent: str = "") -> str:
-    """A scalar or an empty collection; only text of several lines goes on below its first line."""
+    """Return a scalar or an empty collection, which begins behind its key or dash.
+
+    Only text of several lines goes on in further lines, which are indented by two more than indent.
+    """
     match value:
         case True:
             return "true"
         case False:
             return "false"
         case str():
-            text = str.__str__(value)
+            text = str.__str__(value)  # a subclass may print itself in another way
             return _TEXTS[text] or _literal(text, indent)
         case int() if -(2**63) <= value < 2**63:
             return int.__repr__(value)
@@ -129,27 +139,14 @@ def _flow(value: Any, indent: str = "") -> str:
 
 
 def _literal(text: str, indent: str) -> str:
-    inner = f"\n{indent}  "
-    lines = text.removesuffix("\n").split("\n")
-    return ("|" if text.endswith("\n") else "|-") + "".join(f"{inner}{line}" if line else "\n" for line in lines)
+    """Return text as a block: `|`, or `|-` where it does not end in a newline, and its lines."""
+    head = "|" if text.endswith("\n") else "|-"
+    inner = f"{indent}  "
+    lines = [f"{inner}{line}" if line else "" for line in text.removesuffix("\n").split("\n")]
+    return "\n".join([head, *lines])
 
 
-def _text(text: str) -> str:
-    """Text in one line, or nothing where it is better written as a block."""
-    if "\n" in text and not _UNFIT_FOR_BLOCK.search(text):
-        return ""
-    return _quoted(text)
-
-
-def _key(key: Any) -> str:
-    """A key with its colon, in one line."""
-    if not isinstance(key, str) or len(text := _quoted(str.__str__(key))) > _LONGEST_KEY:
-        raise _UnwritableError
-    return f"{text}:"
-
-
-def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else f'"{_ESCAPED.sub(_escape, text)}"'
+# ------------------------------------------------------------------------------------------------------------- quoting
 
 
 class _Memo(dict[Any, str]):
@@ -168,20 +165,55 @@ class _Memo(dict[Any, str]):
         return answer
 
 
+def _key(key: Any) -> str:
+    """Return a key with its colon, in one line."""
+    if not isinstance(key, str):
+        raise _UnwritableError
+    text = _quoted(str.__str__(key))
+    if len(text) > _LONGEST_KEY:
+        raise _UnwritableError
+    return f"{text}:"
+
+
+def _text(text: str) -> str:
+    """Return text in one line, or the empty text where it is better written as a block."""
+    if "\n" in text and not _UNFIT_FOR_BLOCK.search(text):
+        return ""
+    return _quoted(text)
+
+
 _KEYS = _Memo(_key)
-
-
 _TEXTS = _Memo(_text)
 
 
-# Plain text begins with a letter, `_` or `/`, so that it is no number, date or indicator, and is no word that some
-# parser takes for a boolean or null, nor the exponent of a number (`e1`), which lax parsers take for a float; ": " and
-# " #" never occur in it.
+def _quoted(text: str) -> str:
+    """Return text in one line, between double quotes where it needs them."""
+    return text if _PLAIN.fullmatch(text) else f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    if 0xD800 <= code <= 0xDFFF:  # half of a surrogate pair, which UTF-8 does not have
+        raise _UnwritableError
+    if char in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[char]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\U{code:08x}"
+
+
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+# Plain text begins with a letter, `_` or `/`, so that it is not a number, date or indicator, and is not a word that
+# some parser takes for a boolean or null, nor the exponent of a number (`e1`), which lax parsers take for a float; ": "
+# and " #" never occur in it.
 _PLAIN = re.compile(
     r"(?!(?i:y|n|yes|no|on|off|true|false|null|e[-+]?[0-9]+)\Z)"
     r"[A-Za-z_/](?:[-A-Za-z0-9_./@%+=~,;()\[\]{}'*&!|<>?^$\\]|:(?=[-A-Za-z0-9_./\[])| (?=[A-Za-z0-9_(/]))*"
 )
-
 
 # Escaped: what no parser may see raw, and what a reader would not see (line separators, direction marks, blanks).
 _INVISIBLE = (
@@ -189,50 +221,22 @@ _INVISIBLE = (
     "\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-
-
 _ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff]')
-
 
 # Not written as a block: text with such characters or tabs, a first line that starts with a blank, lines of blanks
 # alone, and more than one newline at the end.
 _UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
 
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+# ------------------------------------------------------------------------------------------------------------ problems
 
-
-_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    code = ord(char)
-    if 0xD800 <= code <= 0xDFFF:
-        raise _UnwritableError
-    if char in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[char]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+_SHOWN_DEPTH = 20
+"""How many keys of a place are shown where data is nested too deeply."""
 
 
 def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
-    """Each value that cannot be written; only called once it is known that there is one."""
-    if depth >= MAX_DEPTH and _is_block(value):
-        yield Problem(place[:_SHOWN_DEPTH], f"is nested deeper than {MAX_DEPTH} levels: flatten it")
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                yield Problem(place, f"the key {key!r} is no text: write it as a string")
-            elif SURROGATE.search(key):
-                yield Problem(place, f"the key {key[:40]!r} is no valid text: correct it")
-            elif len(_quoted(key)) > _LONGEST_KEY:
-                yield Problem(place, f"the key {key[:40]!r}... has {len(key)} characters: shorten it")
-            else:
-                yield from _unwritable(item, (*place, key), depth + 1)
-    elif _is_block(value):
-        for index, item in enumerate(value):
-            yield from _unwritable(item, (*place, index), depth + 1)
-    else:
+    """Yield a problem for each value that cannot be written; `depth` is the number of collections around it."""
+    if not _is_block(value):
         try:
             _flow(value)
         except _UnwritableError:
@@ -241,3 +245,25 @@ def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
                 f"a {type(value).__name__} that YAML cannot carry: "
                 "use valid text, a 64-bit whole number, a finite float, a boolean or None",
             )
+    elif depth >= MAX_DEPTH:
+        yield Problem(place[:_SHOWN_DEPTH], f"is nested deeper than {MAX_DEPTH} levels: flatten it")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            problem = _why_not_key(key)
+            if problem:
+                yield Problem(place, problem)
+            else:
+                yield from _unwritable(item, (*place, key), depth + 1)
+    else:
+        for index, item in enumerate(value):
+            yield from _unwritable(item, (*place, index), depth + 1)
+
+
+def _why_not_key(key: Any) -> str | None:
+    if not isinstance(key, str):
+        return f"the key {key!r} is no text: write it as a string"
+    if why_not_text(key):
+        return f"the key {key[:40]!r} is no valid text: correct it"
+    if len(_quoted(key)) > _LONGEST_KEY:
+        return f"the key {key[:40]!r}... has {len(key)} characters: shorten it"
+    return None

@@ -1,14 +1,18 @@
-"""YAML for plain data: an emitter whose text every parser reads back alike, and a loader that trusts nobody.
+"""The reader: YAML text into plain data, strictly.
 
-The emitter keeps key order, folds nothing, uses no anchors and writes text of several lines as a block. A string is
-left unquoted only where neither YAML 1.1 (PyYAML), YAML 1.2 (ruamel.yaml) nor Go's parser can take it for something
-else. The loader reads scalars as Go's parser does, so that a value means what it will mean in the cluster.
+PyYAML's C parser splits the text into events; what they mean is decided here, as Go's parser decides it. Text that two
+parsers could read differently is refused, and so is text that would cost too much: tags, duplicate keys, keys that are
+not text, deep nesting, and aliases that grow beyond measure once they are written out.
+
+`Lines` finds the line of a value afterwards. It parses the text a second time, so that reading a good text does not pay
+for what only problems need.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import yaml as pyyaml
 
@@ -17,24 +21,22 @@ from extcp_manifests.yaml.emitter import MAX_DEPTH
 from extcp_manifests.yaml.scalars import resolve
 
 MAX_BYTES = 16 * 1024 * 1024
-
+"""The longest text that is read."""
 
 MAX_NODES = 2_000_000
+"""The most values of a text, with every alias written out."""
 
 
 class NotYaml(InvalidInput):
-    """A text that no YAML parser reads, in contrast to one that is refused."""
-
-
-# ---------------------------------------------------------------------------------------------------------------- load
+    """A text that no YAML parser reads, in contrast to YAML that this reader refuses."""
 
 
 def load(text: str | bytes) -> Any:
-    """The one document of a YAML text as plain data; an empty text is None.
+    """Return the one document of a YAML text as plain data; an empty text is None.
 
-    Raises InvalidInput, whose problems name the line, for text that is not YAML or more than one document, tags,
-    duplicate keys, keys that are no text, and anything beyond 16 MiB, 100 levels or 2,000,000 values with every alias
-    written out.
+    Raises InvalidInput, whose problems name the line, for text that is not YAML or has more than one document, for
+    tags, duplicate keys and keys that are not text, and for anything beyond 16 MiB, 100 levels or 2,000,000 values with
+    every alias written out.
     """
     documents = load_all(text)
     if len(documents) > 1:
@@ -43,35 +45,189 @@ def load(text: str | bytes) -> Any:
 
 
 def load_all(text: str | bytes) -> list[Any]:
-    """Every document of a YAML text as plain data; limits and errors as in `load`."""
-    return list(_documents(text))
+    """Return every document of a YAML text as plain data; limits and errors as in `load`."""
+    reader = _Reader(_events(text))
+    documents = []
+    while reader.begins_document():
+        documents.append(reader.document())
+    return documents
 
 
 def load_first(text: str | bytes) -> tuple[Any, bool]:
-    """The first document of a YAML text, and whether another one begins; that one is not read.
+    """Return the first document of a YAML text, and whether anything follows it.
 
-    Limits and errors as in `load`; an empty text is None.
+    What follows is not read, so it may be another document or not YAML at all. Limits and errors as in `load`; an empty
+    text is None.
     """
-    documents = _documents(text)
-    first = next(documents, None)
+    reader = _Reader(_events(text))
+    if not reader.begins_document():
+        return None, False
+    first = reader.document()
     try:
-        return first, next(documents, documents) is not documents
-    except InvalidInput:
+        return first, reader.begins_document()
+    except NotYaml:
         return first, True
 
 
-def _documents(text: str | bytes) -> Iterator[Any]:
+_PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)  # some builds of PyYAML lack the C parser
+
+
+def _events(text: str | bytes) -> Iterator[Any]:
+    """Yield the events of PyYAML's parser. Raises InvalidInput for text that is too long, and NotYaml."""
     require(text, str | bytes, ("text",), "text or bytes")
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise InvalidInput([Problem((), f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
     try:
-        yield from _Reader(pyyaml.parse(text, Loader=_PARSER)).documents()
+        yield from pyyaml.parse(text, Loader=_PARSER)
     except pyyaml.MarkedYAMLError as error:
-        problem = f"not YAML: {error.problem or error.context}"
-        raise NotYaml([_at(error.problem_mark or error.context_mark, problem)]) from None
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise NotYaml([Problem((), f"not YAML: {error.problem or error.context}", line=line)]) from None
     except (pyyaml.YAMLError, UnicodeError):
         raise NotYaml([Problem((), "not YAML: it holds bytes or characters that YAML does not allow")]) from None
+
+
+class _Anchored(NamedTuple):
+    """A value with an anchor, which aliases repeat."""
+
+    value: Any
+    nodes: int
+    """How many values it consists of, itself included."""
+
+
+class _Reader:
+    """Turns the events of a text into plain data, document by document."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._start: Any = None  # the event of the current document's beginning
+        self._anchors: dict[str, _Anchored] = {}
+        self._nodes = 0
+
+    def begins_document(self) -> bool:
+        """Go to the beginning of the next document, and return whether there is one."""
+        for event in self._events:
+            if isinstance(event, pyyaml.DocumentStartEvent):
+                self._start = event
+                return True
+        return False
+
+    def document(self) -> Any:
+        """Return the document that begins here."""
+        if self._start.version not in (None, (1, 1)):
+            raise _problem(self._start, "Go's parser refuses the directive %YAML unless it is 1.1: leave it out")
+        self._anchors = {}
+        return self._node(next(self._events), 0)
+
+    def _node(self, event: Any, depth: int) -> Any:
+        """Return the value that begins with an event; `depth` is the number of collections around it."""
+        if depth >= MAX_DEPTH and isinstance(event, pyyaml.CollectionStartEvent):
+            raise _problem(event, f"nested deeper than {MAX_DEPTH} levels: flatten it")
+        if isinstance(event, pyyaml.AliasEvent):
+            return self._alias(event)
+        nodes_before = self._nodes
+        self._count(event, 1)
+        if event.tag is not None:
+            raise _problem(event, f"the tag {event.tag!r} is not allowed: leave it out")
+        value: Any
+        if isinstance(event, pyyaml.ScalarEvent):
+            value = _scalar(event)
+        elif isinstance(event, pyyaml.SequenceStartEvent):
+            value = self._sequence(depth + 1)
+        else:
+            value = self._mapping(depth + 1)
+        if event.anchor:
+            self._anchors[event.anchor] = _Anchored(value, self._nodes - nodes_before)
+        return value
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise _problem(event, f"the alias '*{event.anchor}' points to nothing before it: write the value out")
+        anchored = self._anchors[event.anchor]
+        self._count(event, anchored.nodes)
+        return anchored.value
+
+    def _count(self, event: Any, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise _problem(event, f"more than {MAX_NODES} values with every alias written out: split the file")
+
+    def _sequence(self, depth: int) -> list[Any]:
+        items = []
+        event = next(self._events)
+        while not isinstance(event, pyyaml.SequenceEndEvent):
+            items.append(self._node(event, depth))
+            event = next(self._events)
+        return items
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
+        event = next(self._events)
+        while not isinstance(event, pyyaml.MappingEndEvent):
+            if _is_merge_key(event):
+                if merged is not None:
+                    raise _problem(event, "'<<' stands twice in one mapping: give it a list of mappings")
+                merged = self._merged(event, mapping, depth)
+            else:
+                key = self._key(event, mapping, depth)
+                mapping[key] = self._node(next(self._events), depth)
+            event = next(self._events)
+        return {**merged, **mapping} if merged else mapping
+
+    def _key(self, event: Any, mapping: dict[str, Any], depth: int) -> str:
+        key = self._node(event, depth)
+        if not isinstance(key, str):
+            raise _problem(event, "the key is no text: put it in quotes")
+        if key in mapping:
+            raise _problem(event, f"the key {key!r} stands twice in one mapping: remove one")
+        return key
+
+    def _merged(self, merge_key: Any, before: dict[str, Any], depth: int) -> dict[str, Any]:
+        """Return what the merge key `<<` brings into a mapping; `before` are the keys that appear above it.
+
+        Of several mappings the first one wins, as YAML 1.1 has it. Go's parser lets `<<` win over the keys before it,
+        other parsers do not, so none of those may be among the merged ones.
+        """
+        event = next(self._events)
+        value = self._node(event, depth)
+        sources = value if isinstance(value, list) else [value]
+        merged: dict[str, Any] = {}
+        for source in reversed(sources):
+            if not isinstance(source, dict):
+                raise _problem(event, "only a mapping or a list of mappings can be merged with '<<'")
+            merged.update(source)
+        for key in merged:
+            if key in before:
+                raise _problem(merge_key, f"'<<' stands behind {key!r}, which it beats in Go alone: write it first")
+        return merged
+
+
+def _is_merge_key(event: Any) -> bool:
+    return isinstance(event, pyyaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
+
+
+def _scalar(event: Any) -> Any:
+    is_plain = event.implicit[0]  # written without quotes, and not as a block
+    if not is_plain:
+        return event.value
+    value = resolve(event.value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _problem(event, f"the number {event.value} has no JSON form: put it in quotes or choose another")
+    return value
+
+
+def _problem(event: Any, message: str) -> InvalidInput:
+    return InvalidInput([Problem((), message, line=_line_of(event))])
+
+
+def _line_of(event: Any) -> int:
+    line: int = event.start_mark.line + 1
+    return line
+
+
+# --------------------------------------------------------------------------------------------------------------- lines
 
 
 class Lines:
@@ -79,9 +235,10 @@ class Lines:
 
     def __init__(self, text: str | bytes) -> None:
         events = pyyaml.parse(text, Loader=_PARSER)
-        self._documents = [
-            _outline(events, next(events), {}) for event in events if isinstance(event, pyyaml.DocumentStartEvent)
-        ]
+        self._documents: list[_Outline] = []
+        for event in events:
+            if isinstance(event, pyyaml.DocumentStartEvent):
+                self._documents.append(_outline(events, next(events), {}))
 
     def line(self, place: Path, document: int = 0) -> int | None:
         """Return the line, from 1, at which the value at a place such as `("spec", "servers", 0)` begins.
@@ -91,154 +248,71 @@ class Lines:
         """
         if not 0 <= document < len(self._documents):
             return None
-        node = self._documents[document]
-        line = node.line
+        value = self._documents[document]
+        line = value.line
         for part in place:
-            if isinstance(part, str) and part in node.keys:
-                line, node = node.keys[part]
-            elif isinstance(part, int) and part < len(node.items):
-                node = node.items[part]
-                line = node.line
+            if isinstance(part, str) and part in value.entries:
+                line, value = value.entries[part]
+            elif isinstance(part, int) and part < len(value.items):
+                value = value.items[part]
+                line = value.line
             else:
                 break
         return line
 
 
-@dataclass(frozen=True, slots=True)
+def begins_block(line: str) -> bool:
+    """Return whether a line of YAML ends with the sign of a block, so that a text begins in the line below."""
+    return _BLOCK.search(line) is not None
+
+
+_BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
+
+
+@dataclass(slots=True)
 class _Outline:
-    """A value of a text: its line, and what is in it."""
+    """A value of a text: the line at which it begins, and what is in it."""
 
     line: int
-    keys: Mapping[str, tuple[int, "_Outline"]]
-    """The values of a mapping, each with the line of its key."""
-    items: Sequence["_Outline"]
+    entries: "dict[str, _Entry]" = field(default_factory=dict)
+    """What a mapping holds, by its keys."""
+    items: "list[_Outline]" = field(default_factory=list)
+    """What a list holds."""
+
+
+class _Entry(NamedTuple):
+    """An entry of a mapping; its line is that of the key, which is where people look for it."""
+
+    line: int
+    value: _Outline
 
 
 def _outline(events: Iterator[Any], event: Any, anchors: dict[str, _Outline]) -> _Outline:
+    """Return the outline of the value that begins with an event; takes the events of what is in it."""
     if isinstance(event, pyyaml.AliasEvent):
         return anchors[str(event.anchor)]
-    keys: dict[str, tuple[int, _Outline]] = {}
-    items: list[_Outline] = []
-    outline = _Outline(_line_number(event), keys, items)
+    outline = _Outline(_line_of(event))
     if isinstance(event, pyyaml.MappingStartEvent):
-        while not isinstance(key := next(events), pyyaml.MappingEndEvent):
-            _outline(events, key, anchors)  # a key that is no scalar has events of its own
-            value = _outline(events, next(events), anchors)
-            if isinstance(key, pyyaml.ScalarEvent):
-                keys[key.value] = _line_number(key), value
+        _outline_entries(outline, events, anchors)
     elif isinstance(event, pyyaml.SequenceStartEvent):
-        while not isinstance(item := next(events), pyyaml.SequenceEndEvent):
-            items.append(_outline(events, item, anchors))
+        _outline_items(outline, events, anchors)
     if event.anchor:
         anchors[event.anchor] = outline
     return outline
 
 
-def _line_number(event: Any) -> int:
-    line: int = event.start_mark.line + 1
-    return line
+def _outline_entries(mapping: _Outline, events: Iterator[Any], anchors: dict[str, _Outline]) -> None:
+    key = next(events)
+    while not isinstance(key, pyyaml.MappingEndEvent):
+        _outline(events, key, anchors)  # a key may have an anchor, and one that is not a scalar has further events
+        value = _outline(events, next(events), anchors)
+        if isinstance(key, pyyaml.ScalarEvent):
+            mapping.entries[key.value] = _Entry(_line_of(key), value)
+        key = next(events)
 
 
-_PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
-
-
-class _Reader:
-    """Turns parser events into plain data, strictly."""
-
-    def __init__(self, events: Iterator[Any]) -> None:
-        self._events = events
-        self._anchors: dict[str, tuple[Any, int]] = {}
-        self._nodes = 0
-
-    def documents(self) -> Iterator[Any]:
-        for event in self._events:
-            if isinstance(event, pyyaml.DocumentStartEvent):
-                if event.version not in (None, (1, 1)):
-                    raise _problem(event, "Go's parser refuses the directive %YAML unless it is 1.1: leave it out")
-                self._anchors = {}
-                yield self._node(next(self._events), 0)
-
-    def _node(self, event: Any, depth: int) -> Any:
-        if depth >= MAX_DEPTH and isinstance(event, pyyaml.CollectionStartEvent):
-            raise _problem(event, f"nested deeper than {MAX_DEPTH} levels: flatten it")
-        if isinstance(event, pyyaml.AliasEvent):
-            return self._alias(event)
-        before = self._nodes
-        self._count(event, 1)
-        self._refuse_tag(event)
-        if isinstance(event, pyyaml.ScalarEvent):
-            value = _scalar(event)
-        elif isinstance(event, pyyaml.SequenceStartEvent):
-            value = [self._node(item, depth + 1) for item in self._until(pyyaml.SequenceEndEvent)]
-        else:
-            value = self._mapping(depth)
-        if event.anchor:
-            self._anchors[event.anchor] = value, self._nodes - before
-        return value
-
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
-        merged: dict[str, Any] | None = None
-        for event in self._until(pyyaml.MappingEndEvent):
-            if _is_merge(event):
-                if merged is not None:
-                    raise _problem(event, "'<<' stands twice in one mapping: give it a list of mappings")
-                merged = self._merge(next(self._events), depth)
-                if taken := next((key for key in merged if key in mapping), None):
-                    raise _problem(event, f"'<<' stands behind {taken!r}, which it beats in Go alone: write it first")
-                continue
-            key = self._node(event, depth + 1)
-            if not isinstance(key, str):
-                raise _problem(event, "the key is no text: put it in quotes")
-            if key in mapping:
-                raise _problem(event, f"the key {key!r} stands twice in one mapping: remove one")
-            mapping[key] = self._node(next(self._events), depth + 1)
-        return {**merged, **mapping} if merged else mapping
-
-    def _merge(self, event: Any, depth: int) -> dict[str, Any]:
-        value = self._node(event, depth + 1)
-        sources = value if isinstance(value, list) else [value]
-        if not all(isinstance(source, dict) for source in sources):
-            raise _problem(event, "only a mapping or a list of mappings can be merged with '<<'")
-        return {key: item for source in reversed(sources) for key, item in source.items()}
-
-    def _alias(self, event: Any) -> Any:
-        if event.anchor not in self._anchors:
-            raise _problem(event, f"the alias '*{event.anchor}' points to nothing before it: write the value out")
-        value, nodes = self._anchors[event.anchor]
-        self._count(event, nodes)
-        return value
-
-    def _count(self, event: Any, nodes: int) -> None:
-        self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise _problem(event, f"more than {MAX_NODES} values with every alias written out: split the file")
-
-    def _refuse_tag(self, event: Any) -> None:
-        if event.tag is not None:
-            raise _problem(event, f"the tag {event.tag!r} is not allowed: leave it out")
-
-    def _until(self, end: type) -> Iterator[Any]:
-        while not isinstance(event := next(self._events), end):
-            yield event
-
-
-def _is_merge(event: Any) -> bool:
-    return isinstance(event, pyyaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
-
-
-def _scalar(event: Any) -> Any:
-    if not event.implicit[0]:
-        return event.value
-    value = resolve(event.value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _problem(event, f"the number {event.value} has no JSON form: put it in quotes or choose another")
-    return value
-
-
-def _problem(event: Any, message: str) -> InvalidInput:
-    return InvalidInput([_at(event.start_mark, message)])
-
-
-def _at(mark: Any, message: str) -> Problem:
-    return Problem((), message, line=mark.line + 1 if mark else None)
+def _outline_items(sequence: _Outline, events: Iterator[Any], anchors: dict[str, _Outline]) -> None:
+    event = next(events)
+    while not isinstance(event, pyyaml.SequenceEndEvent):
+        sequence.items.append(_outline(events, event, anchors))
+        event = next(events)

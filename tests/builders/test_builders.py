@@ -249,8 +249,8 @@ def test_a_shared_gateway_of_another_name() -> None:
             "use a host name or an IPv4 address",
         ),
         (
-            lambda: builders.ExposeServices(release="2.0").build(),
-            "release: '2.0' is no known Istio release: known are 1.15 to 1.31",
+            lambda: builders.ExposeServices(release="1.24.6").build(),
+            "release: '1.24.6' is not a known Istio release: write the minor '1.24'",
         ),
         (
             lambda: secret(tls_server_name="api.example.com"),
@@ -411,7 +411,7 @@ def test_all_wrong_inputs_are_told() -> None:
     assert str(caught.value).splitlines() == [
         "release: must be a Release or text, not a number",
         "address: must be a Hostname or an IPAddress or text, not empty",
-        "cluster: is no valid text, since it has half of a surrogate pair: correct it",
+        "cluster: is not valid text, since it has half of a surrogate pair: correct it",
         "network: must be text, not a bytes",
     ]
 

@@ -11,6 +11,7 @@ from command_line import run
 from folders import content
 
 from extcp_manifests import load, plan, yaml
+from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.topology.file import schema
 
 ROOT = Path(__file__).parents[2]
@@ -528,7 +529,7 @@ def test_validate_a_topology() -> None:
     done = run("validate", "-", stdin=text.replace("network: network2", "network: a/b"))
     assert done.returncode == 1
     assert done.stdout.startswith(
-        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is no label"
+        "<stdin>:25 ExternalControlPlane mesh1 error: spec.remoteClusters[0].network: 'a/b' is not a valid label"
     )
 
 
@@ -583,15 +584,15 @@ def test_the_release_that_documents_tell(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(OPERATOR.format("1.24.6"))
     (tmp_path / "b.yaml").write_text(OPERATOR.format("1.27.9"))
     words = ("compose", "-f", tmp_path / "a.yaml")
-    assert run(*words).stderr == "By the rules of Istio 1.24, told by spec.tag\n"
+    assert run(*words).stderr == "By the rules of Istio 1.24, named by spec.tag\n"
     assert run(*words, "--release", "1.26").stderr == ""
     done = run(*words, "-f", tmp_path / "b.yaml")
-    problem = "the documents tell different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
+    problem = "the documents name different releases, 1.24 (spec.tag), 1.27 (spec.tag): choose one with --release\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
     done = run("compose", "-f", "-", stdin="{kind: IstioOperator, spec: {}}")
-    assert done.stderr == (
-        "By the rules of Istio 1.31, the newest, since no document tells one: use --release for another\n"
-    )
+    newest = list(RELEASES)[-1]
+    reason = "the newest, since no document names one: use --release for another"
+    assert done.stderr == f"By the rules of Istio {newest}, {reason}\n"
 
 
 def test_validate_broken_files() -> None:
@@ -605,23 +606,12 @@ def test_releases() -> None:
     """Every release is listed with its Kubernetes versions and what changes with it."""
     lines = run("releases").stdout.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
+        f"{release.name}  Kubernetes {release.kubernetes or 'not known'}" for release in RELEASES.values()
+    ]
+    assert lines[:3] == [
         "1.15  Kubernetes 1.22-1.25",
         "1.16  Kubernetes 1.22-1.25",
-        "1.17  Kubernetes 1.23-1.26",
-        "1.18  Kubernetes 1.24-1.27",
-        "1.19  Kubernetes 1.25-1.28",
-        "1.20  Kubernetes 1.25-1.29",
-        "1.21  Kubernetes 1.26-1.29",
-        "1.22  Kubernetes 1.27-1.30",
-        "1.23  Kubernetes 1.27-1.30",
-        "1.24  Kubernetes 1.28-1.31",
-        "1.25  Kubernetes 1.29-1.32",
-        "1.26  Kubernetes 1.29-1.33",
-        "1.27  Kubernetes 1.29-1.33",
-        "1.28  Kubernetes 1.30-1.34",
-        "1.29  Kubernetes 1.31-1.35",
-        "1.30  Kubernetes 1.32-1.36",
-        "1.31  Kubernetes 1.32-1.36",
+        "      - remote clusters use the profile `remote`, before that `external`",
     ]
     assert lines[lines.index("1.30  Kubernetes 1.32-1.36") + 1] == "      - the address may be IPv6"
 

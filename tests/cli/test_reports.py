@@ -100,7 +100,7 @@ RESULTS = st.builds(
 
 @given(st.lists(RESULTS, max_size=5))
 def test_each_result_is_one_line_and_has_a_rule(results: list[Result]) -> None:
-    """Whatever stands in a file, a result is one line of text, and one of SARIF whose rule is told."""
+    """Whatever is in a file, a result is one line of text, and one of SARIF whose rule is described."""
     assert len(text_report(results).split("\n")) == len(results) + 1
     assert text_report(results).replace("\n", "").isprintable()
     run = sarif(results)

@@ -1,4 +1,4 @@
-"""What is told of two sets of files or documents."""
+"""What is reported of two sets of files or documents."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -30,7 +30,7 @@ def lines(old: list[Any], new: list[Any]) -> list[str]:
 
 
 def test_paths() -> None:
-    """Each change has its document once and its path; items with names are found by them, wherever they stand."""
+    """Each change has its document once and its path; items with names are found by their names, in any order."""
     new = deepcopy(IOP)
     new["spec"]["values"] = {"global": {"network": "n2", "mesh.ID": True}, "list": [1, 9, 2]}
     new["spec"]["components"]["pilot"]["k8s"]["env"] = [
@@ -51,7 +51,7 @@ def test_paths() -> None:
 
 
 def test_whole_documents() -> None:
-    """Documents that come or go are one line each; two of one name are told apart by their number."""
+    """Documents that come or go are one line each; two of the same name are distinguished by a number."""
     assert lines([IOP, SECRET, SECRET], [SECRET, {"kind": "Namespace", "metadata": {"name": "x"}}]) == [
         "- IstioOperator external-istiod/external-istiod",
         "- Secret s (2)",
@@ -60,7 +60,7 @@ def test_whole_documents() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    """What a Secret holds appears in no report, not even where all of it changes or the text is no YAML."""
+    """What a Secret holds appears in no report, not even where all of it changes or the text is not YAML."""
     other = {**SECRET, "stringData": {"token": "other", "more": "hush2"}, "data": "strange"}
     shown = lines([SECRET], [other])
     assert shown == [
@@ -96,7 +96,7 @@ def test_values_are_shown_as_they_are() -> None:
 
 
 def test_files() -> None:
-    """Files that come or go are one line; texts are compared by lines; layout is told as such."""
+    """Files that come or go are one line; texts are compared by lines; a change of layout alone is reported as such."""
     old = {"a/b.yaml": b"kind: A\n", "gone.yaml": b"x: 1", "t.md": b"1\n2\n3\n", "same": b"x", "l.yaml": b"a: 1"}
     new = {"a/b.yaml": b"kind: B\n", "new.yaml": b"x: 1", "t.md": b"1\n4\n3\n", "same": b"x", "l.yaml": b"a: 1 # c"}
     assert [line for _, line in report(compare_files(old, new))] == [
@@ -145,7 +145,7 @@ DOCUMENTS = st.dictionaries(
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_equal_documents_alone_are_silent(old: Any, new: Any) -> None:
+def test_only_equal_documents_have_no_report(old: Any, new: Any) -> None:
     """There is a report exactly where two documents differ in more than the order of named items."""
     assert list(compare_documents([old], [old])) == []
     if not list(compare_documents([old], [new])):
@@ -201,7 +201,7 @@ def test_patches_as_a_difference(tmp_path: Path) -> None:
 
 
 def test_documents_without_names() -> None:
-    """A document without a name is the one that is equal, or the only one of its kind, whatever that is called."""
+    """A document without a name is paired with an equal one, or with the only one of its kind, whatever its name."""
     named = {**IOP, "metadata": {"name": "remote-config-cluster", "namespace": "external-istiod"}}
     guide = {**IOP, "metadata": {"namespace": "external-istiod"}, "spec": {**IOP["spec"], "hub": "b"}}
     told = [
@@ -220,14 +220,14 @@ def test_documents_without_names() -> None:
     assert lines([{"v": 1}], [{"v": 2}]) == ["  document", "  ~ v: 1 -> 2"]
 
 
-def test_names_are_not_traded() -> None:
-    """Two documents with names are two, even where each is the only one of its kind."""
+def test_a_renamed_document_is_another_one() -> None:
+    """Two documents with different names are not paired, even where each is the only one of its kind."""
     renamed = {**IOP, "metadata": {"name": "b"}}
     assert lines([IOP], [renamed]) == ["- IstioOperator external-istiod/external-istiod", "+ IstioOperator b"]
 
 
 def test_our_own_list_is_left_out(tmp_path: Path) -> None:
-    """What this library keeps in a folder for itself is no difference; a person's folder of a like name is."""
+    """The files that this library keeps in a folder for itself are not compared; folders with similar names are."""
     for folder, content in (("one", "1"), ("two", "2")):
         for file in (".extcp-manifests", ".extcp-manifests.stage/old/a", ".extcp-manifests-notes/a.md"):
             path = tmp_path / folder / file
@@ -239,8 +239,8 @@ def test_our_own_list_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, "x", {"a": "text"}, {1: b""}])
-def test_what_is_no_set_of_files_is_refused(wrong: Any) -> None:
-    """Files that are no mapping of texts and bytes are refused, and so are documents that are no plain data."""
+def test_wrong_types_are_refused(wrong: Any) -> None:
+    """Files that are not a mapping from text to bytes are refused, and so are documents that are not plain data."""
     with pytest.raises(InvalidInput, match="must be"):
         list(compare_files(wrong, {}))
     with pytest.raises(InvalidInput, match=r"^new\[0\]: a set that YAML cannot carry"):

@@ -2,12 +2,22 @@
 
 import dataclasses
 import importlib.metadata
+from itertools import pairwise
 
 import pytest
 
 import extcp_manifests
 from extcp_manifests import InvalidInput
-from extcp_manifests.istio.releases import CHANGES, RELEASES, Release, find_release
+from extcp_manifests.istio.releases import (
+    EVERY_RELEASE,
+    RELEASES,
+    Release,
+    ReleaseRange,
+    find_release,
+    first_release_with,
+    since,
+    until,
+)
 
 # The releases at which each field takes the values in turn.
 EXPECTED = {
@@ -26,7 +36,24 @@ EXPECTED = {
     "config_maps_everywhere": {"1.15": ("istio-ca-root-cert",), "1.27": ("istio-ca-root-cert", "istio-ca-crl")},
     "saves_installed_state": {"1.15": True, "1.21": False},
     "uninstall_by_owner": {"1.15": False, "1.21": True},
-    "untyped_operator": {"1.15": False, "1.24": True},
+    "has_istiod_remote_chart": {"1.15": True, "1.24": False},
+    "merges_plain_trees": {"1.15": False, "1.24": True},
+    "keeps_nulls": {"1.15": False, "1.24": True},
+    "keeps_empty_text": {"1.15": False, "1.24": True},
+    "spec_mesh_config_wins": {"1.15": False, "1.24": True},
+    "refuses_unknown_mesh_config": {"1.15": True, "1.24": False},
+    "moves_pilot_values": {"1.15": True, "1.24": False},
+    "trims_address_ranges": {"1.15": True, "1.24": False},
+    "components_default_on": {"1.15": False, "1.24": True},
+    "values_turn_gateways_on": {"1.15": False, "1.24": True},
+    "components_default_to_metadata_namespace": {"1.15": False, "1.24": True},
+    "set_may_begin_with_spec": {"1.15": True, "1.24": False},
+    "set_writes_as_patches": {"1.15": True, "1.24": False},
+    "overlays_accumulate": {"1.15": False, "1.24": True},
+    "overlays_reach_all_namespaces": {"1.15": False, "1.24": True},
+    "overlays_patch_every_match": {"1.15": False, "1.24": True},
+    "ignores_unmatched_overlays": {"1.15": False, "1.24": True},
+    "trims_patch_paths": {"1.15": True, "1.24": False},
     "set_as_text": {
         "1.15": (),
         "1.18": ("meshConfig.defaultConfig.proxyMetadata.",),
@@ -56,16 +83,28 @@ EXPECTED = {
 }
 
 
+ORDER = list(RELEASES)
+KNOWN = f"known are {ORDER[0]} to {ORDER[-1]}"
+
+
 def test_every_minor_is_there_in_order() -> None:
-    """Every minor from 1.15 to 1.31 has one record, and nothing else has."""
-    assert list(RELEASES) == [f"1.{minor}" for minor in range(15, 32)]
-    assert [release.name for release in RELEASES.values()] == list(RELEASES)
+    """From 1.15 on every minor has one record, which has its name, and nothing else has."""
+    assert [f"1.{15 + number}" for number in range(len(ORDER))] == ORDER
+    assert [release.name for release in RELEASES.values()] == ORDER
+
+
+def test_kubernetes_minors_are_a_range_or_not_known() -> None:
+    """A release names the first and the last Kubernetes minor that it supports, or None where nobody knows."""
+    for release in RELEASES.values():
+        if release.kubernetes is not None:
+            first, last = (number for _, number in (minor.split(".") for minor in release.kubernetes.split("-")))
+            assert int(first) < int(last)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Release)])
 def test_fields_change_where_they_should(field: str) -> None:
     """Each field takes its values at the releases that the sources name, and at no other."""
-    if field in ("name", "kubernetes"):
+    if field in ("name", "kubernetes", "changes"):
         return
     values: dict[str, object] = {}
     for name, release in RELEASES.items():
@@ -76,33 +115,61 @@ def test_fields_change_where_they_should(field: str) -> None:
 
 
 def test_every_change_changes_something() -> None:
-    """No change is without effect, and each has a sentence."""
-    names = list(RELEASES)
-    for change in CHANGES:
-        before = RELEASES[names[names.index(change.since) - 1]]
-        assert change.what
-        for field, value in change.fields.items():
-            assert getattr(before, field) != value
-            assert getattr(RELEASES[change.since], field) == value
+    """No change is without effect, none is overwritten by another one of its release, and each has a sentence."""
+    for before, after in pairwise(RELEASES.values()):
+        for change in after.changes:
+            assert change.what
+            for field, value in change.fields.items():
+                assert getattr(before, field) != value
+                assert getattr(after, field) == value
+
+
+def test_the_oldest_release_has_no_changes() -> None:
+    """Nothing is told of what was before the first release."""
+    assert RELEASES[ORDER[0]].changes == ()
 
 
 @pytest.mark.parametrize(
     ("release", "hint"),
     [
-        ("1.14", "known are 1.15 to 1.31"),
-        ("1.32", "known are 1.15 to 1.31"),
+        ("1.14", KNOWN),
+        ("1.999", KNOWN),
         ("1.24.6", "write the minor '1.24'"),
-        ("1.3", "known are 1.15 to 1.31"),
-        ("", "known are 1.15 to 1.31"),
+        ("1.3", KNOWN),
+        ("", KNOWN),
         ("v1.24", "leave the 'v' out, and write '1.24'"),
-        ("1.24 ", "known are 1.15 to 1.31"),
+        ("v1.24.6", "write the minor '1.24'"),
+        ("1.24 ", KNOWN),
     ],
 )
 def test_unknown_releases(release: str, hint: str) -> None:
     """A release that is not in the table is refused with the nearest way out."""
     with pytest.raises(InvalidInput) as caught:
         find_release(release)
-    assert str(caught.value) == f"release: {release!r} is no known Istio release: {hint}"
+    assert str(caught.value) == f"release: {release!r} is not a known Istio release: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("releases", "text", "inside"),
+    [
+        (EVERY_RELEASE, "every release", ["1.15", "1.23", "1.24"]),
+        (since("1.24"), "Istio from 1.24", ["1.24"]),
+        (until("1.23"), "Istio to 1.23", ["1.15", "1.23"]),
+        (since("1.16", until="1.23"), "Istio 1.16 to 1.23", ["1.23"]),
+    ],
+)
+def test_ranges(releases: ReleaseRange, text: str, inside: list[str]) -> None:
+    """A range includes both of its ends, an open end includes all, and people read it in words."""
+    assert str(releases) == text
+    assert [name for name in ("1.15", "1.23", "1.24") if RELEASES[name] in releases] == inside
+
+
+def test_the_first_release_with_a_value() -> None:
+    """The first release is found whose field has a value; one that no release has is an error."""
+    assert first_release_with("ipv6") == "1.30"
+    assert first_release_with("mounting_values", "values") == "1.19"
+    with pytest.raises(LookupError):
+        first_release_with("client", "wget")
 
 
 def test_the_version_of_the_package() -> None:

@@ -217,9 +217,9 @@ def test_repositories(change: dict[str, str], problem: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["argocd", "--repo", "x", "--namespace", "A/b"], "namespace: 'A/b' is no DNS subdomain"),
-        (["argocd", "--repo", "x", "--project", ""], "project: '' is no DNS subdomain"),
-        (["flux", "--source", "A"], "source: 'A' is no DNS subdomain"),
+        (["argocd", "--repo", "x", "--namespace", "A/b"], "namespace: 'A/b' is not a valid DNS subdomain"),
+        (["argocd", "--repo", "x", "--project", ""], "project: '' is not a valid DNS subdomain"),
+        (["flux", "--source", "A"], "source: 'A' is not a valid DNS subdomain"),
         (
             ["flux", "--here", "nope"],
             "here: 'nope' is not a cluster of this topology: use external, cluster1, cluster2",

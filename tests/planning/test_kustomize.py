@@ -281,7 +281,7 @@ def test_overlays_that_are_a_link(tmp_path: Path) -> None:
 def test_overlays_stay_inside(name: str, tmp_path: Path) -> None:
     """An overlay name that is not a DNS label is refused, so that it cannot be a path; nothing is written then."""
     command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", name]
-    with pytest.raises(InvalidInput, match=r"^overlay: .* is no DNS label"):
+    with pytest.raises(InvalidInput, match=r"^overlay: .* is not a valid DNS label"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert list(tmp_path.iterdir()) == []
 

@@ -81,7 +81,7 @@ def test_the_guide_step_by_step() -> None:
 
 
 def test_the_same_commands_in_every_release() -> None:
-    """From 1.15 to 1.31 the guide's steps have the same commands, but for the sample client's name."""
+    """In every release the guide's steps have the same commands, but for the sample client's name."""
     for release in RELEASES:
         client = RELEASES[release].client
         assert [command.replace(client, "curl") for command in commands(guide(release))] == list(commands(guide()))
@@ -282,8 +282,8 @@ def test_credentials_that_fit_nothing() -> None:
         guide("1.25", cluster1=wrong, cluster2=named, cluster9=CREDENTIALS)
     assert str(caught.value).splitlines() == [
         "credentials.cluster1.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
-        "credentials.cluster1.ca: is no certificate: give the text of ca.crt, in PEM form",
-        "credentials.cluster1.token: is no token: give its text, without blanks or line breaks",
+        "credentials.cluster1.ca: is not a certificate: give the text of ca.crt, in PEM form",
+        "credentials.cluster1.token: is not a valid token: give its text, without blanks or line breaks",
         "credentials.cluster2.tls_server_name: Istio 1.25 has no tls-server-name in remote secrets: "
         "leave it out or use 1.26 or later",
         "credentials.cluster9: no remote cluster of the topology has this name: correct it or leave it out",

@@ -30,8 +30,8 @@ def test_problems_show_no_value() -> None:
         )
     assert str(caught.value).splitlines() == [
         "line 4: clusters.a.server: is not the URL of an API server: write it as in https://192.0.2.20:6443",
-        "line 4: clusters.a.ca: is no certificate: give the text of ca.crt, in PEM form",
-        "line 4: clusters.a.token: is no token: give its text, without blanks or line breaks",
+        "line 4: clusters.a.ca: is not a certificate: give the text of ca.crt, in PEM form",
+        "line 4: clusters.a.token: is not a valid token: give its text, without blanks or line breaks",
         "line 5: clusters.b.server: has something before an '@': leave user and password out, "
         "since istiod has a token for it",
         "line 5: clusters.b.ca: must be text, not a number: put it in quotes",
@@ -40,7 +40,7 @@ def test_problems_show_no_value() -> None:
         "line 6: clusters.c: must be a mapping, not text",
         "line 7: clusters.d.ca: is required: add it",
         "line 7: clusters.d.token: is required: add it",
-        "line 7: clusters.d.tlsServerName: is no host name: use a-z, 0-9, inner '-' and '.'",
+        "line 7: clusters.d.tlsServerName: is not a valid host name: use a-z, 0-9, inner '-' and '.'",
     ]
     shown = repr(caught.value) + repr(caught.value.__context__) + repr(caught.value.__cause__)
     assert "SECRET" not in shown

@@ -31,6 +31,13 @@ def by_hostname(**changes: Any) -> Topology:
     return Topology(**{**values, "config_cluster": CONFIG, **changes})
 
 
+def problems_of(**changes: Any) -> list[str]:
+    """The problems of a topology with a host name, after changes that make it wrong."""
+    with pytest.raises(InvalidInput) as caught:
+        by_hostname(**changes)
+    return str(caught.value).splitlines()
+
+
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_wrong_input(path: Path) -> None:
     """Every problem of a wrong file is told at once, in its own sentence."""
@@ -96,7 +103,7 @@ def test_python_problems_are_spelled_as_python() -> None:
             mesh_config={"root_namespace": "x"},
         )
     assert str(caught.value).splitlines() == [
-        "config_cluster.network: 'a/b' is no label value: use letters, digits and inner '-', '_' and '.', "
+        "config_cluster.network: 'a/b' is not a valid label value: use letters, digits and inner '-', '_' and '.', "
         "at most 63 characters",
         "config_cluster.gateways.east_west: must be true or false, not the number 1",
         "credential_name: is required with a host name: name the TLS secret of its certificate in the gateway's "
@@ -107,21 +114,30 @@ def test_python_problems_are_spelled_as_python() -> None:
     ]
 
 
+_NOT_A_HOST_NAME = "is not a valid host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"
+
+
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
         ("localhost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("MyHost.example.com", "has upper-case letters: write 'myhost.example.com'"),
-        ("my_host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        ("My_Host.example.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        (
+            "my_host.example.com",
+            _NOT_A_HOST_NAME,
+        ),
+        (
+            "My_Host.example.com",
+            _NOT_A_HOST_NAME,
+        ),
         ("MyHost", "is not fully qualified: give a host name with a dot that remote clusters can resolve"),
         ("a.example.com.", "ends in a dot: write 'a.example.com'"),
         ("A.example.com.", "ends in a dot: write 'a.example.com'"),
-        ("a_b.example.com.", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
-        (f"{'a' * 64}.com", "is no host name: use a-z, 0-9 and '-' between dots, at most 63 characters each"),
+        ("a_b.example.com.", _NOT_A_HOST_NAME),
+        (f"{'a' * 64}.com", _NOT_A_HOST_NAME),
         ("a.b.c.d.5", "ends in a number, so it is neither a host name nor an IP address"),
-        ("999.1.1.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
-        ("010.0.0.1", "is no IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("999.1.1.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
+        ("010.0.0.1", "is not a valid IP address: write it as in 192.0.2.10 or 2001:db8::10, without a port"),
         ("myhost.example.com:15012", "has a port: leave ':15012' out, since the ports of istiod are fixed"),
         ("192.0.2.10:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
         ("[2001:db8::1]:443", "has a port: leave ':443' out, since the ports of istiod are fixed"),
@@ -149,8 +165,8 @@ def test_python_problems_are_spelled_as_python() -> None:
         ("%ADDR%", "is a placeholder: put the address in (envsubst) before"),
         ("@addr@", "is a placeholder: put the address in (envsubst) before"),
         ("@ADDR@", "is a placeholder: put the address in (envsubst) before"),
-        ("[2001:db8::1]", "is no plain address: write an IP address without brackets and zone"),
-        ("2001:db8::1%eth0", "is no plain address: write an IP address without brackets and zone"),
+        ("[2001:db8::1]", "has brackets or a zone: write the IP address alone"),
+        ("2001:db8::1%eth0", "has brackets or a zone: write the IP address alone"),
         ("::ffff:192.0.2.1", "is an IPv4 address in IPv6 form: write 192.0.2.1"),
         ("127.0.0.1", "cannot be reached from another cluster: give the address of the ingress gateway"),
         ("0.0.0.0", "cannot be reached from another cluster: give the address of the ingress gateway"),
@@ -219,14 +235,14 @@ def test_placeholders(changes: dict[str, Any], problem: str) -> None:
     assert str(caught.value) == problem
 
 
-_WITH_QUERY = "has a query, behind its '?': leave it out, since this stands in files that are written"
+_WITH_QUERY = "has a query, after its '?': leave it out, since it would appear in the files that are written"
 _HUB_WITH_USER = (
-    "hub: has something before an '@': leave user, password and digest out, since this stands in files that are "
-    "written; a password belongs in an image pull secret"
+    "hub: has something before an '@': leave user, password and digest out, since it would appear in the "
+    "files that are written; a password belongs in an image pull secret"
 )
 _CHARTS_WITH_USER = (
-    "charts: has something before an '@': leave user and password out, since this stands in files that are written; "
-    "give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
+    "charts: has something before an '@': leave user and password out, since it would appear in the files that "
+    "are written; give them to what fetches the charts, as by `helm registry login` or a repository of Argo CD"
 )
 _SERVER_WITH_USER = (
     "config_cluster.api_server: has something before an '@': leave user and password out, "
@@ -268,7 +284,9 @@ def test_passwords_in_urls_are_refused_and_never_told(
     assert "hunt" not in f"{caught.value!s}{caught.value!r}{caught.value.problems!r}"
 
 
-_NO_IP = "has a host that is no IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+_NO_IP = (
+    "has a host that is not a valid IP address: write it as in https://192.0.2.20:6443 or https://[2001:db8::20]:6443"
+)
 _NO_PORT = "has a port that is not from 1 to 65535: write it as in https://192.0.2.20:6443"
 
 
@@ -488,7 +506,7 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
             ),
             mesh_config={"defaultConfig": 5, "a": {"b": {1: 2}}},
         )
-    label = "is no DNS label: use a-z, 0-9 and inner '-', at most"
+    label = "is not a valid DNS label: use a-z, 0-9 and inner '-', at most"
     assert str(caught.value).splitlines() == [
         f"revision: 'no_label' {label} 56 characters",
         f"gateway.name: 'no_label' {label} 63 characters",
@@ -503,6 +521,71 @@ def test_problems_of_one_part_hide_none_of_another() -> None:
         "mesh_config.a: is unknown to Istio: did you mean 'ca'?",
         "mesh_config.a.b: the key 1 is no text: write it as a string",
     ]
+
+
+def test_a_wrong_value_is_not_taken_for_its_default() -> None:
+    """Where a namespace or the external cluster's name is wrong, nothing is reported about the default of it."""
+    assert problems_of(
+        namespace="istio-system",
+        gateway=SharedGateway(namespace="a_b"),
+        external_cluster=ExternalCluster(name=""),
+        config_cluster=MeshCluster(name="external", network="n"),
+    ) == [
+        "gateway.namespace: 'a_b' is not a valid DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "external_cluster.name: has 0 characters: use 1 to 253",
+    ]
+
+
+def test_a_wrong_value_hides_no_problem_of_the_next_one() -> None:
+    """A rule for several values is left out only for the one that is wrong by itself."""
+    other = MeshCluster(name="", network="N")
+    assert problems_of(
+        release="1.31",
+        address="192.0.2.1",
+        credential_name=None,
+        namespace="a_b",
+        gateway=SharedGateway(namespace="sample"),
+        hub="https://mirror.example.com",
+        charts="oci://gcr.io/istio-release/charts",
+        remote_clusters=[other],
+    ) == [
+        "namespace: 'a_b' is not a valid DNS label: use a-z, 0-9 and inner '-', at most 63 characters",
+        "hub: 'https://mirror.example.com' is not a registry of images: write it as in registry.example.com/istio, "
+        "without https:// and tag",
+        "remote_clusters[0].name: has 0 characters: use 1 to 253",
+        f"charts: 'oci://gcr.io/istio-release/charts' has nothing of Istio 1.31: write {_GHCR!r}, or a mirror of it",
+        "gateway.namespace: 'sample' is the namespace of the sample workloads: choose another",
+        "remote_clusters[0].network: 'N' cannot stand in a webhook's service path, which an IP address needs: "
+        "use a-z, 0-9, '-' and '.', or expose istiod by a host name",
+    ]
+
+
+def test_clusters_are_compared_where_the_list_of_remote_clusters_is_wrong() -> None:
+    """The config cluster is compared with the external cluster, whatever the remote clusters are."""
+    assert problems_of(remote_clusters=5, config_cluster=MeshCluster(name="external", network="n")) == [
+        "remote_clusters: must be a list, not the number 5",
+        "config_cluster.name: 'external' is already the name of the external cluster: choose another",
+    ]
+
+
+def test_clusters_of_one_name_share_the_context_that_follows_from_it() -> None:
+    """A context is reported beside a name that is taken where both clusters were given the context."""
+    taken = "'cluster1' is already the name of the config cluster: choose another"
+    context = "'cluster1' is already the context of cluster 'cluster1': give each cluster its own"
+    remote_clusters = [CONFIG, MeshCluster(name="cluster1", network="n", context="cluster1")]
+    assert problems_of(remote_clusters=remote_clusters) == [
+        f"remote_clusters[0].name: {taken}",
+        f"remote_clusters[1].name: {taken}",
+        f"remote_clusters[1].context: {context}",
+    ]
+
+
+def test_a_topology_is_read_again_with_all_its_problems() -> None:
+    """A topology that was copied with a wrong value reports it, and rules between the others, when it is read again."""
+    copied = by_hostname().model_copy(update={"mesh_id": "", "credential_name": None})
+    with pytest.raises(InvalidInput) as caught:
+        Topology.model_validate(copied)
+    assert [problem.path for problem in caught.value.problems] == ["mesh_id", "credential_name"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""YAML: text that every parser reads back alike, and a loader that trusts nobody."""
+"""YAML: the emitter writes text that every parser reads back alike, and the reader trusts nobody."""
 
 import json
 import math
@@ -21,7 +21,7 @@ from ruamel.yaml.resolver import VersionedResolver
 from extcp_manifests import InvalidInput, yaml
 from extcp_manifests.documents.paths import parsed_path
 
-# A hundred strings and more that some parser reads as a number, a boolean, null, a date, a merge key or structure.
+# More than a hundred strings that some parser reads as a number, a boolean, null, a date, a merge key or structure.
 HOSTILE = [
     *r"""
 y n Y N yes no Yes No YES NO on off On Off ON OFF true false True False TRUE FALSE null Null NULL ~ nan NaN inf
@@ -55,7 +55,7 @@ DATA = st.recursive(
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality that tells 1 from 1.0 and True, and looks at the order of keys."""
+    """Return whether two values are equal, where 1, 1.0 and True differ, and so does another order of keys."""
     if isinstance(left, dict) and isinstance(right, dict):
         return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
@@ -65,7 +65,7 @@ def same(left: Any, right: Any) -> bool:
 
 @given(DATA)
 def test_everything_is_read_back_as_it_was(data: Any) -> None:
-    """Our loader, PyYAML (1.1) and ruamel.yaml (1.2) read back what was written, types and order included."""
+    """Our reader, PyYAML (1.1) and ruamel.yaml (1.2) read back what was written, types and order included."""
     text = yaml.dump(data)
     assert text.endswith("\n")
     assert not text.endswith("\n\n") or data == "\n"
@@ -127,12 +127,12 @@ def test_no_short_word_changes_its_type() -> None:
 
 @pytest.mark.parametrize("word", ["e1", "E0", "e+1", "1e1", ".5", "0o7", "1_000", "12:30:45", "0x1p3", "<<", "=", "~"])
 def test_words_like_numbers_are_quoted(word: str) -> None:
-    """What some parser may take for a number or a sign of YAML's stands in quotes."""
+    """What some parser may take for a number or an indicator of YAML is quoted."""
     assert yaml.dump({word: word}) == f'"{word}": "{word}"\n'
 
 
 def test_form() -> None:
-    """Keys keep their order, lists stand below their key, blocks are literal, nothing is folded."""
+    """Keys keep their order, lists are not indented below their key, blocks are literal, nothing is folded."""
     document = {
         "b": 1,
         "a": [{"x": "1", "y": [[], {}]}, ["p", ["q"]], "r"],
@@ -269,7 +269,7 @@ def test_depth(kind: str) -> None:
     ],
 )
 def test_scalars_are_read_as_go_reads_them(text: str, value: object, kubectl: str, tmp_path: Path) -> None:
-    """A scalar means what it will mean in the cluster: kubectl and the loader agree."""
+    """A scalar means what it will mean in the cluster: kubectl and the reader agree."""
     assert same(yaml.load(f"a: {text}\n"), {"a": value})
     file = tmp_path / "scalar.yaml"
     file.write_text(f"apiVersion: example.com/v1\nkind: K\nmetadata: {{name: a}}\nvalue: {text}\n")
@@ -343,7 +343,7 @@ def test_what_is_not_read(text: str | bytes, problem: str) -> None:
 
 @given(st.binary(max_size=60) | st.text(alphabet="ab:-[]{}&*!|>\n \t\"'#,?<=1.", max_size=60))
 def test_any_input_is_read_or_refused(text: bytes | str) -> None:
-    """No input makes the loader fail in another way."""
+    """Every input is either read or refused with InvalidInput."""
     try:
         data = yaml.load(text)
     except InvalidInput:
@@ -389,7 +389,7 @@ second: {deep: [1,
     ],
 )
 def test_lines_of_places(path: str, document: int, line: int | None) -> None:
-    """A place leads to the line of its value, or as near to it as the text goes."""
+    """A place has the line of its value, or of the last value on the way to it."""
     yaml.load_all(LINES)
     place = parsed_path(path)
     assert yaml.Lines(LINES).line(place, document) == line

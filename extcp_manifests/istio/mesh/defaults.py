@@ -11,6 +11,8 @@ from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange,
 
 @dataclass(frozen=True, slots=True)
 class _Default:
+    """A field that istiod sets before it reads any source."""
+
     key: str
     value: Any
     releases: ReleaseRange = EVERY_RELEASE
@@ -61,21 +63,20 @@ _PROXY = (
     _Default("controlPlaneAuthPolicy", "MUTUAL_TLS"),
     _Default("statNameLength", 189),
     _Default("concurrency", 2, releases=until("1.17")),  # istio 1.18.7 leaves it unset
-    _Default(
-        "tracing", {"zipkin": {"address": "zipkin.istio-system:9411"}}, releases=until("1.21")
-    ),  # istio 1.22.8: unset
+    # istio 1.22.8 leaves it unset
+    _Default("tracing", {"zipkin": {"address": "zipkin.istio-system:9411"}}, releases=until("1.21")),
     _Default("statusPort", 15020),
     _Default("terminationDrainDuration", "5s"),
 )
 
 
 def mesh_defaults(release: Release) -> dict[str, Any]:
-    """The built-in mesh config of a release, by JSON names."""
+    """Return the built-in mesh config of a release, by JSON names."""
     return {**_of(_MESH, release), "defaultConfig": proxy_defaults(release)}
 
 
 def proxy_defaults(release: Release) -> dict[str, Any]:
-    """The built-in proxy config of a release, by JSON names."""
+    """Return the built-in proxy config of a release, by JSON names."""
     return _of(_PROXY, release)
 
 

@@ -4,17 +4,16 @@ Source: istio 1.15.7 and 1.30.3: pkg/config/mesh/mesh.go (ApplyMeshConfig), pilo
 running it, unless a docstring says otherwise.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
-
-from deepmerge import Merger
+from typing import Any, TypeAlias
 
 from extcp_manifests.documents.dropped import Dropped, losses
 from extcp_manifests.documents.findings import Findings
-from extcp_manifests.documents.paths import before_lists, parsed_path
+from extcp_manifests.documents.lookup import at
+from extcp_manifests.documents.paths import before_lists, leaves, parsed_path
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.mesh.defaults import mesh_defaults, proxy_defaults
 from extcp_manifests.istio.mesh.sources import DecodedSource, Ignored, Input, Source, SourceContent, decode_source
@@ -45,6 +44,7 @@ class MeshConfigMerge:
     """The effective mesh config; without Istio's defaults unless they were asked for."""
     overridden: tuple[Overridden, ...]
     ignored: tuple[Ignored, ...]
+    """What of the sources istiod silently ignores."""
     problems: tuple[Problem, ...]
     """What istiod's validation refuses in the effective config."""
     warnings: tuple[Problem, ...]
@@ -53,7 +53,7 @@ class MeshConfigMerge:
     """Where a source could not be decoded, and what istiod makes of that; only with `emulate`."""
     dropped: tuple[Dropped, ...]
     """Entries of the config cluster's lists and mappings that go because istiod's own file replaces them as a whole."""
-    _sources: Any
+    _settings: "_Node"
     _contents: Mapping[Source, SourceContent]
 
     def located(self, problem: Problem) -> Problem:
@@ -66,49 +66,44 @@ class MeshConfigMerge:
         return replace(problem, file=content.name, line=content.line(before_lists(problem.place)))
 
     def origin(self, path: str) -> Source:
-        """Who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
+        """Return who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
 
         An item of a list may be named by its number or its name. Raises KeyError where there is no value.
         """
         node: Any = self.config
         place: list[str | int] = []
         for part in parsed_path(path):
-            if isinstance(node, list):
-                named = [
-                    index for index, item in enumerate(node) if isinstance(item, dict) and item.get("name") == part
-                ]
-                part = named[0] if named else part
-            if (isinstance(node, dict) and part not in node) or not isinstance(node, dict | list):
+            key = _key_of(node, part)
+            if key is None:
                 raise KeyError(path)
-            if isinstance(node, list) and not (isinstance(part, int) and part < len(node)):
-                raise KeyError(path)
-            node = node[part]  # type: ignore[index]
-            place.append(part)
+            node = node[key]
+            place.append(key)
         return self._origin(tuple(place))
 
     def origins(self) -> Iterator[tuple[str, Any, Source]]:
-        """Each leaf of the effective config with its path, its value and who set it."""
-        for place, value in _leaves(self.config, ()):
+        """Yield each leaf of the effective config with its path, its value and who set it."""
+        for place, value in leaves(self.config):
             yield path_text(place), value, self._origin(place)
 
     def _origin(self, place: Path) -> Source:
-        node = self._sources
+        node: Any = self._settings
         for part in place:
-            if isinstance(node, str):
+            if isinstance(node, _Setting):
                 break
             node = node[part]
-        return _strongest(node)
+        return _strongest_source(node)
 
 
-_STRENGTH: Sequence[Source] = ("defaults", "shared", "local")
-
-
-def _strongest(node: Any) -> Source:
-    """The source of a part, or of the strongest of its parts."""
-    if isinstance(node, dict | list):
-        return max(map(_strongest, node.values() if isinstance(node, dict) else node), key=_STRENGTH.index)
-    source: Source = node
-    return source
+def _key_of(node: Any, part: str | int) -> str | int | None:
+    """Return the key or the index of what a part of a path names, or None where there is no such thing."""
+    if isinstance(node, dict):
+        return part if part in node else None
+    if not isinstance(node, list):
+        return None
+    for index, item in enumerate(node):
+        if at(item, "name") == part:
+            return index
+    return part if isinstance(part, int) and part < len(node) else None
 
 
 def merge_mesh_config(
@@ -127,55 +122,67 @@ def merge_mesh_config(
 
     Raises InvalidInput for a document of another kind and for a source that istiod could not decode, with every
     problem, and with the line where the source is a text. With `emulate` such a source is applied in part, as by an
-    istiod that is running already, or not at all where it is the only one; `.broken` tells of it. (istiod does not
-    start with a broken file of its own.) Keys that stand twice or are no text are refused, though istiod takes the
-    last one and makes text of them.
+    istiod that is running already, or not at all where it is the only one; `.broken` says so. (istiod does not start
+    with a broken file of its own.) Keys that a source has twice or that are not text are refused, though istiod takes
+    the last one and makes text of them.
     """
     record = find_release(release)
-    sources: dict[Source, Input] = {"shared": shared, "local": local}
-    given: dict[Source, Input] = {name: source for name, source in sources.items() if source is not None}
-    decoded: list[DecodedSource] = []
-    without: list[Ignored] = []
-    for name, source in given.items():
-        read = decode_source(name, (names or {}).get(name, name), source, record)
-        if read is None:
-            without.append(
-                Ignored(name, ("data",), "has no key 'mesh', and istiod reads no other: it is as good as none")
-            )
+    given: dict[Source, Input] = {}
+    if shared is not None:
+        given["shared"] = shared
+    if local is not None:
+        given["local"] = local
+    called: dict[Source, str] = {"shared": "shared", "local": "local", **(names or {})}
+    sources: list[DecodedSource] = []
+    without_config: list[Ignored] = []
+    for key, document in given.items():
+        decoded = decode_source(key, called[key], document, record)
+        if decoded is None:
+            reason = "has no key 'mesh', and istiod reads no other: it is as good as none"
+            without_config.append(Ignored(key, ("data",), reason))
         else:
-            decoded.append(read)
-    broken = [problem for each in decoded for problem in each.problems]
+            sources.append(decoded)
+    broken = [problem for source in sources for problem in source.problems]
     if broken and not emulate:
-        # What istiod would only drop is told too, so that it does not come up when the rest is mended.
-        called = {**dict(zip(given, given, strict=True)), **(names or {})}
-        dropped_keys = [each for one in decoded for each in one.ignored]
-        broken += [Problem(each.place, each.message, called[each.source], each.line) for each in dropped_keys]
-        raise InvalidInput(broken)
+        # What istiod would only ignore is reported too, so that it does not come up when the rest is mended.
+        raise InvalidInput([*broken, *_as_problems(sources, called)])
+
     merging = _Merging()
-    tree = _default_units(record)
-    for each in decoded:
-        if not each.problems:
-            tree = merging.apply(tree, _units(each.value, each.source))
+    settings = _default_settings(record)
+    for source in sources:
+        if not source.problems:
+            settings = merging.apply(settings, source)
         elif len(given) > 1:
-            tree = merging.damage(tree, each, record)
-    shown = tree if defaults else _without_defaults(tree)
-    findings = validate_mesh_config(_values(tree), record)
-    contents: dict[Source, SourceContent] = {each.source: each.content for each in decoded if each.content is not None}
+            settings = merging.apply_broken(settings, source, record)
+    findings = validate_mesh_config(_values(settings), record)
+    ignored_keys = [each for source in sources for each in source.ignored]
+    shown = settings if defaults else _without_defaults(settings)
+    contents: dict[Source, SourceContent] = {}
+    for source in sources:
+        if source.content is not None:
+            contents[source.source] = source.content
     return MeshConfigMerge(
         config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
-        ignored=(*without, *(ignored for each in decoded for ignored in each.ignored)),
-        problems=(*findings.errors, *_at_start(decoded, findings, record)),
+        ignored=(*without_config, *ignored_keys),
+        problems=(*findings.errors, *_problems_at_start(sources, findings, record)),
         warnings=findings.warnings,
         broken=tuple(broken),
         dropped=tuple(_dropped(merging.overridden, contents)),
-        _sources=_sources(shown),
+        _settings=shown,
         _contents=contents,
     )
 
 
+def _as_problems(sources: Iterable[DecodedSource], called: Mapping[Source, str]) -> Iterator[Problem]:
+    """Yield what istiod ignores of sources as problems of their files."""
+    for source in sources:
+        for each in source.ignored:
+            yield Problem(each.place, each.message, called[each.source], each.line)
+
+
 def _dropped(overridden: Iterable[Overridden], contents: Mapping[Source, SourceContent]) -> Iterator[Dropped]:
-    """What is lost of lists and mappings that istiod's own file replaces."""
+    """Yield what is lost of lists and mappings that istiod's own file replaces."""
     for each in overridden:
         for loss in losses(each.shared, each.local):
             place = (*each.place, *loss.path)
@@ -187,217 +194,235 @@ def _dropped(overridden: Iterable[Overridden], contents: Mapping[Source, SourceC
 _COMPARED = {"drainDuration", "parentShutdownDuration"}
 
 
-def _at_start(decoded: "Sequence[DecodedSource]", findings: Findings, release: Release) -> Iterator[Problem]:
-    """What is wrong with istiod's own file alone, which it reads before it knows the config cluster."""
-    for each in decoded[1:]:
-        compared = _COMPARED & each.value.get("defaultConfig", {}).keys()
-        if each.source == "local" and not each.problems and compared:
-            alone = _Merging().apply(_default_units(release), _units(each.value, "local"))
-            for problem in validate_mesh_config(_values(alone), release).errors:
-                if problem not in findings.errors:
-                    yield Problem(problem.place, f"{problem.message}, or istiod will not start with its own file")
+def _problems_at_start(sources: Sequence[DecodedSource], findings: Findings, release: Release) -> Iterator[Problem]:
+    """Yield what is wrong with istiod's own file alone, which istiod reads before it knows the config cluster."""
+    if len(sources) < 2:
+        return
+    _, local = sources
+    if local.problems or not _COMPARED & local.value.get("defaultConfig", {}).keys():
+        return
+    alone = _Merging().apply(_default_settings(release), local)
+    for problem in validate_mesh_config(_values(alone), release).errors:
+        if problem not in findings.errors:
+            yield Problem(problem.place, f"{problem.message}, or istiod will not start with its own file")
 
 
-@cache
-def _default_units(release: Release) -> dict[str, Any]:
-    units: dict[str, Any] = _units(mesh_defaults(release), "defaults")
-    return units
-
-
-# -------------------------------------------------------------------------------------------------------------- merging
+# ------------------------------------------------------------------------------------------------------------- settings
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class _Setting:
     """A value that is replaced as a whole, and who set it."""
 
     value: Any
     source: Source
 
 
-# What is not replaced as a whole, by its path, and how it is cut into units.
-_CUT: Mapping[tuple[str, ...], str] = {
-    (): "by key",
-    ("defaultConfig",): "by key",
-    ("defaultConfig", "proxyMetadata"): "by key",
-    ("defaultConfig", "proxyHeaders"): "by key",
-    ("defaultProviders",): "by key",
-    ("extensionProviders",): "by item",
-    ("trustDomainAliases",): "by item",
-}
+# A mesh config whose values know who set them: mappings and lists are those that istiod merges, all below is settings.
+_Node: TypeAlias = "_Setting | list[_Setting] | _Message"
+_Message: TypeAlias = dict[str, Any]  # whose values are nodes
+
+# What is not replaced as a whole: messages that are merged key by key, and lists that are merged item by item.
+_MERGED_MESSAGES: frozenset[Path] = frozenset(
+    {
+        ("defaultConfig",),
+        ("defaultConfig", "proxyMetadata"),
+        ("defaultConfig", "proxyHeaders"),
+        ("defaultProviders",),
+    }
+)
+_MERGED_LISTS: frozenset[Path] = frozenset({("extensionProviders",), ("trustDomainAliases",)})
 
 
-def _units(value: Any, source: Source, path: tuple[str, ...] = ()) -> Any:
-    match _CUT.get(path):
-        case "by key" if value or not path:
-            return {key: _units(item, source, (*path, key)) for key, item in value.items()}
-        case "by item":
-            return [_Unit(item, source) for item in value]
-        case _:
-            return _Unit(value, source)
+def _message(values: Mapping[str, Any], source: Source, path: Path = ()) -> _Message:
+    """Return the settings of a message that is merged key by key."""
+    return {key: _node(value, source, (*path, key)) for key, value in values.items()}
 
+
+def _node(value: Any, source: Source, path: Path) -> _Node:
+    if path in _MERGED_LISTS:
+        return [_Setting(item, source) for item in value]
+    if path in _MERGED_MESSAGES and value:
+        return _message(value, source, path)
+    return _Setting(value, source)
+
+
+@cache
+def _default_settings(release: Release) -> _Message:
+    return _message(mesh_defaults(release), "defaults")
+
+
+def _values(node: _Node) -> Any:
+    """Return the values of settings, in mappings and lists of their own."""
+    if isinstance(node, dict):
+        return {key: _values(below) for key, below in node.items()}
+    if isinstance(node, list):
+        return [setting.value for setting in node]
+    return node.value
+
+
+def _without_defaults(message: _Message) -> _Message:
+    """Return a message without the settings of Istio's own, and without what is empty because of that."""
+    kept: _Message = {}
+    for key, node in message.items():
+        if isinstance(node, _Setting):
+            if node.source != "defaults":
+                kept[key] = node
+            continue
+        below: Any
+        if isinstance(node, list):
+            below = [setting for setting in node if setting.source != "defaults"]
+        else:
+            below = _without_defaults(node)
+        if below:
+            kept[key] = below
+    return kept
+
+
+def _strongest_source(node: _Node) -> Source:
+    """Return who set a part, or the strongest of those who set what is in it."""
+    if isinstance(node, _Setting):
+        return node.source
+    parts: Iterable[_Node] = node.values() if isinstance(node, dict) else node
+    sources = {_strongest_source(part) for part in parts}
+    if "local" in sources:
+        return "local"
+    return "shared" if "shared" in sources else "defaults"
+
+
+def _by_path(node: _Node, path: Path = ()) -> Iterator[tuple[Path, _Setting]]:
+    """Yield each setting with its path, on which items of lists have their names, or are what they are themselves."""
+    if isinstance(node, _Setting):
+        yield path, node
+    elif isinstance(node, dict):
+        for key, below in node.items():
+            yield from _by_path(below, (*path, key))
+    else:
+        for setting in node:
+            name = _name_of(setting) if isinstance(setting.value, dict) else setting.value
+            yield (*path, name), setting
+
+
+def _name_of(provider: _Setting) -> str:
+    name: str = provider.value.get("name", "")
+    return name
+
+
+# -------------------------------------------------------------------------------------------------------------- merging
 
 # Parts of proxyHeaders that a higher source inherits where it leaves them out; the others it does not, and before 1.19
 # the message did not exist.
-_BACK_FILLED = ("forwardedClientCert", "requestId", "attemptCount", "server", "envoyDebugHeaders")
+_INHERITED_HEADERS = ("forwardedClientCert", "requestId", "attemptCount", "server", "envoyDebugHeaders")
+_UNDEFINED = "UNDEFINED"
 
-
-_UNSET = _Unit("UNDEFINED", "defaults")
+# Fields that are one choice in the schema (a oneof): who sets one of them clears the other.
+_ALTERNATIVES = {"serviceCluster": "tracingServiceName", "tracingServiceName": "serviceCluster"}
 
 
 class _Merging:
-    """deepmerge with istiod's rules by path, which keeps account of what beats what."""
+    """istiod's rules of merging, which note what beats what. What is merged is never changed."""
 
     def __init__(self) -> None:
         self.overridden: list[Overridden] = []
-        self._merger = Merger(
-            [(dict, [self._mappings]), (list, [self._lists])],
-            [self._replace],
-            [self._unlike],
-        )
-        self._by_path: dict[Path, Callable[[Merger, list[Any], Any, Any], Any]] = {
-            ("defaultConfig",): self._one_cluster_name,
-            ("defaultConfig", "proxyHeaders"): self._back_fill,
-            ("extensionProviders",): self._by_name,
-            ("trustDomainAliases",): self._union,
-        }
 
-    def apply(self, base: Any, over: Any) -> Any:
-        """The base with a further source merged in; neither is changed."""
-        merged = self._merger.merge(_copied(base), over)
+    def apply(self, base: _Message, source: DecodedSource) -> _Message:
+        """Return the base with a further source merged in."""
+        merged = self._by_key((), base, _message(source.value, source.source))
         # istiod sorts the aliases each time, also where a source does not mention them.
         if "trustDomainAliases" in merged:
-            merged["trustDomainAliases"] = _sorted_union(merged["trustDomainAliases"], ())
+            merged["trustDomainAliases"] = _sorted_union(merged["trustDomainAliases"], [])
         return merged
 
-    def damage(self, base: dict[str, Any], decoded: DecodedSource, release: Release) -> dict[str, Any]:
-        """What a source that cannot be decoded leaves behind.
+    def apply_broken(self, base: _Message, source: DecodedSource, release: Release) -> _Message:
+        """Return what a source that cannot be decoded leaves behind.
 
         Fields before the wrong one stay applied, without their merging; defaultConfig is lost: it becomes the source's
         own, or Istio's default where that was not reached.
         """
         fields = read_schema("mesh_config").fields("MeshConfig", release)
-        reached = {key: value for key, value in decoded.value.items() if fields[key].index < decoded.failed}
-        left: dict[str, Any] = {**base, **_units(reached, decoded.source)}
+        reached = {key: value for key, value in source.value.items() if fields[key].index < source.failed}
+        left = {**base, **_message(reached, source.source)}
         if "defaultConfig" not in reached:
-            left["defaultConfig"] = _units(proxy_defaults(release), "defaults", ("defaultConfig",))
-        if decoded.source == "local":
-            kept = dict(_flat(left, ()))
-            for path, unit in _flat(base, ()):
-                self._note(path, unit, _Unit(kept[path].value if path in kept else None, "local"))
+            left["defaultConfig"] = _message(proxy_defaults(release), "defaults", ("defaultConfig",))
+        if source.source == "local":
+            after = dict(_by_path(left))
+            for path, before in _by_path(base):
+                value = after[path].value if path in after else None
+                self._note(path, before, _Setting(value, "local"))
         return left
 
-    def _mappings(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        special = self._by_path.get(tuple(path))
-        return special(merger, path, base, over) if special else self._keys(merger, path, base, over)
-
-    def _lists(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        return self._by_path[tuple(path)](merger, path, base, over)
-
-    def _keys(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        for key, value in over.items():
-            base[key] = merger.value_strategy([*path, key], base[key], value) if key in base else value
-        return base
-
-    def _one_cluster_name(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        """serviceCluster and tracingServiceName are one choice; the one that is set clears the other."""
-        choice = {"serviceCluster": "tracingServiceName", "tracingServiceName": "serviceCluster"}
-        for key in choice.keys() & over.keys():
-            if choice[key] in base:
-                cleared = base.pop(choice[key])
-                self._note([*path, choice[key]], cleared, _Unit(None, over[key].source))
-        return self._keys(merger, path, base, over)
-
-    def _back_fill(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        unset = [key for key in _BACK_FILLED if over.get(key, _UNSET).value == _UNSET.value]
-        kept = {key: base[key] for key in unset if key in base}
-        source: Source = next(iter(over.values())).source if over else "local"
-        for key, unit in base.items():
-            if key not in kept:
-                self._note([*path, key], unit, over.get(key, _Unit(None, source)))
-        return over | kept
-
-    def _by_name(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        for unit in over:
-            name = unit.value.get("name", "")
-            index = next((index for index, each in enumerate(base) if each.value.get("name", "") == name), None)
-            if index is None:
-                base.append(unit)
-            else:
-                self._note([*path, name or index], base[index], unit)
-                base[index] = unit
-        return base
-
-    def _union(self, _merger: Merger, _path: list[Any], base: Any, over: Any) -> Any:
-        return _sorted_union(base, over)
-
-    def _unlike(self, merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        """An empty message over one with fields; over nothing, any is taken as it is."""
-        return self._mappings(merger, path, base, {}) if isinstance(base, dict) else over
-
-    def _replace(self, _merger: Merger, path: list[Any], base: Any, over: Any) -> Any:
-        self._note(path, base, over)
+    def _merged(self, path: Path, base: _Node, over: _Node) -> _Node:
+        if isinstance(base, dict):
+            # A setting over a message is a message with nothing in it.
+            return self._merged_message(path, base, over if isinstance(over, dict) else {})
+        if isinstance(base, list) and isinstance(over, list):
+            if path == ("trustDomainAliases",):
+                return _sorted_union(base, over)
+            return self._by_name(path, base, over)
+        if isinstance(base, _Setting) and isinstance(over, _Setting):
+            self._note(path, base, over)
         return over
 
-    def _note(self, path: Sequence[Any], base: _Unit, over: _Unit) -> None:
+    def _merged_message(self, path: Path, base: _Message, over: _Message) -> _Message:
+        if path == ("defaultConfig",):
+            return self._by_key(path, self._without_alternatives(path, base, over), over)
+        if path == ("defaultConfig", "proxyHeaders"):
+            return self._replaced_headers(path, base, over)
+        return self._by_key(path, base, over)
+
+    def _by_key(self, path: Path, base: _Message, over: _Message) -> _Message:
+        merged = dict(base)
+        for key, node in over.items():
+            merged[key] = self._merged((*path, key), base[key], node) if key in base else node
+        return merged
+
+    def _without_alternatives(self, path: Path, base: _Message, over: _Message) -> _Message:
+        """Return the base without the fields that another one of the source clears."""
+        left = dict(base)
+        for key, cleared in _ALTERNATIVES.items():
+            if key in over and cleared in left:
+                self._note((*path, cleared), left.pop(cleared), _Setting(None, over[key].source))
+        return left
+
+    def _replaced_headers(self, path: Path, base: _Message, over: _Message) -> _Message:
+        """Return proxyHeaders, which a source replaces but for what it inherits."""
+        inherited: _Message = {}
+        for key in _INHERITED_HEADERS:
+            is_unset = key not in over or over[key].value == _UNDEFINED
+            if is_unset and key in base:
+                inherited[key] = base[key]
+        source = _strongest_source(over) if over else "local"
+        for key, before in base.items():
+            if key not in inherited:
+                self._note((*path, key), before, over.get(key, _Setting(None, source)))
+        return over | inherited
+
+    def _by_name(self, path: Path, base: list[_Setting], over: list[_Setting]) -> list[_Setting]:
+        """Return providers, of which one replaces another of its name."""
+        merged = list(base)
+        for provider in over:
+            index = _index_of(_name_of(provider), merged)
+            if index is None:
+                merged.append(provider)
+            else:
+                self._note((*path, _name_of(provider) or index), merged[index], provider)
+                merged[index] = provider
+        return merged
+
+    def _note(self, path: Path, base: _Setting, over: _Setting) -> None:
+        """Note that istiod's own file beats the config cluster, where it does."""
         if base.source == "shared" and over.source == "local" and base.value != over.value:
-            self.overridden.append(Overridden(tuple(path), base.value, over.value))
+            self.overridden.append(Overridden(path, base.value, over.value))
 
 
-def _flat(tree: Any, path: Path) -> Iterator[tuple[Path, _Unit]]:
-    """Each unit with its path; items of lists by their names, or by what they are."""
-    if isinstance(tree, _Unit):
-        yield path, tree
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _flat(value, (*path, key))
-    else:
-        for unit in tree:
-            yield (*path, unit.value.get("name", "") if isinstance(unit.value, dict) else unit.value), unit
+def _index_of(name: str, providers: Sequence[_Setting]) -> int | None:
+    for index, provider in enumerate(providers):
+        if _name_of(provider) == name:
+            return index
+    return None
 
 
-def _sorted_union(base: Iterable[_Unit], over: Iterable[_Unit]) -> list[_Unit]:
-    units = {unit.value: unit for unit in (*base, *over)}
-    return [units[value] for value in sorted(units)]
-
-
-def _copied(tree: Any) -> Any:
-    """The tree with containers of its own; units are frozen and shared."""
-    if isinstance(tree, dict):
-        return {key: _copied(value) for key, value in tree.items()}
-    return list(tree) if isinstance(tree, list) else tree
-
-
-def _values(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _values(value) for key, value in tree.items()}
-    return [unit.value for unit in tree] if isinstance(tree, list) else tree.value
-
-
-def _sources(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _sources(value) for key, value in tree.items()} or "defaults"
-    return [unit.source for unit in tree] or "defaults" if isinstance(tree, list) else tree.source
-
-
-def _without_defaults(tree: Any) -> Any:
-    """The tree without units of Istio's own, and without what is empty because of that."""
-    if isinstance(tree, list):
-        return [unit for unit in tree if unit.source != "defaults"]
-    kept = {}
-    for key, value in tree.items():
-        if isinstance(value, _Unit):
-            if value.source != "defaults":
-                kept[key] = value
-        elif rest := _without_defaults(value):
-            kept[key] = rest
-    return kept
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not items or not value:
-        yield path, value
-        return
-    for key, item in items:
-        yield from _leaves(item, (*path, key))
+def _sorted_union(base: Iterable[_Setting], over: Iterable[_Setting]) -> list[_Setting]:
+    """Return each alias once, by whoever set it last."""
+    settings = {setting.value: setting for setting in (*base, *over)}
+    return [settings[alias] for alias in sorted(settings)]

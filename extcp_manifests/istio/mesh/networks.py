@@ -30,42 +30,43 @@ class MeshNetworksChoice:
 
     networks: dict[str, Any]
     source: Source
+    """Whose networks they are; `defaults` where no source has any."""
     ignored: tuple[Ignored, ...]
-    """The other source, where it says something, and keys that nobody knows."""
+    """The other source, where it says something, and keys that istiod does not know."""
     problems: tuple[Problem, ...]
+    """What istiod's validation refuses."""
 
 
 def choose_mesh_networks(
     *, shared: Input, local: Input, release: Release | str, names: Mapping[Source, str] | None = None
 ) -> MeshNetworksChoice:
-    """The meshNetworks of an external istiod whose own file is `local`; `shared` is the config cluster's.
+    """Return the meshNetworks of an external istiod whose own file is `local`; `shared` is the config cluster's.
 
     Up to 1.24 istiod reads its own file alone. From 1.25 the config cluster's, where there are any, beat the file's,
-    against what holds for the mesh config. Sources are given as to `merge_mesh_config`; a ConfigMap's key is
+    unlike in the mesh config. Sources are given as to `merge_mesh_config`; a ConfigMap's key is
     `meshNetworks`. Raises InvalidInput for a source that is used and cannot be decoded.
     """
     record = find_release(release)
     given: dict[Source, Input] = {"shared": shared, "local": local}
     order: tuple[Source, ...] = ("shared", "local") if record.shared_networks_first else ("local",)
-    source, content = _first(order, given, names or {}, record)
+    source, content = _used(order, given, names or {}, record)
     decoded = decode(read_schema("mesh_config"), "MeshNetworks", content.data, record)
     if decoded.errors:
         raise InvalidInput(decoding_problems(content, decoded))
-    reason = f"is not read, since istiod {record} uses the {source} document alone"
-    ignored = [
-        Ignored(name, ("networks",), reason)
-        for name in given
-        if name != source and _says_something(given[name], record)
-    ]
+    ignored: list[Ignored] = []
+    for other, document in given.items():
+        if other != source and _says_something(document, record):
+            reason = f"is not read, since istiod {record} uses the {source} document alone"
+            ignored.append(Ignored(other, ("networks",), reason))
     ignored += ignored_keys(source, content, decoded)
     networks = decoded.value.get("networks", {})
     return MeshNetworksChoice(networks, source, tuple(ignored), tuple(_problems(networks)))
 
 
-def _first(
+def _used(
     order: Iterable[Source], given: Mapping[Source, Input], names: Mapping[Source, str], release: Release
 ) -> tuple[Source, SourceContent]:
-    """The first source that is there."""
+    """Return the first source that is there, and what is in it."""
     for source in order:
         content = _content(names.get(source, source), given[source], release)
         if content is not None:
@@ -78,10 +79,14 @@ def _content(name: str, given: Input, release: Release) -> SourceContent | None:
 
 
 def _says_something(given: Input, release: Release) -> bool:
+    """Return whether a source has mesh networks, or cannot be read."""
     try:
         return _content("", given, release) is not None
     except InvalidInput:
         return True
+
+
+# ----------------------------------------------------------------------------------------------------------- validation
 
 
 def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
@@ -93,7 +98,8 @@ def _problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _endpoint(place: Path, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
-    cidr, registry = endpoint.get("fromCidr"), endpoint.get("fromRegistry")
+    cidr = endpoint.get("fromCidr")
+    registry = endpoint.get("fromRegistry")
     if cidr is not None and not is_subnet(cidr):
         yield Problem((*place, "fromCidr"), f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
     if registry is not None and not LABEL.fullmatch(registry):
@@ -102,12 +108,13 @@ def _endpoint(place: Path, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _gateway(place: Path, gateway: Mapping[str, Any]) -> Iterator[Problem]:
-    service, address, port = (gateway.get(key) for key in ("registryServiceName", "address", "port"))
+    service = gateway.get("registryServiceName")
+    address = gateway.get("address")
+    port = gateway.get("port") or 0
     if service is not None and not is_fqdn(service):
         yield Problem((*place, "registryServiceName"), f"is {service!r}, which is no host name: correct it")
     if address is not None and not (is_ip(address) or is_fqdn(address)):
-        yield Problem(
-            (*place, "address"), f"is {address!r}, which is neither an IP address nor a host name: correct it"
-        )
-    if not 1 <= (port or 0) <= 65535:
-        yield Problem((*place, "port"), f"is {port or 0}, which is no port: use 1 to 65535")
+        problem = f"is {address!r}, which is neither an IP address nor a host name: correct it"
+        yield Problem((*place, "address"), problem)
+    if not 1 <= port <= 65535:
+        yield Problem((*place, "port"), f"is {port}, which is no port: use 1 to 65535")

@@ -4,7 +4,6 @@ Source: istio 1.24.6 to 1.30.3: istio-discovery/templates/configmap.yaml; sail-o
 api/v1/istio_types.go. Read, and not run.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,11 +22,9 @@ from extcp_manifests.istio.schema.tables import read_schema
 Source = Literal["defaults", "shared", "local"]
 """Who set a value: Istio, the mesh admin in the config cluster, or the mesh operator in istiod's own file."""
 
-
 Input = str | bytes | Mapping[str, Any] | MeshConfig | IstioOperator | None
 """YAML text, a mapping or a typed document: a mesh config by itself, a whole ConfigMap, an IstioOperator, or an Istio
-of the Sail operator; None is no source."""
-
+of the Sail operator; None stands for a source that is not there."""
 
 Key = Literal["mesh", "meshNetworks"]
 """The key of a ConfigMap."""
@@ -47,7 +44,7 @@ class SourceContent:
     place: Path = ()
     """Where in the text's document the data is."""
     above: Path = ()
-    """A key of the data that the document does not have above what is at its place."""
+    """Keys of the data that the document lacks: what is below them in the data is at `place` in the document."""
     first_line: int = 1
     """The line of a file at which the text begins."""
 
@@ -65,7 +62,9 @@ class SourceContent:
     def _whole(self, path: Path) -> Path:
         """Return a path of the data as one of the document."""
         added = len(self.above)
-        return (*self.place, *(path[added:] if path[:added] == self.above else path))
+        if path[:added] == self.above:
+            return (*self.place, *path[added:])
+        return (*self.place, *path)
 
     @cached_property
     def _lines(self) -> yaml.Lines | None:
@@ -75,7 +74,7 @@ class SourceContent:
 
 
 def _is_readable(text: str | bytes) -> bool:
-    """Whether the documents behind the first one, which nobody reads, can be read."""
+    """Return whether all documents of a text can be read, also those behind the first one, which nobody uses."""
     try:
         yaml.load_all(text)
     except InvalidInput:
@@ -91,23 +90,35 @@ def read_source(name: str, given: Input, key: Key, release: Release) -> SourceCo
     content = _parsed(name, given)
     if not _is_document(content.data):
         return content
-    read = _KINDS.get(_kind(content.data))
-    if read is None:
-        kind = str(content.data["kind"])
-        way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
-        raise InvalidInput([content.problem(("kind",), f"{kind!r} does not hold what istiod reads: {way_out}")])
-    held = read(content, key, release)
+    kind = _kind(content.data)
+    if kind not in _READERS:
+        raise InvalidInput([_wrong_kind(content)])
+    held = _READERS[kind](content, key, release)
     if held is not None:
         _refuse_other_keys(held)
     return held
 
 
+def _wrong_kind(content: SourceContent) -> Problem:
+    kind = str(content.data["kind"])
+    way_out = _ELSEWHERE.get(kind, "give a mesh config, its ConfigMap, an IstioOperator or an Istio of Sail")
+    return content.problem(("kind",), f"{kind!r} does not hold what istiod reads: {way_out}")
+
+
+# What holds no mesh config itself, and what of it does.
+_ELSEWHERE = {
+    "ExternalControlPlane": "generate it, and give its external-istiod.yaml",
+    "List": "give one of its items",
+}
+
+
 def _parsed(name: str, given: Input) -> SourceContent:
-    """Return a source as a mapping, whatever it is."""
+    """Return a source as a mapping, whatever it is. Raises InvalidInput for what is not YAML or not a mapping."""
     data: Any = given.plain() if isinstance(given, MeshConfig | IstioOperator) else given
-    text = data if isinstance(data, str | bytes) else None
+    text: str | bytes | None = None
     has_more = False
-    if text is not None:
+    if isinstance(data, str | bytes):
+        text = data
         try:
             data, has_more = yaml.load_first(text)
         except InvalidInput as error:
@@ -120,31 +131,29 @@ def _parsed(name: str, given: Input) -> SourceContent:
 
 
 def _refuse_other_keys(content: SourceContent) -> None:
-    wrong = [key for key in content.data if not isinstance(key, str)]
-    if wrong:
-        problem = "the key {!r} is no text: write it as a string"
-        raise InvalidInput(Problem(content.place, problem.format(key), file=content.name) for key in wrong)
+    problems: list[Problem] = []
+    for key in content.data:
+        if not isinstance(key, str):
+            problem = f"the key {key!r} is no text: write it as a string"
+            problems.append(Problem(content.place, problem, file=content.name))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _is_document(data: Mapping[str, Any]) -> bool:
-    """Whether data is a whole document; a mesh config has none of these keys."""
+    """Return whether data is a whole document; a mesh config has none of these keys."""
     if not isinstance(data.get("kind"), str):
         return False
-    return "apiVersion" in data or "metadata" in data or _kind(data) in _KINDS
+    return "apiVersion" in data or "metadata" in data or _kind(data) in _READERS
 
 
 def _kind(data: Mapping[str, Any]) -> str:
-    """Return the kind of a document; that of Sail has a group that tells it from others of its name."""
+    """Return the kind of a document, that of Sail with its group, since other projects have an Istio too."""
     kind = str(data["kind"])
+    if kind != "Istio":
+        return kind
     group = str(data.get("apiVersion")).rpartition("/")[0]
-    return f"{group}/{kind}" if kind == "Istio" else kind
-
-
-# What holds no mesh config itself, and what of it does.
-_ELSEWHERE = {
-    "ExternalControlPlane": "generate it, and give its external-istiod.yaml",
-    "List": "give one of its items",
-}
+    return f"{group}/{kind}"
 
 
 def _of_config_map(content: SourceContent, key: Key, _release: Release) -> SourceContent | None:
@@ -154,39 +163,40 @@ def _of_config_map(content: SourceContent, key: Key, _release: Release) -> Sourc
     if key not in held:
         return None
     inner = held[key] or ""
-    if isinstance(inner, str):
-        first_line = _first_line(content, key)
-        try:
-            read = _parsed(content.name, inner)
-        except InvalidInput as error:
-            raise InvalidInput(_moved(each, first_line) for each in error.problems) from None
-        return replace(read, first_line=first_line)
-    raise InvalidInput([content.problem(("data", key), "must be text: write it as a block, with |")])
+    if not isinstance(inner, str):
+        raise InvalidInput([content.problem(("data", key), "must be text: write it as a block, with |")])
+    first_line = _first_line(content, key)
+    try:
+        read = _parsed(content.name, inner)
+    except InvalidInput as error:
+        raise InvalidInput(_moved(each, first_line) for each in error.problems) from None
+    return replace(read, first_line=first_line)
 
 
 def _moved(problem: Problem, first_line: int) -> Problem:
-    return problem if problem.line is None else replace(problem, line=problem.line + first_line - 1)
+    """Return a problem of a text with the line of the file in which the text is."""
+    if problem.line is None:
+        return problem
+    return replace(problem, line=problem.line + first_line - 1)
 
 
 def _first_line(content: SourceContent, key: Key) -> int:
-    """Return the line of the file at which the text of a ConfigMap's key begins: a block does below its key."""
+    """Return the line of the file at which the text of a ConfigMap's key begins; a block begins below its key."""
     line = content.line(("data", key))
     if content.text is None or line is None:
         return 1
     text = content.text if isinstance(content.text, str) else content.text.decode("utf-8", "replace")
     heading = text.split("\n", line)[line - 1]
-    return line + 1 if _BLOCK_BEGINS.search(heading) else line
-
-
-_BLOCK_BEGINS = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
+    return line + 1 if yaml.begins_block(heading) else line
 
 
 def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceContent:
     spec = mapping_of(content.data.get("spec"))
     if key == "meshNetworks":
         return _networks_of_values(content, operator_values(spec), ("spec", "values"))
-    own, of_values = mapping_of(spec.get("meshConfig")), mapping_of(at(spec, "values", "meshConfig"))
-    place = ("spec", "meshConfig") if own or not of_values else ("spec", "values", "meshConfig")
+    place: Path = ("spec", "meshConfig")
+    if not mapping_of(spec.get("meshConfig")) and mapping_of(at(spec, "values", "meshConfig")):
+        place = ("spec", "values", "meshConfig")
     return replace(content, data=operator_mesh_config(spec, release), place=place)
 
 
@@ -198,12 +208,12 @@ def _of_sail(content: SourceContent, key: Key, _release: Release) -> SourceConte
 
 
 def _networks_of_values(content: SourceContent, values: Mapping[str, Any], place: Path) -> SourceContent:
-    """The chart writes the networks of its values below a key of its own."""
+    """Return the networks of a chart's values, which the chart writes below a key of its own."""
     networks = mapping_of(at(values, "global", "meshNetworks"))
     return replace(content, data={"networks": networks}, place=(*place, "global", "meshNetworks"), above=("networks",))
 
 
-_KINDS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | None]] = {
+_READERS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | None]] = {
     "ConfigMap": _of_config_map,
     "IstioOperator": _of_operator,
     "sailoperator.io/Istio": _of_sail,
@@ -212,7 +222,7 @@ _KINDS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | Non
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A key that istiod drops without a warning."""
+    """A key that istiod silently ignores."""
 
     source: Source
     place: Path
@@ -227,11 +237,11 @@ class Ignored:
 
     @property
     def problem(self) -> Problem:
-        """The same as a problem of the source."""
+        """The ignored key as a problem of the source."""
         return Problem(self.place, self.message, line=self.line)
 
 
-# -------------------------------------------------------------------------------------------------------------- sources
+# ------------------------------------------------------------------------------------------------------------- decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +254,16 @@ class DecodedSource:
     problems: list[Problem]
     ignored: list[Ignored]
     failed: int
-    """The place, in the order of decoding, of the first field that could not be decoded; -1 for a text without YAML."""
+    """The index, in the order of decoding, of the first field that could not be decoded; -1 for what is not YAML."""
 
 
-# Messages that are merged into what is there already are decoded by their JSON name alone; the other spelling is read,
-# then thrown away.
+# istiod decodes the messages that it merges into others by their JSON names alone; it reads the other spelling too, and
+# then throws away what it read.
 _LOST_SPELLINGS = {"default_config": "defaultConfig", "default_providers": "defaultProviders"}
 
 
 def decode_source(source: Source, name: str, given: Input, release: Release) -> DecodedSource | None:
-    """A source's content, or None for a ConfigMap that has no mesh config."""
+    """Return what is in a source, or None for a ConfigMap that has no mesh config."""
     try:
         read = read_source(name, given, "mesh", release)
     except InvalidInput as error:
@@ -263,26 +273,27 @@ def decode_source(source: Source, name: str, given: Input, release: Release) -> 
     schema = read_schema("mesh_config")
     decoded = decode(schema, "MeshConfig", read.data, release)
     ignored = ignored_keys(source, read, decoded)
-    for spelling, name in _LOST_SPELLINGS.items():
-        if spelling in read.data and name not in read.data:
-            ignored.append(
-                Ignored(source, (spelling,), f"is read by istiod and thrown away: write {name}", read.line((spelling,)))
-            )
+    for spelling, json_name in _LOST_SPELLINGS.items():
+        if spelling in read.data and json_name not in read.data:
+            problem = f"is read by istiod and thrown away: write {json_name}"
+            ignored.append(Ignored(source, (spelling,), problem, read.line((spelling,))))
             if not decoded.errors:
-                decoded.value.pop(name, None)
+                decoded.value.pop(json_name, None)
     if read.has_more:
         ignored.append(Ignored(source, (), "has a second document, which istiod does not read: leave it out"))
     fields = schema.fields("MeshConfig", release)
-    failed = min((fields[str(found.path[0])].index for found in decoded.errors), default=len(fields))
+    wrong = [fields[str(found.path[0])].index for found in decoded.errors]
+    failed = min(wrong, default=len(fields))
     return DecodedSource(source, decoded.value, read, list(decoding_problems(read, decoded)), ignored, failed)
 
 
 def decoding_problems(content: SourceContent, decoded: Decoded) -> Iterator[Problem]:
-    """What could not be decoded, with source, line and path."""
-    return (content.problem(found.path, found.message) for found in decoded.errors)
+    """Yield what could not be decoded as problems of the file, with line and path."""
+    for found in decoded.errors:
+        yield content.problem(found.path, found.message)
 
 
 def ignored_keys(source: Source, content: SourceContent, decoded: Decoded) -> list[Ignored]:
-    """What istiod drops of a source without a warning."""
+    """Return what istiod silently ignores of a source."""
     found = (*decoded.unknown, *decoded.lost)
     return [Ignored(source, each.path, each.message, content.line(each.path)) for each in found]

@@ -5,7 +5,7 @@ Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go, operator/pkg/va
 Profiles are not part of this: the result is what the user says, before istioctl lays it over a profile.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from extcp_manifests import yaml
 from extcp_manifests.documents.dropped import Dropped, Loss, identity, losses
 from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.documents.paths import before_lists, leaves
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.operator.merging import NamelessItem, overlay, strategic_merge
@@ -55,24 +56,24 @@ class Composition:
     def located(self, problem: Problem) -> Problem:
         """Return a problem of the whole with the last file that says something at its place, and the line there."""
         origin = self._origins.get(problem.path)
-        if origin is not None and all(source.name != origin for source in self._sources):
-            return problem  # a flag's
+        is_of_a_flag = origin is not None and all(source.name != origin for source in self._sources)
+        if is_of_a_flag:
+            return problem
         keys = before_lists(problem.place)  # items may have another place in the file
         for source in reversed(self._sources):
-            above = _value_at(source.tree, keys[:-1])
-            if keys and isinstance(above, Mapping) and keys[-1] in above:
+            if keys and keys[-1] in mapping_of(at(source.tree, *keys[:-1])):
                 return replace(problem, file=source.name, line=source.line(problem.place))
         return problem
 
     def origin(self, path: str) -> str:
-        """Return who said the value of a leaf last, by its path: a file, or `set[0]`.
+        """Return who set the value of a leaf last, by its path: a file, or `set[0]`.
 
         Raises KeyError where there is no leaf.
         """
         return self._origins[path]
 
     def origins(self) -> Iterator[tuple[str, Any, str]]:
-        """Yield each leaf of the IstioOperator with its path and who said it."""
+        """Yield each leaf of the IstioOperator with its path and who set it."""
         for path, value in leaves(self.plain):
             text = path_text(path)
             yield text, value, self._origins[text]
@@ -84,7 +85,7 @@ def compose_files(
     set: Iterable[str] = (),  # noqa: A002
     release: Release | str,
 ) -> Composition:
-    """Compose files and `--set` flags as one call of istioctl does, and keep account of what becomes of each value.
+    """Compose files and `--set` flags as one call of istioctl does, and note what becomes of each value.
 
     Later files beat earlier ones, flags beat files, later flags earlier ones. Messages call the files by `names`; one
     without a name is `files[0]`. Raises InvalidInput, with all problems of all files and flags, for what is not an
@@ -117,7 +118,7 @@ def compose_plain(
     set: Iterable[str] = (),  # noqa: A002
     release: Release | str,
 ) -> dict[str, Any]:
-    """Return the same as plain data, explicit nulls included."""
+    """Return what files and `--set` flags come to as plain data, explicit nulls included."""
     return compose_files(base, *overlays, names=names, set=set, release=release).plain
 
 
@@ -144,7 +145,7 @@ class _Source:
 def _read_all(
     files: Sequence[Input], names: Sequence[str], flags: Sequence[str], release: Release
 ) -> Sequence[_Source]:
-    """Read every file; where one cannot be read, tell of the flags too, as far as they are wrong by themselves."""
+    """Read every file. Raises InvalidInput with all problems of files, and of flags that are wrong by themselves."""
     sources: list[_Source] = []
     problems: list[Problem] = []
     for index, file in enumerate(files):
@@ -185,7 +186,7 @@ def _flag_name(index: int) -> str:
 
 
 class _Run:
-    """Files and flags on their way into one tree."""
+    """Merges files and flags into one tree, and notes who set what and what was lost."""
 
     def __init__(self, sources: Sequence[_Source], release: Release) -> None:
         self._sources = sources
@@ -197,7 +198,7 @@ class _Run:
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
-        merge = overlay if self._release.untyped_operator else strategic_merge
+        merge = overlay if self._release.merges_plain_trees else strategic_merge
         for index, source in enumerate(self._sources[1:], start=1):
             try:
                 merged = merge(self.tree, source.tree)
@@ -208,8 +209,8 @@ class _Run:
                 holders = self._holders(loss, index)
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
             self.tree = merged
-        said = [(source.name, source.tree) for source in self._sources]
-        self.origins = {path_text(path): name for path, name in _origins(self.tree, said, ())}
+        parts = [_Part(source.name, source.tree) for source in self._sources]
+        self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 
     def assign(self, flags: Sequence[str]) -> None:
         """Write the values of flags into the tree."""
@@ -230,7 +231,7 @@ class _Run:
             raise InvalidInput(problems)
 
     def _note_origins(self, changed: Mapping[str, Any], flag: str, name: str) -> None:
-        """A flag said what is new or different, and the very value that it names."""
+        """Note that a flag set what is new or different, and the value that it names even where that was the same."""
         before = {path_text(path): value for path, value in leaves(self.tree)}
         own = path_text(tuple(split_path(f"spec.{split_flag(flag, self._release)[0]}")))
         origins: dict[str, str] = {}
@@ -241,20 +242,20 @@ class _Run:
         self.origins = origins
 
     def _holders(self, loss: Loss, index: int) -> tuple[str, ...]:
-        """Return the files before one that had said what was lost: of a list the last one, of a mapping all."""
+        """Return the files before one that had what was lost: of a list the last one, of a mapping all."""
         if loss.kind == "list":
             return (self._last_with(loss.path, index).name,)
         holders: list[str] = []
         for source in self._sources[:index]:
-            said = _value_at(source.tree, loss.path)
-            if isinstance(said, Mapping) and any(key in said for key in loss.items):
+            held = mapping_of(at(source.tree, *loss.path))
+            if any(key in held for key in loss.items):
                 holders.append(source.name)
         return tuple(holders) or (self._sources[0].name,)
 
     def _last_with(self, path: Path, index: int) -> _Source:
         """Return the last of the files before one that says something at a path."""
         for source in reversed(self._sources[:index]):
-            if _value_at(source.tree, path) is not None:
+            if at(source.tree, *path) is not None:
                 return source
         return self._sources[0]
 
@@ -265,26 +266,41 @@ class _Run:
         return replace(problem, file=source.name, line=source.line(problem.place))
 
 
-def _value_at(tree: Any, path: Path) -> Any:
-    for key in path:
-        tree = tree.get(key) if isinstance(tree, Mapping) else None
-    return tree
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a file has at some place."""
+
+    file: str
+    value: Any
 
 
-def _origins(value: Any, said: Sequence[tuple[str, Any]], path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each leaf's path and the last file that says its value; items of lists are found by their names."""
+def _leaf_origins(value: Any, parts: Sequence[_Part], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each leaf's path and the last file that has its value there; items of lists are found by their names."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            below = [(name, node[key]) for name, node in said if isinstance(node, Mapping) and key in node]
-            yield from _origins(item, below, (*path, key))
+            yield from _leaf_origins(item, _below(parts, key), (*path, key))
     elif isinstance(value, list | tuple) and value:
-        lists = [
-            (name, {identity(item): item for item in node}) for name, node in said if isinstance(node, list | tuple)
-        ]
+        named_parts = [_by_identity(part) for part in parts if isinstance(part.value, list | tuple)]
         for index, item in enumerate(value):
-            key = identity(item)
-            below = [(name, items[key]) for name, items in lists if key in items]
-            yield from _origins(item, below, (*path, index))
+            yield from _leaf_origins(item, _below(named_parts, identity(item)), (*path, index))
     else:
-        names = [name for name, node in said if node == value and type(node) is type(value)]
-        yield path, names[-1] if names else "istioctl"
+        yield path, _last_file_with(value, parts)
+
+
+def _below(parts: Iterable[_Part], key: Hashable) -> list[_Part]:
+    """Return what is at a key, of the parts that have it."""
+    return [
+        _Part(part.file, part.value[key]) for part in parts if isinstance(part.value, Mapping) and key in part.value
+    ]
+
+
+def _by_identity(part: _Part) -> _Part:
+    """Return a list as a mapping of its items by what they are known by."""
+    return _Part(part.file, {identity(item): item for item in part.value})
+
+
+def _last_file_with(value: Any, parts: Sequence[_Part]) -> str:
+    for part in reversed(parts):
+        if part.value == value and type(part.value) is type(value):
+            return part.file
+    return "istioctl"

@@ -1,6 +1,11 @@
-"""Merging of plain data; no argument is ever changed."""
+"""Merging of IstioOperators and of what is in them: plain, by RFC 7386, and by Kubernetes' strategic merge.
 
-from collections.abc import Mapping, Sequence
+No argument is ever changed.
+
+Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go; 1.15.7 to 1.23.6: operator/pkg/util/merge_iop.go.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +13,7 @@ from typing import Any
 from deepmerge import Merger
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
+from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.yaml.emitter import require_plain
@@ -16,20 +22,22 @@ _OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings as one, key by key on every level; where both have a value that is no mapping, `over` wins."""
+    """Return both mappings as one, key by key on every level; of other values than two mappings, `over` has its way.
+
+    Null is a value like others, and lists are replaced.
+    """
     merged: dict[str, Any] = _OVERLAY.merge(deepcopy(dict(base)), deepcopy(dict(over)))
     return merged
 
 
 def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge as RFC 7386 does: null deletes, lists replace."""
+    """Merge as RFC 7386 does: null deletes, lists are replaced."""
     result = deepcopy(dict(base))
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, Mapping):
-            before = result.get(key)
-            result[key] = json_merge_patch(before if isinstance(before, Mapping) else {}, value)
+            result[key] = json_merge_patch(mapping_of(result.get(key)), value)
         else:
             result[key] = deepcopy(value)
     return result
@@ -37,26 +45,25 @@ def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[s
 
 def operator_values(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that an IstioOperator's spec gives to charts, with those that istioctl does not validate."""
-    return overlay(_mapping(spec.get("values")), _mapping(spec.get("unvalidatedValues")))
+    return overlay(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues")))
 
 
 def operator_mesh_config(spec: Mapping[str, Any], release: Release | str) -> dict[str, Any]:
-    """Return the mesh config of an IstioOperator's spec, which may stand in three places.
+    """Return the mesh config of an IstioOperator's spec, which may be in three places.
 
-    Up to 1.23 that of the values beats `spec.meshConfig`, and null deletes; from 1.24 it is beaten. What stands in
+    Up to 1.23 that of the values beats `spec.meshConfig`, and null deletes; from 1.24 it is beaten. What is in
     `unvalidatedValues` comes last.
     Source: istio 1.30.3: operator/pkg/render/manifest.go, run; 1.15.7: operator/pkg/helm/helm.go, read.
     """
-    own = _mapping(spec.get("meshConfig"))
-    of_values = _mapping(_mapping(spec.get("values")).get("meshConfig"))
-    last = _mapping(_mapping(spec.get("unvalidatedValues")).get("meshConfig"))
-    if find_release(release).untyped_operator:
-        return overlay(overlay(of_values, own), last)
-    return json_merge_patch(json_merge_patch(own, of_values), last)
+    of_spec = mapping_of(spec.get("meshConfig"))
+    of_values = mapping_of(at(spec, "values", "meshConfig"))
+    unvalidated = mapping_of(at(spec, "unvalidatedValues", "meshConfig"))
+    if find_release(release).spec_mesh_config_wins:
+        return overlay(overlay(of_values, of_spec), unvalidated)
+    return json_merge_patch(json_merge_patch(of_spec, of_values), unvalidated)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+# ----------------------------------------------------------------------------------------------- environment variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,62 +86,80 @@ def merge_env(
     Source: k8s.io/apimachinery: pkg/util/strategicpatch, merge key `name`; istio 1.30.3: operator/pkg/render.
     """
     _require_variables("chart", chart)
+    _require_variable_names("chart", chart)
     _require_variables("env", [] if patch is None else patch)
     if patch is None:
         return MergedEnv((), ())
-    keep_empty = find_release(release).untyped_operator
     if any(entry.get("$patch") == "replace" for entry in patch):
-        chart, patch = (), [entry for entry in patch if entry.get("$patch") != "replace"]
-    if nameless := [index for index, entry in enumerate(patch) if not entry.get("name")]:
-        raise InvalidInput(Problem(("env", index, "name"), "is required: name the variable") for index in nameless)
+        chart = ()
+        patch = [entry for entry in patch if entry.get("$patch") != "replace"]
+    _require_variable_names("env", patch)
+    before = {str(entry["name"]): dict(entry) for entry in chart}
+    changes = _changes_by_name(patch, keep_empty=find_release(release).keeps_empty_text)
+    after = dict(before)
+    for name, change in changes.items():
+        after[name] = _without_null_fields(overlay(before.get(name, {}), change))
+    unchanged = [name for name in before if name not in changes]
+    kept = [name for name, change in changes.items() if change.get("$patch") != "delete"]
+    positions = _positions(str(entry["name"]) for entry in chart)
+    env = tuple(after[name] for name in interleaved(unchanged, kept, positions))
+    return MergedEnv(env, tuple(_two_sources(entry["name"]) for entry in env if {"value", "valueFrom"} <= entry.keys()))
+
+
+def _require_variables(argument: str, variables: Any) -> None:
+    require(variables, list | tuple, (argument,), "a list of variables")
+    for index, entry in enumerate(variables):
+        require(entry, Mapping, (argument, index), "a mapping with a name")
+    require_plain(variables, (argument,))
+
+
+def _require_variable_names(argument: str, variables: Sequence[Mapping[str, Any]]) -> None:
+    nameless = [index for index, entry in enumerate(variables) if not entry.get("name")]
+    if nameless:
+        problem = "is required: name the variable"
+        raise InvalidInput(Problem((argument, index, "name"), problem) for index in nameless)
+
+
+def _changes_by_name(patch: Iterable[Mapping[str, Any]], *, keep_empty: bool) -> dict[str, dict[str, Any]]:
+    """Return what a patch says of each variable; of fields that it names twice the last one counts."""
     changes: dict[str, dict[str, Any]] = {}
     for entry in patch:
-        change = {key: value for key, value in entry.items() if value != "" or keep_empty}
-        changes[str(entry["name"])] = {**changes.get(str(entry["name"]), {}), **change}
-    place = {str(entry["name"]): index for index, entry in enumerate(chart)}
-    merged = {str(entry["name"]): dict(entry) for entry in chart} | {
-        name: _merged_variable(chart[place[name]] if name in place else {}, change) for name, change in changes.items()
-    }
-    left = [name for name in place if name not in changes]
-    right = [name for name, change in changes.items() if change.get("$patch") != "delete"]
-    env = tuple(merged[name] for name in interleaved(left, right, place))
-    both = [entry["name"] for entry in env if "value" in entry and "valueFrom" in entry]
-    return MergedEnv(
-        env,
-        tuple(
-            Problem(
-                ("env", name), "has value and valueFrom, which Kubernetes refuses: set valueFrom to null beside value"
-            )
-            for name in both
-        ),
-    )
+        change = changes.setdefault(str(entry["name"]), {})
+        change |= {key: value for key, value in entry.items() if value != "" or keep_empty}
+    return changes
 
 
-def _require_variables(name: str, variables: Any) -> None:
-    require(variables, list | tuple, (name,), "a list of variables")
-    for index, entry in enumerate(variables):
-        require(entry, Mapping, (name, index), "a mapping with a name")
-    require_plain(variables, (name,))
-    if name == "chart" and (nameless := [index for index, entry in enumerate(variables) if not entry.get("name")]):
-        raise InvalidInput(Problem(("chart", index, "name"), "is required: name the variable") for index in nameless)
+def _without_null_fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}
 
 
-def _merged_variable(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in overlay(before, change).items() if value is not None}
+def _two_sources(name: Any) -> Problem:
+    problem = "has value and valueFrom, which Kubernetes refuses: set valueFrom to null beside value"
+    return Problem(("env", name), problem)
 
 
-def interleaved(left: Sequence[str], right: Sequence[str], place: Mapping[str, int]) -> list[str]:
-    """The order of a list that was merged by key: what only the base has (left), and what the patch has (right).
+# ------------------------------------------------------------------------------------ the order of lists merged by key
 
-    A key of the base alone keeps its place before one that both have; all else goes as the patch has it.
+
+def interleaved(base_only: Sequence[str], patched: Sequence[str], positions: Mapping[str, int]) -> list[str]:
+    """Return the keys of a list that was merged by key, in the order that Kubernetes' strategic merge gives them.
+
+    `base_only` are the keys that the patch does not mention, `patched` those that it does, new ones among them;
+    `positions` says where each key was in the base. A key of the base alone keeps its place before a key that both
+    have; all others go as the patch has them.
     """
     result: list[str] = []
-    rest = list(left)
-    for name in right:
-        while rest and name in place and place[rest[0]] < place[name]:
+    rest = list(base_only)
+    for key in patched:
+        while rest and key in positions and positions[rest[0]] < positions[key]:
             result.append(rest.pop(0))
-        result.append(name)
+        result.append(key)
     return result + rest
+
+
+def _positions(keys: Iterable[str]) -> dict[str, int]:
+    """Return where each key is in a list; of one that is there twice, where it is last."""
+    return {key: index for index, key in enumerate(keys)}
 
 
 # ------------------------------------------------------------------------------------------------- merging up to 1.23
@@ -171,16 +196,16 @@ _REPLACED = {("spec", "meshConfig", "defaultConfig", key) for key in ("tracing",
 
 
 def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Kubernetes' strategic merge with istioctl's keys; null deletes.
+    """Merge as Kubernetes' strategic merge does, with istioctl's keys; null deletes.
 
-    istioctl also refuses mappings and lists that stand on both sides under a key that it does not know; those are
-    merged here as if it did.
+    istioctl also refuses mappings and lists that are on both sides under a key that it does not know; here they are
+    merged as if it did.
     """
     merged: dict[str, Any] = _STRATEGIC.merge(deepcopy(dict(base)), deepcopy(dict(over)))
     return merged
 
 
-def _mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
+def _merged_mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
     directive = over.pop("$patch", None)
     if directive == "delete":
         return {}
@@ -191,47 +216,57 @@ def _mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[
             base.pop(key, None)
         elif key in base:
             base[key] = merger.value_strategy([*path, key], base[key], value)
-        elif not (isinstance(value, dict) and value.get("$patch") == "delete"):
+        elif at(value, "$patch") != "delete":
             base[key] = _without_nulls(value)
     return base
 
 
-def _lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) -> Any:
+def _merged_lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) -> Any:
     key = _BY_KEY.get(tuple(path))
     if key is not None:
-        return _by_key(merger, path, key, base, over)
+        return _merged_by_key(merger, path, key, base, over)
     if tuple(path) in _UNIONS and all(isinstance(item, str) for item in (*base, *over)):
-        place = {item: index for index, item in enumerate(base)}
-        return interleaved([item for item in place if item not in over], list(dict.fromkeys(over)), place)
+        positions = _positions(base)
+        base_only = [item for item in positions if item not in over]
+        return interleaved(base_only, list(dict.fromkeys(over)), positions)
     return over
 
 
-def _by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in over):
-        return [_without_nulls(item) for item in over if not (isinstance(item, dict) and "$patch" in item)]
+def _merged_by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
+    """Return a list whose items are merged where both sides have one of the same name, the value at `key`."""
+    if any(at(item, "$patch") == "replace" for item in over):
+        return [_without_nulls(item) for item in over if not _has_directive(item)]
     _require_names(tuple(path), key, base, in_base=True)
     _require_names(tuple(path), key, over, in_base=False)
-    names = [item[key] for item in base]
-    items = dict(zip(names, base, strict=True))
+    items = {item[key]: item for item in base}
+    positions = _positions(item[key] for item in base)
     changes = {item[key]: item for item in over}
-    for name, item in changes.items():
-        items[name] = merger.value_strategy([*path, "*"], items[name], item) if name in items else _without_nulls(item)
-    left = [name for name in names if name not in changes]
-    right = [name for name, item in changes.items() if items[name]]
-    return [items[name] for name in interleaved(left, right, {name: place for place, name in enumerate(names)})]
+    for name, change in changes.items():
+        if name in items:
+            items[name] = merger.value_strategy([*path, "*"], items[name], change)
+        else:
+            items[name] = _without_nulls(change)
+    base_only = [item[key] for item in base if item[key] not in changes]
+    patched = [name for name in changes if items[name]]  # what `$patch: delete` empties goes
+    return [items[name] for name in interleaved(base_only, patched, positions)]
+
+
+def _has_directive(item: Any) -> bool:
+    return isinstance(item, dict) and "$patch" in item
 
 
 class NamelessItem(InvalidInput):
-    """An item of a list that is merged by a key, and lacks it."""
+    """An item that lacks the key by which its list is merged."""
 
     def __init__(self, problem: Problem, list_path: tuple[str, ...], *, in_base: bool) -> None:
         super().__init__([problem])
         self.list_path = list_path
         self.in_base = in_base
-        """Whether the item was there already, or is one of the file that is merged in."""
+        """Whether the item is one of the base; else the file that is merged in has it."""
 
 
 def _require_names(path: tuple[str, ...], key: str, items: Sequence[Any], *, in_base: bool) -> None:
+    """Raise NamelessItem for the first item without text at `key`."""
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get(key), str | None):
             problem = Problem((*path, index), f"must be a mapping whose {key} is text: correct it")
@@ -242,9 +277,12 @@ def _require_names(path: tuple[str, ...], key: str, items: Sequence[Any], *, in_
 
 
 def _without_nulls(value: Any) -> Any:
+    """Return a value that is merged into nothing: its nulls have nothing to delete, its directives nothing to do."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None and key != "$patch"}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
-_STRATEGIC = Merger([(dict, [_mappings]), (list, [_lists])], ["override"], ["override"])
+_STRATEGIC = Merger([(dict, [_merged_mappings]), (list, [_merged_lists])], ["override"], ["override"])

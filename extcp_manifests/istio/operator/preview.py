@@ -8,18 +8,20 @@ the values that istioctl makes of which components are on and where.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests.documents.dropped import Dropped
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
+from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.documents.paths import leaves
 from extcp_manifests.errors import InvalidInput, Problem, path_text
 from extcp_manifests.istio.operator.compose import Input, compose_files, compose_plain
 from extcp_manifests.istio.operator.merging import overlay, strategic_merge
 from extcp_manifests.istio.operator.profiles import Tree, read_profile
 from extcp_manifests.istio.operator.set_flags import checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import split_path
-from extcp_manifests.istio.operator.values import retyped, values_from_1_24, values_to_1_23
+from extcp_manifests.istio.operator.values import SpecAndValues, retyped, spec_and_values
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.schema.decoder import decode
 from extcp_manifests.istio.schema.tables import read_schema
@@ -30,6 +32,7 @@ class ComponentPreview:
     """Whether a component is installed, and where."""
 
     name: str
+    """The key of `components`, or the name of a gateway."""
     enabled: bool
     namespace: str
 
@@ -43,22 +46,22 @@ class Preview:
     values: dict[str, Any]
     """The values that the charts get."""
     components: tuple[ComponentPreview, ...]
+    """What the spec turns on or off, and what is on without it."""
     dropped: tuple[Dropped, ...]
     """What files and flags took away from earlier ones by replacing a list or a mapping; profiles aside."""
     _origins: Mapping[str, str]
 
     def origin(self, path: str) -> str:
-        """Who set a value of `values`, by the path of a leaf: a profile, a file, `set[0]` or `istioctl`.
+        """Return who set a value of `values`, by the path of a leaf: a profile, a file, `set[0]` or `istioctl`.
 
         A list is one leaf. Raises KeyError where there is no leaf.
         """
         return self._origins[path]
 
     def origins(self) -> Iterator[tuple[str, Any, str]]:
-        """Each leaf of the values with its path and who set it."""
-        for path, value in _leaves(self.values, ()):
-            text = path_text(path)
-            yield text, value, self._origins[text]
+        """Yield each leaf of the values with its path and who set it."""
+        for path, value in _leaves(self.values):
+            yield path, value, self._origins[path]
 
 
 def preview(
@@ -68,141 +71,190 @@ def preview(
     release: Release | str,
     profile: str | None = None,
 ) -> Preview:
-    """What istioctl makes of files and flags; a profile given here beats theirs, as `--set profile=` does.
+    """Return what istioctl makes of files and flags; a profile given here beats theirs, as `--set profile=` does.
 
     Files are called by `names`; one without a name is `files[0]`.
     Raises InvalidInput as `compose` does, and for a profile that the release does not have.
     """
     record = find_release(release)
-    flags = [*checked_flags(set), *([f"profile={profile}"] if profile is not None else [])]
+    flags = list(checked_flags(set))
+    if profile is not None:
+        flags.append(f"profile={profile}")
     composition = compose_files(*files, names=names, set=flags, release=record)
-    tree = composition.plain
     try:
-        user = _well_typed(tree, record)
+        user = _checked_spec(composition.plain, record)
     except InvalidInput as error:
         raise InvalidInput(map(composition.located, error.problems)) from None
-    name = user.get("profile") or "default"
-    layers = [("profile default", read_profile("default", record))]
-    if name != "default":
-        layers.append((f"profile {name}", read_profile(name, record)))
-    merge = overlay if record.untyped_operator else strategic_merge
-    base: dict[str, Any] = {}
-    for _, spec in layers:
-        base = merge(base, {"spec": spec}) if base else {"spec": deepcopy(dict(spec))}
-    how = values_from_1_24 if record.untyped_operator else values_to_1_23
-    spec, values = how(base["spec"], user, record)
-    sources = [*layers, *_user_layers(files, names, flags, record)]
-    components = tuple(_components(spec, values, tree.get("metadata") or {}, record))
-    return Preview(spec, values, components, composition.dropped, _origins_of(values, sources))
+    profiles = _profiles(user.get("profile") or "default", record)
+    base = _merged([layer.spec for layer in profiles], record)
+    result = spec_and_values(base, user, record)
+    components = _Components(result, mapping_of(composition.plain.get("metadata")), record)
+    layers = [*profiles, *_user_layers(files, names, flags, record)]
+    return Preview(
+        result.spec,
+        result.values,
+        tuple(components.previews()),
+        composition.dropped,
+        _origins_of(result.values, layers),
+    )
 
 
-def _well_typed(tree: Tree, release: Release) -> Tree:
-    """The spec of a tree, whose values have the types that istioctl takes. Raises InvalidInput for others."""
+# ----------------------------------------------------------------------------------------------------- the user's input
+
+
+def _checked_spec(tree: Tree, release: Release) -> Tree:
+    """Return the spec of a tree. Raises InvalidInput where a value has another type than istioctl takes."""
     decoded = decode(read_schema("istio_operator"), "IstioOperator", tree, release)
-    spec = decoded.value.get("spec") or {}
-    values = decode(read_schema("values"), "Values", spec.get("values") or {}, release)
+    values = mapping_of(at(decoded.value, "spec", "values"))
+    decoded_values = decode(read_schema("values"), "Values", values, release)
     wrong = [Problem(found.path, found.message) for found in decoded.errors]
-    wrong += [Problem(("spec", "values", path_text(found.path)), found.message) for found in values.errors]
-    given: Tree = tree.get("spec") or {}
-    if release.untyped_operator and not wrong:
-        wrong += [
-            Problem(("spec", key), "is null, of which istioctl makes the text <nil>: leave the key out")
-            for key in ("hub", "tag", "revision", "compatibilityVersion", "meshConfig")
-            if key in given and given[key] is None
-        ]
-        wrong += [
-            Problem(("spec", "components", key, index), "is null: leave it out")
-            for key in GATEWAY_CHARTS
-            for index, gateway in enumerate((given.get("components") or {}).get(key) or ())
-            if gateway is None
-        ]
-        wrong += [
-            Problem(("spec", "components", key), "is null, at which istioctl crashes: leave the key out")
-            for key in GATEWAY_CHARTS
-            if key in (given.get("components") or {}) and given["components"][key] is None
-        ]
+    wrong += [Problem(("spec", "values", *found.path), found.message) for found in decoded_values.errors]
+    spec = mapping_of(tree.get("spec"))
+    if release.keeps_nulls and not wrong:
+        wrong += _harmful_nulls(spec)
     if wrong:
         raise InvalidInput(wrong)
-    return given
+    return spec
 
 
-# -------------------------------------------------------------------------------------------------- components, origins
+def _harmful_nulls(spec: Tree) -> Iterator[Problem]:
+    """Find nulls that istioctl does not take for keys that are left out, and goes wrong at."""
+    for key in ("hub", "tag", "revision", "compatibilityVersion", "meshConfig"):
+        if key in spec and spec[key] is None:
+            yield Problem(("spec", key), "is null, of which istioctl makes the text <nil>: leave the key out")
+    components = mapping_of(spec.get("components"))
+    for key in GATEWAY_CHARTS:
+        for index, gateway in enumerate(items_of(components.get(key))):
+            if gateway is None:
+                yield Problem(("spec", "components", key, index), "is null: leave it out")
+    for key in GATEWAY_CHARTS:
+        if key in components and components[key] is None:
+            problem = "is null, at which istioctl crashes: leave the key out"
+            yield Problem(("spec", "components", key), problem)
 
 
-def _components(spec: Tree, values: Tree, metadata: Tree, release: Release) -> Iterator[ComponentPreview]:
-    components = spec.get("components") or {}
-    default = (values.get("global") or {}).get("istioNamespace") or ""
-    if release.untyped_operator:
-        default = default or metadata.get("namespace") or "istio-system"
-    else:
-        default = spec.get("namespace") or default
-    for name in ("base", "pilot", "cni", "ztunnel", "istiodRemote"):
-        component = components.get(name)
-        if component is None:
-            if release.untyped_operator and name in ("base", "pilot"):
-                yield ComponentPreview(name, True, default)
-            continue
-        yield ComponentPreview(name, _enabled(component, release), component.get("namespace") or default)
-    charts = values.get("gateways") or {}
-    if release.untyped_operator and "ingressGateways" not in components:
-        yield ComponentPreview("istio-ingressgateway", True, default)
-    for key, chart in GATEWAY_CHARTS.items():
-        forced = release.untyped_operator and (charts.get(chart) or {}).get("enabled") is True
-        for gateway in components.get(key) or ():
-            name = gateway.get("name") or key.removesuffix("s")
-            yield ComponentPreview(name, forced or _enabled(gateway, release), gateway.get("namespace") or default)
+# ------------------------------------------------------------------------------------------------------- what is merged
 
 
-def _enabled(component: Tree, release: Release) -> bool:
-    """Without a word a component is off up to 1.23 and on from 1.24."""
-    return component.get("enabled", release.untyped_operator) is True
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A spec that takes part in a preview."""
+
+    name: str
+    """Who set its values: a profile, a file, `set[0]`."""
+    spec: Tree
+
+
+def _profiles(name: str, release: Release) -> list[_Layer]:
+    """Return the profiles that the user's spec is laid over; the default one is below every other."""
+    layers = [_Layer("profile default", read_profile("default", release))]
+    if name != "default":
+        layers.append(_Layer(f"profile {name}", read_profile(name, release)))
+    return layers
+
+
+def _merged(specs: Sequence[Tree], release: Release) -> dict[str, Any]:
+    """Merge specs as istioctl does, the first one as it is."""
+    merge = overlay if release.merges_plain_trees else strategic_merge
+    merged: dict[str, Any] = {"spec": deepcopy(dict(specs[0]))}
+    for spec in specs[1:]:
+        merged = merge(merged, {"spec": spec})
+    whole: dict[str, Any] = merged["spec"]
+    return whole
 
 
 def _user_layers(
     files: Sequence[Input], names: Sequence[str], flags: Sequence[str], release: Release
-) -> Iterator[tuple[str, Tree]]:
+) -> Iterator[_Layer]:
     for index, file in enumerate(files):
-        spec = compose_plain(file, release=release).get("spec")
         name = names[index] if index < len(names) else f"files[{index}]"
-        yield name, spec if isinstance(spec, Mapping) else {}
+        yield _Layer(name, mapping_of(compose_plain(file, release=release).get("spec")))
     for index, flag in enumerate(flags):
         path, value = split_flag(flag, release)
         tree: Any = value
         for piece in reversed(split_path(f"spec.{path}")[1:]):
             tree = {piece: tree}
-        yield f"set[{index}]", tree
+        yield _Layer(f"set[{index}]", tree)
 
 
-def _origins_of(values: Tree, sources: Iterable[tuple[str, Tree]]) -> dict[str, str]:
-    """For each leaf the last source that says its value; what none says is istioctl's."""
-    origins = {path_text(path): "istioctl" for path, _ in _leaves(values, ())}
-    final = {path_text(path): value for path, value in _leaves(values, ())}
-    for name, spec in sources:
-        said = _as_values(spec)
-        for own in (spec.get("values"), spec.get("unvalidatedValues")):
-            said = overlay(said, own if isinstance(own, Mapping) else {})
-        for path, value in _leaves(said, ()):
-            text = path_text(path)
-            if text in final and final[text] == value:
-                origins[text] = name
+# ---------------------------------------------------------------------------------------------------------- components
+
+
+@dataclass(frozen=True, slots=True)
+class _Components:
+    """Which components a spec turns on, and where they go."""
+
+    result: SpecAndValues
+    metadata: Tree
+    release: Release
+
+    def previews(self) -> Iterator[ComponentPreview]:
+        """Yield each component, in istioctl's order."""
+        for name in ("base", "pilot", "cni", "ztunnel", "istiodRemote"):
+            component = at(self.result.spec, "components", name)
+            if component is not None:
+                yield self._preview(name, component)
+            elif self.release.components_default_on and name in ("base", "pilot"):
+                yield ComponentPreview(name, True, self._namespace)
+        yield from self._gateways()
+
+    def _gateways(self) -> Iterator[ComponentPreview]:
+        components = mapping_of(self.result.spec.get("components"))
+        if self.release.components_default_on and "ingressGateways" not in components:
+            yield ComponentPreview("istio-ingressgateway", True, self._namespace)
+        for key, chart in GATEWAY_CHARTS.items():
+            turned_on = at(self.result.values, "gateways", chart, "enabled") is True
+            for gateway in items_of(components.get(key)):
+                preview_of_it = self._preview(gateway.get("name") or key.removesuffix("s"), gateway)
+                if self.release.values_turn_gateways_on and turned_on:
+                    preview_of_it = replace(preview_of_it, enabled=True)
+                yield preview_of_it
+
+    def _preview(self, name: str, component: Tree) -> ComponentPreview:
+        enabled = component.get("enabled", self.release.components_default_on) is True
+        return ComponentPreview(name, enabled, component.get("namespace") or self._namespace)
+
+    @property
+    def _namespace(self) -> str:
+        """The namespace of components that name none themselves."""
+        of_values = at(self.result.values, "global", "istioNamespace") or ""
+        if self.release.components_default_to_metadata_namespace:
+            return of_values or self.metadata.get("namespace") or "istio-system"
+        return self.result.spec.get("namespace") or of_values
+
+
+# ------------------------------------------------------------------------------------------------------------- origins
+
+
+def _origins_of(values: Tree, layers: Iterable[_Layer]) -> dict[str, str]:
+    """Return for each leaf the last layer that has its value; what none has is istioctl's own."""
+    final = dict(_leaves(values))
+    origins = dict.fromkeys(final, "istioctl")
+    for layer in layers:
+        for path, value in _leaves(_as_values(layer.spec)):
+            if path in final and final[path] == value:
+                origins[path] = layer.name
     return origins
 
 
 def _as_values(spec: Tree) -> dict[str, Any]:
-    """What a spec says of values outside of them."""
-    said: dict[str, Any] = {}
+    """Return what a spec sets of the values, in its values and outside of them."""
+    values: dict[str, Any] = {}
     if isinstance(spec.get("meshConfig"), Mapping):
-        said["meshConfig"] = spec["meshConfig"]
+        values["meshConfig"] = spec["meshConfig"]
     for key in ("revision", "compatibilityVersion"):
         if spec.get(key) is not None:
-            said[key] = retyped(key, spec[key])
-    named = {key: spec[key] for key in ("hub", "tag") if spec.get(key) is not None}
-    return {**said, "global": named} if named else said
+            values[key] = retyped(key, spec[key])
+    for key in ("hub", "tag"):
+        if spec.get(key) is not None:
+            values = overlay(values, {"global": {key: spec[key]}})
+    for key in ("values", "unvalidatedValues"):
+        values = overlay(values, mapping_of(spec.get(key)))
+    return values
 
 
-def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif path:
-        yield path, value
+def _leaves(values: Tree) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of values with their paths as text; a list is one leaf."""
+    for path, value in leaves(values, whole_lists=True):
+        if path:
+            yield path_text(path), value

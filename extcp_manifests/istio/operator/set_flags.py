@@ -1,4 +1,8 @@
-"""`--set` flags of istioctl, by release."""
+"""`--set` flags of istioctl, by release.
+
+Source: istio 1.24.6 to 1.30.3: operator/pkg/values/map.go, of which 1.30.3 was run; 1.15.7 to 1.23.6:
+operator/pkg/manifest/shared.go, operator/pkg/tpath/tree.go.
+"""
 
 import math
 import re
@@ -8,13 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.istio.operator.overlays import write_into
-from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
+from extcp_manifests.istio.operator.tree_paths import PatchError, split_path, write_into
 from extcp_manifests.istio.releases import Release
 
 
 def checked_flags(given: Any) -> tuple[str, ...]:
-    """Return `--set` flags. Raises InvalidInput for what is no list of texts."""
+    """Return `--set` flags. Raises InvalidInput for what is not a list of texts."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise InvalidInput([Problem(("set",), "must be a list of flags, as in ['values.global.meshID=mesh1']")])
     flags = tuple(given)
@@ -23,21 +26,19 @@ def checked_flags(given: Any) -> tuple[str, ...]:
     return flags
 
 
-# --------------------------------------------------------------------------------------------------------------- --set
-
-
 def with_flag(tree: dict[str, Any], flag: str, release: Release) -> dict[str, Any]:
+    """Return a tree with the value of a flag. Raises PatchError with a sentence for a flag that does not fit."""
     path, value = split_flag(flag, release)
     changed = deepcopy(tree)
-    if release.untyped_operator:
-        _assign(changed, split_path(f"spec.{path}"), value)
+    if release.set_writes_as_patches:
+        _write_as_patch(changed, path, value)
     else:
-        _write_old(changed, path, value)
+        _assign(changed, split_path(f"spec.{path}"), value)
     return changed
 
 
 def split_flag(flag: str, release: Release) -> tuple[str, Any]:
-    """The path below spec and the typed value of a `--set` flag.
+    """Return the path below spec and the typed value of a `--set` flag.
 
     Raises PatchError with a sentence for a flag that istioctl of the release refuses or misreads.
     """
@@ -46,21 +47,21 @@ def split_flag(flag: str, release: Release) -> tuple[str, Any]:
         raise PatchError("is no assignment: write path=value")
     if "=" in text and not release.set_splits_once:
         raise PatchError(f"has a second '=', at which istioctl {release} takes all of it for the path: use a file")
-    if path.startswith("spec.") and release.untyped_operator:
+    if path.startswith("spec.") and not release.set_may_begin_with_spec:
         raise PatchError(f"begins with 'spec.', of which istioctl {release} makes spec.spec: leave it out")
     path = path.removeprefix("spec.")
-    start, *pieces = split_path(f"spec.{path}")
-    if start != "spec" or not pieces:
+    first, *pieces = split_path(f"spec.{path}")
+    if first != "spec" or not pieces:
         raise PatchError("is no path below spec: name a key")
-    if any(path.startswith(start) for start in release.set_as_text):
+    if any(path.startswith(beginning) for beginning in release.set_as_text):
         return path, text
     return path, typed_value(text)
 
 
 def typed_value(text: str) -> str | int | float | bool:
-    """The value of a flag as Go's Atoi, ParseFloat and ParseBool read it, in this order; else text.
+    """Return the value of a flag as Go's Atoi, ParseFloat and ParseBool read it, in this order; else text.
 
-    Raises PatchError for infinities and what is no number, at which istioctl crashes later.
+    Raises PatchError for infinities and NaN, at which istioctl crashes later.
     """
     trimmed = text.strip()
     if _INTEGER.fullmatch(trimmed) and -(2**63) <= int(trimmed) < 2**63:
@@ -77,7 +78,7 @@ def typed_value(text: str) -> str | int | float | bool:
 
 
 def _finite(read: Callable[[str], float], text: str) -> str | float:
-    """A number, or the text itself where it is beyond all numbers."""
+    """Return the number of a text, or the text itself where it is beyond all numbers."""
     try:
         number = read(text)
     except OverflowError:
@@ -86,35 +87,25 @@ def _finite(read: Callable[[str], float], text: str) -> str | float:
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,25}")
-
-
 _DIGITS = "[0-9](?:_?[0-9])*"
-
-
 _DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
-
-
 _HEXADECIMAL = re.compile(r"[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?[0-9]{1,4}")
-
-
 _NO_FINITE_NUMBER = re.compile(r"[-+]?(?:inf|infinity)|nan", re.IGNORECASE)
-
-
 _BOOLEANS = {
     **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),
 }
 
 
-def _write_old(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Up to 1.23: the code of overlay patches, which also makes lists and appends to them."""
+def _write_as_patch(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value as istioctl up to 1.23 does, by the rules of patches, which also make lists and append to them."""
     if isinstance(value, str) and ": " in value:
         raise PatchError("has a value that reads as a YAML mapping, which would replace the key itself: use a file")
     write_into(tree, f"spec.{path}", value)
 
 
 def _assign(tree: dict[str, Any], pieces: list[str], value: Any) -> None:
-    """From 1.24: mappings are made on the way, a list only gets new items at its end."""
+    """Write a value as istioctl from 1.24 does: it makes mappings on the way, and a list only gets items at its end."""
     for piece in pieces:
         if not _is_selector(piece) and ("[" in piece or "]" in piece):
             raise PatchError(f"has the segment {piece!r}, which istioctl does not know: write dots in brackets as \\.")
@@ -135,6 +126,7 @@ def _assign(tree: dict[str, Any], pieces: list[str], value: Any) -> None:
 
 
 def _step(node: Any, piece: str, following: str) -> Any:
+    """Return the node below one piece of a path, made if it is missing; `following` is the next piece."""
     if isinstance(node, dict) and not _is_selector(piece):
         if piece not in node:
             node[piece] = [] if _is_selector(following) else {}
@@ -157,7 +149,7 @@ def _is_selector(piece: str) -> bool:
 
 
 def _found(items: list[Any], selector: str) -> Any:
-    """The item that a selector points to; None is a new one at the end."""
+    """Return the item that a selector points to, or None for a new one at the end."""
     inner = selector[1:-1]
     if re.fullmatch(r"[-+]?[0-9]{1,9}", inner):
         index = int(inner)

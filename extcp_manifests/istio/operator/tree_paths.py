@@ -1,9 +1,17 @@
-"""Paths of patches and `--set` flags, as istioctl reads them: `spec.containers.[name:istiod].env`."""
+"""Paths of patches and `--set` flags as istioctl reads them, such as `spec.containers.[name:istiod].env`, and writing.
+
+Source: istio 1.15.7 to 1.30.3: operator/pkg/tpath/tree.go, operator/pkg/util/path.go, which patches use in every
+release, and `--set` up to 1.23.
+"""
 
 import json
 import posixpath
 import re
+from bisect import bisect_left, insort
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from extcp_manifests import yaml
@@ -18,45 +26,44 @@ class PatchError(Exception):
 # ---------------------------------------------------------------------------------------------------- paths and values
 
 SELECTOR = re.compile(r"\[.*\]", re.DOTALL)
-
-
 KEY_AND_VALUE = re.compile(r"([A-Za-z0-9_-]+):((?:[^:\\]|\\.)*)", re.DOTALL)
 
 
 def split_path(path: str) -> list[str]:
-    """The pieces of a path: keys, and selectors in brackets.
+    """Return the pieces of a path: keys, and selectors in brackets.
 
     As in istioctl the path is cleaned like a file's first (`//`, `x/../`), `\\.` is a dot that does not split, and one
     selector may follow a key directly.
     """
-    cleaned = posixpath.normpath(re.sub("^//+", "/", path)) if path else ""
-    cleaned = cleaned.removeprefix(".")
-    cleaned = cleaned[:-1] if cleaned.endswith(".") and not cleaned.endswith("\\.") else cleaned
-    pieces = [piece.replace("\\.", ".") for piece in re.split(r"(?<!\\)\.", cleaned) if piece]
-    return [part for piece in pieces for part in _key_and_selector(piece)]
-
-
-def _key_and_selector(piece: str) -> Iterator[str]:
-    bracket = piece.find("[")
-    if bracket > 0 and piece.endswith("]"):
-        yield piece[:bracket]
-        yield piece[bracket:]
-    else:
-        yield piece
+    if not path:
+        return []
+    cleaned = posixpath.normpath(re.sub("^//+", "/", path)).removeprefix(".")
+    if cleaned.endswith(".") and not cleaned.endswith("\\."):
+        cleaned = cleaned[:-1]
+    pieces: list[str] = []
+    for escaped in re.split(r"(?<!\\)\.", cleaned):
+        piece = escaped.replace("\\.", ".")
+        bracket = piece.find("[")
+        if bracket > 0 and piece.endswith("]"):
+            pieces += [piece[:bracket], piece[bracket:]]
+        elif piece:
+            pieces.append(piece)
+    return pieces
 
 
 def index_of(piece: str) -> int | None:
-    """The number of a selector such as `[100]` or `[-1]`."""
+    """Return the number of a selector such as `[100]` or `[-1]`, or None for any other piece."""
     number = re.fullmatch(r"\[([-+]?[0-9]{1,18})\]", piece)
     return int(number[1]) if number else None
 
 
 def has_value(item: Any, key: str, text: str) -> bool:
+    """Return whether `[key:text]` selects an item, whose value may be a number or a boolean as well."""
     return isinstance(item, dict) and key in item and go_text(item[key]) == text
 
 
 def matches_pattern(selector: str, item: Any) -> bool:
-    """Whether a selector that is a pattern selects an item, which must be no mapping."""
+    """Return whether a selector that is a pattern selects an item. Raises PatchError for a mapping."""
     pattern = selector.removeprefix(":")
     if isinstance(item, dict) or not pattern:
         raise PatchError(f"has the selector [{selector}], which selects no mapping: use key:value or a number")
@@ -71,7 +78,7 @@ def matches_pattern(selector: str, item: Any) -> bool:
 
 
 def go_text(value: Any) -> str:
-    """A value as Go prints it."""
+    """Return a value as Go prints it."""
     match value:
         case bool():
             return str(value).lower()
@@ -86,7 +93,7 @@ def go_text(value: Any) -> str:
 
 
 def interpret(value: Any) -> Any:
-    """What istioctl takes a patch's value for: text that reads as a YAML map, and is no JSON, becomes that map."""
+    """Return what istioctl takes a value for: text that reads as a YAML mapping, but not as JSON, is that mapping."""
     if not isinstance(value, str):
         return value
     looks_like_a_map = ":" in value if "\n" in value else ": " in value
@@ -109,3 +116,385 @@ def _is_json_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except ValueError:
         return False
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+
+
+def write_into(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value into a tree as istioctl up to 1.23 does for `--set`, by the rules of inserted mappings.
+
+    Raises PatchError with the sentence.
+    """
+    writer = TreeWriter(tree)
+    writer.treat_as_inserted(tree)
+    writer.write(path, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a path was followed."""
+
+    node: Any
+    pointer: str
+    """The node's place as a JSON pointer (RFC 6901)."""
+    above: Any = None
+    """The node that this one is in."""
+
+
+class TreeWriter:
+    """Writes values at paths of a tree, and notes each change as an operation of a JSON patch (RFC 6902).
+
+    Mappings that a patch inserted are of another type in istioctl than those of the manifest, and follow other rules.
+    """
+
+    def __init__(self, tree: dict[str, Any]) -> None:
+        self.tree = tree
+        self.operations: list[dict[str, Any]] = []
+        self._nodes = _Nodes()
+        self._inserted: dict[int, Any] = {}
+        """Inserted mappings by their ids, which stay their own as long as the mappings are kept here."""
+
+    def start_overlay(self) -> None:
+        """Go on to a further overlay, to which what the ones before it inserted is part of the manifest."""
+        self._inserted = {}
+
+    def treat_as_inserted(self, value: Any) -> None:
+        """Treat a value's mappings, on every level, as inserted ones."""
+        for mapping in _mappings_in(value):
+            self._inserted[id(mapping)] = mapping
+
+    def write(self, path: str, value: Any) -> None:
+        """Write a value at a path, where null deletes. Raises PatchError for what istioctl cannot do."""
+        pieces = split_path(path)
+        if not pieces:
+            return
+        last = pieces[-1]
+        place = _Place(self.tree, "")
+        for piece, following in pairwise(pieces):
+            if value is None and self._leads_to_nothing(place.node, piece):
+                if index_of(last) is not None:
+                    raise PatchError(_DELETES_NOTHING)
+                return
+            place = self._step(place, piece, following)
+        if isinstance(place.node, dict):
+            self._write_key(place.node, last, value, place.pointer)
+        elif isinstance(place.node, list) and isinstance(place.above, list):
+            raise PatchError("writes into a list inside a list, which istioctl cannot: set the whole list")
+        elif isinstance(place.node, list):
+            self._write_item(place.node, last, value, place.pointer)
+        else:
+            raise PatchError(f"goes through a value that is no mapping or list before {last!r}: shorten the path")
+
+    def _step(self, place: _Place, piece: str, following: str) -> _Place:
+        """Return the place below one piece of a path, made if it is missing; `following` is the next piece."""
+        if isinstance(place.node, dict):
+            return self._step_into_mapping(place, piece, following)
+        if isinstance(place.node, list):
+            return self._step_into_list(place, piece)
+        raise PatchError(f"goes through a value that is no mapping or list at {piece!r}: shorten the path")
+
+    def _step_into_mapping(self, place: _Place, key: str, following: str) -> _Place:
+        node = place.node
+        pointer = f"{place.pointer}/{_escaped(key)}"
+        if node.get(key) is None:
+            is_null = key in node
+            if is_null and SELECTOR.fullmatch(following):
+                raise PatchError(f"selects from {key!r}, which is null: set a list first")
+            made = self._made_below(node, following)
+            if is_null or self._is_inserted(node):
+                self.treat_as_inserted(made)
+            self._nodes.set(node, key, made)
+            self._note("add", pointer, made)
+        return _Place(node[key], pointer, above=node)
+
+    def _made_below(self, node: dict[str, Any], following: str) -> Any:
+        """Return what istioctl makes below a mapping: a list only in an inserted one, and only for an index."""
+        index = index_of(following)
+        if self._is_inserted(node) and index is not None and index >= -1:
+            return []
+        return {}
+
+    def _step_into_list(self, place: _Place, selector: str) -> _Place:
+        node = place.node
+        position = self._nodes.position(node, selector)
+        if position == len(node):
+            self._nodes.append(node, self._inserting({}))
+            self._note("add", f"{place.pointer}/-", {})
+        return _Place(node[position], f"{place.pointer}/{position}", above=node)
+
+    def _write_key(self, node: dict[str, Any], key: str, value: Any, pointer: str) -> None:
+        below = f"{pointer}/{_escaped(key)}"
+        if value is None:
+            if key in node:
+                self._nodes.remove(node, key)
+                self._note_removal(below)
+            return
+        read = interpret(value)
+        if self._is_inserted(node):
+            self._write_inserted_key(node, key, value, read, pointer)
+            return
+        self._nodes.set(node, key, self._inserting(read))
+        self._note("add", below, read)
+
+    def _write_inserted_key(self, node: dict[str, Any], key: str, value: Any, read: Any, pointer: str) -> None:
+        """Write a value into an inserted mapping, where istioctl misplaces text that reads as a mapping, and lists.
+
+        The first key of such a mapping takes the place of the key itself; a value for a list is appended to it.
+        """
+        below = f"{pointer}/{_escaped(key)}"
+        if isinstance(value, str) and isinstance(read, dict):
+            if key in node:
+                self._nodes.remove(node, key)
+                self._note_removal(below)
+            if read:
+                first, content = next(iter(read.items()))
+                self._nodes.set(node, first, self._inserting(content))
+                self._note("add", f"{pointer}/{_escaped(first)}", content)
+        elif isinstance(node.get(key), list):
+            self._nodes.append(node[key], self._inserting(read))
+            self._note("add", f"{below}/-", read)
+        else:
+            self._nodes.set(node, key, self._inserting(read))
+            self._note("add", below, read)
+
+    def _write_item(self, node: list[Any], piece: str, value: Any, pointer: str) -> None:
+        position = self._nodes.position(node, piece)
+        if value is None:
+            if position == len(node):
+                raise PatchError(_DELETES_NOTHING)
+            self._nodes.delete(node, position)
+            self._note_removal(f"{pointer}/{position}")
+            return
+        read = self._inserting(interpret(value))
+        if position == len(node):
+            self._nodes.append(node, read)
+            self._note("add", f"{pointer}/-", read)
+        else:
+            self._nodes.replace(node, position, read)
+            self._note("replace", f"{pointer}/{position}", read)
+
+    def _inserting(self, value: Any) -> Any:
+        """Return a value that is about to be inserted, whose mappings are treated as inserted from now on."""
+        self.treat_as_inserted(value)
+        return value
+
+    def _is_inserted(self, node: dict[str, Any]) -> bool:
+        return id(node) in self._inserted
+
+    def _leads_to_nothing(self, node: Any, piece: str) -> bool:
+        """Return whether a path goes on behind the end of a list, or behind null."""
+        if isinstance(node, dict):
+            return piece in node and node[piece] is None
+        return isinstance(node, list) and self._nodes.position(node, piece) == len(node)
+
+    def _note(self, operation: str, pointer: str, value: Any) -> None:
+        self.operations.append({"op": operation, "path": pointer, "value": deepcopy(value)})
+
+    def _note_removal(self, pointer: str) -> None:
+        self.operations.append({"op": "remove", "path": pointer})
+
+
+_DELETES_NOTHING = "deletes an item that is not there, at which istioctl crashes: name one that is"
+
+
+def _mappings_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield a value, if it is a mapping, and the mappings in it."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _mappings_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _mappings_in(item)
+
+
+def _escaped(key: str) -> str:
+    """Return a key as a part of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+# ------------------------------------------------------------------------------------------------------ changing nodes
+
+
+class _Nodes:
+    """Changes the mappings and lists of a tree, and finds in its lists what selectors select.
+
+    Every change of the tree goes through here, so that a list need not be read again for every selector.
+    """
+
+    def __init__(self) -> None:
+        self._indexes: dict[str, dict[int, _Index]] = {}
+        """Indexes by the key that they are of, and by the id of their list."""
+        self._indexed_items = 0
+        """The number of items in all indexes."""
+        self._asked: set[tuple[str, int]] = set()
+        """Keys and ids of lists that were asked for once, which is no reason yet to make an index."""
+
+    def set(self, node: dict[str, Any], key: str, value: Any) -> None:
+        """Set a value of a mapping."""
+        node[key] = value
+        for index in self._indexes.get(key, {}).values():
+            index.changed(node)
+
+    def remove(self, node: dict[str, Any], key: str) -> None:
+        del node[key]
+        for index in self._indexes.get(key, {}).values():
+            index.changed(node)
+
+    def append(self, items: list[Any], item: Any) -> None:
+        items.append(item)
+        for index in self._of(items):
+            index.appended()
+
+    def replace(self, items: list[Any], position: int, item: Any) -> None:
+        for index in self._of(items):
+            index.replaces(position, item)
+        items[position] = item
+
+    def delete(self, items: list[Any], position: int) -> None:
+        for index in self._of(items):
+            index.deletes(position)
+        del items[position]
+
+    def _of(self, items: list[Any]) -> Iterator["_Index"]:
+        return (indexes[id(items)] for indexes in self._indexes.values() if id(items) in indexes)
+
+    def position(self, items: list[Any], piece: str) -> int:
+        """Return where in a list a selector points; the length of the list stands for a new item at its end."""
+        if not SELECTOR.fullmatch(piece):
+            raise PatchError(f"names the key {piece!r} of a list: select an item, as in [0] or [name:x]")
+        number = index_of(piece)
+        if number is not None:
+            if number < -1:
+                raise PatchError(f"has the index {number}: use -1 or a large number to append")
+            is_inside = 0 <= number < len(items)
+            return number if is_inside else len(items)
+        found = self._selected(items, piece[1:-1])
+        if found is None:
+            raise PatchError(f"finds nothing with {piece}: an item that is selected by its content must be there")
+        return found
+
+    def _selected(self, items: list[Any], selector: str) -> int | None:
+        """Return the first item that a selector selects by its content."""
+        key_and_value = KEY_AND_VALUE.fullmatch(selector)
+        if not key_and_value:
+            for position, item in enumerate(items):
+                if matches_pattern(selector, item):
+                    return position
+            return None
+        key, value = key_and_value.groups()
+        if (key, id(items)) in self._asked:
+            return self._index(items, key).first(value)
+        self._asked.add((key, id(items)))
+        for position, item in enumerate(items):
+            if has_value(item, key, value):
+                return position
+        return None
+
+    def _index(self, items: list[Any], key: str) -> "_Index":
+        """Return the index of a list by a key, made if it is not there yet."""
+        made = self._indexes.get(key, {}).get(id(items))
+        if made is not None:
+            return made
+        if self._indexed_items + len(items) > _MOST_INDEXED_ITEMS:
+            self._indexes = {}
+            self._indexed_items = 0
+        self._indexed_items += len(items)
+        index = _Index(items, key)
+        self._indexes.setdefault(key, {})[id(items)] = index
+        return index
+
+
+# The items in all indexes of a tree, after which they are begun anew, since for each further key they cost memory.
+_MOST_INDEXED_ITEMS = 1_000_000
+
+
+class _Index:
+    """The items of a list by the text that they have at one key.
+
+    Items are known by numbers that rise along the list and stay when others go. The index keeps the list and so its
+    items alive, so that no other object gets the id of one of them.
+    """
+
+    def __init__(self, items: list[Any], key: str) -> None:
+        self._items = items
+        self._key = key
+        self._numbers: list[int] = []
+        self._texts: list[str | None] = []
+        """For each item the text by which it is in `_by_text`; None where it is not."""
+        self._by_text: dict[str, list[int]] = {}
+        self._nested: list[int] = []
+        """The numbers of items with a mapping or a list at the key, whose text may change with whatever is below."""
+        self._by_id: dict[int, list[int]] = {}
+        for item in items:
+            self._add(item)
+
+    def first(self, text: str) -> int | None:
+        """Return the position of the first item with a text at the key."""
+        candidates: list[int] = []
+        if self._by_text.get(text):
+            candidates.append(self._position(self._by_text[text][0]))
+        for number in self._nested:
+            position = self._position(number)
+            if has_value(self._items[position], self._key, text):
+                candidates.append(position)
+                break
+        return min(candidates, default=None)
+
+    def appended(self) -> None:
+        self._add(self._items[-1])
+
+    def replaces(self, position: int, item: Any) -> None:
+        """Note an item that takes the place of another, before it does."""
+        self._forget(position)
+        self._note(position, item)
+
+    def deletes(self, position: int) -> None:
+        """Note that an item goes, before it does."""
+        self._forget(position)
+        del self._numbers[position], self._texts[position]
+
+    def changed(self, node: dict[str, Any]) -> None:
+        """Note that the value at the key is another one in a mapping that may be an item."""
+        for number in list(self._by_id.get(id(node), ())):
+            position = self._position(number)
+            self._forget(position)
+            self._note(position, node)
+
+    def _position(self, number: int) -> int:
+        return bisect_left(self._numbers, number)
+
+    def _add(self, item: Any) -> None:
+        self._numbers.append(self._numbers[-1] + 1 if self._numbers else 0)
+        self._texts.append(None)
+        self._note(len(self._numbers) - 1, item)
+
+    def _note(self, position: int, item: Any) -> None:
+        if not isinstance(item, dict):
+            return
+        number = self._numbers[position]
+        insort(self._by_id.setdefault(id(item), []), number)
+        if self._key not in item:
+            return
+        value = item[self._key]
+        if isinstance(value, dict | list):
+            insort(self._nested, number)
+        else:
+            text = self._texts[position] = go_text(value)
+            insort(self._by_text.setdefault(text, []), number)
+
+    def _forget(self, position: int) -> None:
+        number, text = self._numbers[position], self._texts[position]
+        self._texts[position] = None
+        _remove(number, self._by_id.get(id(self._items[position]), []))
+        _remove(number, self._nested)
+        if text is not None:
+            _remove(number, self._by_text[text])
+
+
+def _remove(number: int, numbers: list[int]) -> None:
+    """Remove a number from ascending ones, if it is there."""
+    place = bisect_left(numbers, number)
+    if place < len(numbers) and numbers[place] == number:
+        del numbers[place]

@@ -1,19 +1,20 @@
-"""Whether the documents of one cluster still fit each other, after kustomize's transformers say.
+"""Whether the documents of one cluster still fit each other, for instance after kustomize's transformers.
 
-`namespace:` and `namePrefix:` change metadata alone; what names a document elsewhere, in values, mesh config, hosts and
-gateways, stays, and the mesh breaks without an error (kustomize 5.8.1, run).
+kustomize's `namespace:` and `namePrefix:` change metadata alone. What refers to a document elsewhere, in values, mesh
+config, hosts and gateways, stays as it is, and the mesh breaks without an error (kustomize 5.8.1, run).
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import nsmallest
 from ipaddress import ip_address
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, by_rule, error, warning
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.kubernetes import document_name
-from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
+from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
+from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio.rules.checks import is_ip
@@ -21,12 +22,12 @@ from extcp_manifests.istio.rules.checks import is_ip
 Document = Mapping[str, Any]
 
 
-Rule = Callable[[Document, "_Set"], Iterator[Found]]
-"""What looks at a document among the others of its set."""
+Rule = Callable[[Document, "_DocumentSet"], Iterator[Found]]
+"""What checks a document among the others of its set."""
 
 
-class Beside:
-    """Documents of other sets, as far as those of one set are compared with them: topologies and Gateways.
+class OtherDocuments:
+    """Documents of other sets with which those of one set are compared: topologies and Gateways.
 
     Other sets may be of other clusters. So two servers of Gateways only clash where they are surely at one address:
     by a host name, or by the IP address that the istiod in each one's namespace has, since both then take every host.
@@ -62,7 +63,7 @@ class Beside:
         return None
 
     def _places(self, document: Document, server: "_Server") -> Iterator[tuple["_Server", str]]:
-        if not server[2].startswith("*"):
+        if not server.host.startswith("*"):
             yield server, ""
             return
         hosts = self._hosts.get(repr(at(document, "metadata", "namespace")), set())
@@ -70,22 +71,24 @@ class Beside:
             yield server, next(iter(hosts))
 
 
-def check_agreement(documents: Iterable[Document], *, beside: Beside | None = None) -> Iterator[tuple[Document, Found]]:
+def check_agreement(
+    documents: Iterable[Document], *, others: OtherDocuments | None = None
+) -> Iterator[tuple[Document, Found]]:
     """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document."""
     own = [document for document in documents if isinstance(document, Mapping)]
-    every = _Set(own, beside or Beside())
+    every = _DocumentSet(own, others or OtherDocuments())
     for document in own:
-        for rule, check in _RULES.get((likely_group(document), text_of(document.get("kind"))), ()):
+        for rule, check in _RULES.get((likely_group(document), text_of(document, "kind")), ()):
             for found in by_rule(rule, check(document, every)):
                 yield document, found
 
 
-class _Set:
+class _DocumentSet:
     """Documents, and what rules ask of them together."""
 
-    def __init__(self, documents: Sequence[Document], beside: Beside) -> None:
-        self.beside = beside
-        self.firsts: dict[str, Document] = {}
+    def __init__(self, documents: Sequence[Document], others: OtherDocuments) -> None:
+        self.others = others
+        self.firsts: dict[Identity, Document] = {}
         for document in documents:
             self.firsts.setdefault(_identity(document), document)
         self.addresses: dict[str, Document] = {}
@@ -93,7 +96,7 @@ class _Set:
             address = at(document, "spec", "address")
             if isinstance(address, str) and _is_topology(document):
                 comparable = _comparable(address)
-                self.addresses.setdefault(comparable, beside.addresses.get(comparable, document))
+                self.addresses.setdefault(comparable, others.addresses.get(comparable, document))
         self.servers: dict[_Server, Document] = {}
         for document in documents:
             if _is_gateway(document):
@@ -121,48 +124,48 @@ def _comparable(address: str) -> str:
     return str(ip_address(text)) if is_ip(text) else text.lower()
 
 
-_Server = tuple[str, Any, str]
-"""The pods, the port and a host of a Gateway's server that clients reach by TLS."""
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What two servers of Gateways must not have in common, where clients reach them by TLS."""
+
+    pods: str
+    """The selector of the gateway's pods, as a text that is the same for equal ones."""
+    port: str
+    host: str
 
 
 def _tls_servers(document: Document) -> Iterator[tuple[Path, _Server]]:
     """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
-    pods = repr(sorted(mapping_of(at(document, "spec", "selector")).items(), key=repr))
-    for index, server in enumerate(items_of(at(document, "spec", "servers"))):
-        if text_of(at(server, "port", "protocol")).upper() in ("HTTPS", "TLS"):
-            for host in items_of(at(server, "hosts")):
+    pods = repr(sorted(mapping_of(document, "spec", "selector").items(), key=repr))
+    for index, server in enumerate(items_of(document, "spec", "servers")):
+        if text_of(server, "port", "protocol").upper() in ("HTTPS", "TLS"):
+            for host in items_of(server, "hosts"):
                 name = text_of(host).rpartition("/")[2]
-                yield ("spec", "servers", index, "hosts"), (pods, repr(at(server, "port", "number")), name)
+                yield ("spec", "servers", index, "hosts"), _Server(pods, repr(at(server, "port", "number")), name)
 
 
-def _namespaces_of_an_operator(document: Document, _: _Set) -> Iterator[Found]:
+def _namespaces_of_an_operator(document: Document, _: _DocumentSet) -> Iterator[Found]:
     own = at(document, "metadata", "namespace")
-    components = at(document, "spec", "components")
-    gateways: list[tuple[Path, Any]] = [
-        (("spec", "components", kind, index, "namespace"), at(gateway, "namespace"))
-        for kind in GATEWAY_CHARTS
-        for index, gateway in enumerate(items_of(at(components or {}, kind)))
-    ]
-    system = (
-        ("spec", "values", "global", "istioNamespace"),
-        at(document, "spec", "values", "global", "istioNamespace"),
-    )
-    for place, namespace in (system, *gateways):
-        if own and namespace and namespace != own:
-            yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
-    root = at(document, "spec", "meshConfig", "rootNamespace")
-    if own and root and root != own:
-        yield warning(
-            ("spec", "meshConfig", "rootNamespace"),
-            f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant",
-        )
+    if not own:
+        return
+    paths: list[Path] = [("spec", "values", "global", "istioNamespace")]
+    paths += [("spec", "components", kind, EACH, "namespace") for kind in GATEWAY_CHARTS]
+    for path in paths:
+        for place, namespace in each_at(document, path):
+            if namespace and namespace != own:
+                yield error(place, f"is {namespace!r}, but metadata.namespace is {own!r}: give both the same")
+    root_place = ("spec", "meshConfig", "rootNamespace")
+    root = at(document, *root_place)
+    if root and root != own:
+        problem = f"is {root!r}, but metadata.namespace is {own!r}: check which of the two is meant"
+        yield warning(root_place, problem)
 
 
 _ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
 def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Found]:
-    """A Service's host has its namespace; ours stands beside the documents that name it."""
+    """A Service's host has its namespace; ours is in the namespace of the documents that name it."""
     named = _ISTIOD.fullmatch(host) if isinstance(host, str) else None
     own = at(document, "metadata", "namespace")
     if named and own and named[2] != own:
@@ -170,19 +173,19 @@ def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Foun
         yield error(place, problem)
 
 
-def _routes(document: Document, _: _Set) -> Iterator[Found]:
+def _routes(document: Document, _: _DocumentSet) -> Iterator[Found]:
     for kind in ("http", "tls", "tcp"):
-        for number, route in enumerate(items_of(at(document, "spec", kind))):
-            for index, entry in enumerate(items_of(at(route, "route"))):
+        for number, route in enumerate(items_of(document, "spec", kind)):
+            for index, entry in enumerate(items_of(route, "route")):
                 place = ("spec", kind, number, "route", index, "destination", "host")
                 yield from _host_of_istiod(document, place, at(entry, "destination", "host"))
 
 
-def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
+def _gateways_of_routes(document: Document, every: _DocumentSet) -> Iterator[Found]:
     own = at(document, "metadata", "namespace") or ""
-    for index, gateway in enumerate(items_of(at(document, "spec", "gateways"))):
+    for index, gateway in enumerate(items_of(document, "spec", "gateways")):
         if not isinstance(gateway, str):
-            continue  # told where the types are looked at
+            continue  # the schema reports it
         name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
             there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
@@ -190,11 +193,11 @@ def _gateways_of_routes(document: Document, every: _Set) -> Iterator[Found]:
             yield error(("spec", "gateways", index), problem)
 
 
-def _host_of_a_rule(document: Document, _: _Set) -> Iterator[Found]:
+def _host_of_a_rule(document: Document, _: _DocumentSet) -> Iterator[Found]:
     yield from _host_of_istiod(document, ("spec", "host"), at(document, "spec", "host"))
 
 
-def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
+def _name_of_a_secret(document: Document, _: _DocumentSet) -> Iterator[Found]:
     """istiod mounts the config cluster's Secret by its name."""
     is_ours = isinstance(at(document, "metadata", "annotations", "networking.istio.io/cluster"), str)
     has_config = any(at(document, part, "config") is not None for part in ("data", "stringData"))
@@ -203,7 +206,7 @@ def _name_of_a_secret(document: Document, _: _Set) -> Iterator[Found]:
         yield error(("metadata", "name"), f"is {name!r}, but istiod mounts 'istio-kubeconfig': give it this name")
 
 
-def _twice(document: Document, every: _Set) -> Iterator[Found]:
+def _twice(document: Document, every: _DocumentSet) -> Iterator[Found]:
     """kubectl applies one over the other where only the version of the API differs."""
     first = every.firsts[_identity(document)]
     if first is not document:
@@ -212,7 +215,7 @@ def _twice(document: Document, every: _Set) -> Iterator[Found]:
         yield error(("metadata", "name"), f"is defined twice{shown}, and the last definition wins: leave one out")
 
 
-def _address(document: Document, every: _Set) -> Iterator[Found]:
+def _address(document: Document, every: _DocumentSet) -> Iterator[Found]:
     """Two control planes behind one address; the first one would get the requests of both."""
     address = at(document, "spec", "address")
     first = every.addresses.get(_comparable(address), document) if isinstance(address, str) else document
@@ -221,31 +224,28 @@ def _address(document: Document, every: _Set) -> Iterator[Found]:
         yield error(("spec", "address"), problem)
 
 
-def _shared_port(document: Document, every: _Set) -> Iterator[Found]:
+def _shared_port(document: Document, every: _DocumentSet) -> Iterator[Found]:
     """Two Gateways of one gateway with one TLS host on one port: Envoy gives all requests to the first.
 
     Source: istio 1.30.3: pilot/pkg/model/gateway.go (MergeGateways), pilot/pkg/networking/core/gateway.go; read.
     """
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for place, server in _tls_servers(document):
         first = every.servers[server]
         if document_name(first) == document_name(document):
-            first = every.beside.another(document, server) or document
-        if first is not document and place not in told:
-            told.add(place)
-            _, port, host = server
+            first = every.others.another(document, server) or document
+        if first is not document and place not in reported:
+            reported.add(place)
             other = document_name(first)
             problem = (
-                f"has {host!r} on port {port}, which {other} takes at the same gateway: "
+                f"has {server.host!r} on port {server.port}, which {other} takes at the same gateway: "
                 "give each its own host, or its own gateway"
             )
             yield error(place, problem)
 
 
-def _identity(document: Document) -> str:
-    group = likely_group(document)
-    names = [at(document, "metadata", key) for key in ("namespace", "name")]
-    return repr((group, document.get("kind"), *names))
+def _identity(document: Document) -> Identity:
+    return identity_of(document, likely_group(document))
 
 
 _RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {

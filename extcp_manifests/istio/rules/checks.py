@@ -1,4 +1,4 @@
-"""What the rules of validation share: findings, rules by release, and Istio's sense of hosts, ports and labels.
+"""What the rules of validation share: Istio's sense of hosts, addresses, ports, labels and names.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go, 1.30.3: pkg/config/validation/agent/validation.go,
 pkg/config/labels/instance.go.
@@ -6,43 +6,29 @@ pkg/config/labels/instance.go.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from extcp_manifests.documents.findings import Found, Rule, error
-from extcp_manifests.documents.lookup import texts_at
+from extcp_manifests.documents.findings import Found, error
+from extcp_manifests.documents.lookup import items_of, text_of
 from extcp_manifests.errors import Path
-from extcp_manifests.istio.durations import parse_duration
-from extcp_manifests.istio.releases import EVERY_RELEASE, ReleaseRange
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels
 
 
+def texts_of(value: Any, *path: str | int) -> list[str]:
+    """Return the texts of the list at a path, without what is not text, which the schema reports."""
+    return [item for item in items_of(value, *path) if isinstance(item, str)]
+
+
 def check_port(path: Path, number: Any) -> Iterator[Found]:
-    """A port of TCP."""
+    """Check the number of a TCP port."""
     if not isinstance(number, int) or not 1 <= number <= 65535:
-        yield error(path, f"is {number!r}, which is no port: use 1 to 65535")
-
-
-def check_duration(path: Path, text: Any, *, or_zero: bool = False) -> Iterator[Found]:
-    """At least one millisecond, and no fraction of one."""
-    nanoseconds = parse_duration(text) if isinstance(text, str) else None
-    if nanoseconds == 0 and or_zero:
-        return
-    if nanoseconds is None or nanoseconds < 10**6 or nanoseconds % 10**6:
-        yield error(path, f"is {text!r}: use whole milliseconds from 1ms, as in 5s")
-
-
-def check_not_negative(settings: Mapping[str, Any], *keys: str) -> Iterator[Found]:
-    """Numbers that count something."""
-    for key in keys:
-        if settings.get(key, 0) < 0:
-            yield error((key,), f"is {settings[key]}: use 0 or more")
+        yield error(path, f"is {number!r}, which is not a valid port: use 1 to 65535")
 
 
 def check_labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Found]:
-    """Keys and values of Kubernetes labels; how long a value is, istiod does not look."""
+    """Check keys and values of Kubernetes labels; istiod does not look at the length of a value."""
     for key, value in labels.items():
         prefix, slash, name = key.rpartition("/")
         good = _LABEL_TEXT.fullmatch(name) and (not slash or (len(prefix) <= 253 and _is_dns_name(prefix)))
@@ -70,7 +56,7 @@ _FIRST_OF_WILDCARD = re.compile(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z
 
 
 def is_fqdn(text: str) -> bool:
-    """A host name of DNS labels in Istio's sense, upper case allowed, that is no number at its end."""
+    """Return whether a text is a host name in Istio's sense: DNS labels, upper case allowed, the last not a number."""
     *labels, last = text.split(".")
     labels += [last] if last else []
     number = re.fullmatch(r"[-+]?[0-9]+", last)
@@ -78,7 +64,7 @@ def is_fqdn(text: str) -> bool:
 
 
 def is_wildcard_domain(text: str) -> bool:
-    """A host name whose first label may be, or begin with, `*`."""
+    """Return whether a text is a host name whose first label may be, or begin with, `*`."""
     first, dot, rest = text.partition(".")
     return (
         len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
@@ -86,7 +72,7 @@ def is_wildcard_domain(text: str) -> bool:
 
 
 def is_ip(text: str) -> bool:
-    """An IPv4 or IPv6 address."""
+    """Return whether a text is an IPv4 or IPv6 address."""
     try:
         ip_address(text)
     except ValueError:
@@ -95,7 +81,7 @@ def is_ip(text: str) -> bool:
 
 
 def is_subnet(text: str) -> bool:
-    """An IP address, or a range of them as in 10.0.0.0/8."""
+    """Return whether a text is an IP address, or a range of them as in 10.0.0.0/8."""
     try:
         ip_network(text, strict=False) if "/" in text else ip_address(text)
     except ValueError:
@@ -104,7 +90,7 @@ def is_subnet(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """A host or IP address with a port, as Go's SplitHostPort splits them."""
+    """Return whether a text is a host or an IP address with a port, as Go's SplitHostPort splits them."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -115,32 +101,32 @@ def is_address(text: str) -> bool:
 
 
 def is_service(text: str) -> bool:
-    """A host name, an IP address, or namespace/host."""
+    """Return whether a text is a host name, an IP address, or namespace/host."""
     namespace, slash, host = text.rpartition("/")
     if slash and not (namespace in ("*", ".", "~") or LABEL.fullmatch(namespace)):
         return False
     return (is_fqdn(host) and (not slash or "." in host)) or (not slash and is_ip(host))
 
 
-def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return document.get("spec") or {}
-
-
 # --------------------------------------------------------------------------------------------------------------- shared
 
 
 def check_name(document: Mapping[str, Any]) -> Iterator[Found]:
-    name = (document.get("metadata") or {}).get("name", "")
+    """Check `metadata.name`, which istiod wants as a DNS label."""
+    name = text_of(document, "metadata", "name")
     if not LABEL.fullmatch(name):
-        yield error(("metadata", "name"), f"is {name!r}, which is no DNS label: use letters, digits and inner '-'")
+        yield error(
+            ("metadata", "name"), f"is {name!r}, which is not a valid DNS label: use letters, digits and inner '-'"
+        )
 
 
 def check_export_to(document: Mapping[str, Any]) -> Iterator[Found]:
-    entries = texts_at(spec_of(document), "exportTo")
-    own = (document.get("metadata") or {}).get("namespace", "")
+    """Check the namespaces that see the document."""
+    entries = texts_of(document, "spec", "exportTo")
+    own = text_of(document, "metadata", "namespace")
     for entry in entries:
         if entry not in (".", "*") and not LABEL.fullmatch(entry):
-            yield error(("spec", "exportTo"), f"has {entry!r}, which is no namespace: use '.', '*' or a name")
+            yield error(("spec", "exportTo"), f"has {entry!r}, which is not a valid namespace: use '.', '*' or a name")
     resolved = [own if entry == "." else entry for entry in entries]
     if len(set(resolved)) < len(resolved):
         yield error(("spec", "exportTo"), "names a namespace twice: leave one out")
@@ -171,9 +157,9 @@ class HostNames:
 
 
 def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of hosts that have names in common: each host that stands twice, and each with the closest wildcard.
+    """Yield pairs of hosts that have names in common: each host that appears twice, and each with the closest wildcard.
 
-    Not every pair is looked at or told, which would be a million for some thousand hosts.
+    Not every pair is compared or yielded, which would be a million for some thousand hosts.
     """
     places: dict[str, int] = {}
     twice: dict[str, None] = {}
@@ -191,13 +177,3 @@ def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
         if host.startswith("*"):
             wildcards.add(host)
     yield from ((hosts[first], hosts[second]) for first, second in sorted(pairs))
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """A rule of a kind, with its id and the first and the last release that has it."""
-
-    kind: str
-    id: str
-    rule: Rule
-    releases: ReleaseRange = EVERY_RELEASE

@@ -1,7 +1,7 @@
 """What makes an istiod an external one, and whether an IstioOperator still has all of it.
 
-People lay files of their own over ours, and a list of theirs replaces ours: istiod is then installed without a warning,
-but without variables or mounts. What a document comes to is looked at here, after `compose` and after kustomize alike:
+People merge files of their own into ours, and a list of theirs replaces ours: istiod is then installed without a
+warning, but without variables or mounts. So the result is checked here, after `compose` and after kustomize alike:
 istiod's Deployment as the chart and istioctl of the release make it, as far as variables and mounts go.
 
 Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/pkg/features/pilot.go,
@@ -19,9 +19,9 @@ from extcp_manifests.documents.findings import Findings, Found, by_rule, error, 
 from extcp_manifests.documents.istio_operator import IstioOperator, Overlay, Patch
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path, Problem
-from extcp_manifests.istio.object_names import Names
+from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, Names
 from extcp_manifests.istio.operator.merging import merge_env, operator_mesh_config, operator_values
-from extcp_manifests.istio.operator.overlays import apply_overlays
+from extcp_manifests.istio.operator.overlays import apply_overlays, reaction_to_a_misfit
 from extcp_manifests.istio.operator.tree_paths import go_text
 from extcp_manifests.istio.releases import Release, find_release, since
 from extcp_manifests.istio.rules.checks import is_ip
@@ -60,28 +60,28 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 
 
 class _Istiod:
-    """The istiod that a document installs, with what rules ask of it; whatever has a wrong type is as good as none."""
+    """The istiod that a document installs, with what rules ask of it; a value of a wrong type is as good as none."""
 
     def __init__(self, document: Mapping[str, Any], release: Release) -> None:
         self.release = release
-        self.metadata = mapping_of(document.get("metadata"))
-        self.spec = mapping_of(document.get("spec"))
+        self.metadata = mapping_of(document, "metadata")
+        self.spec = mapping_of(document, "spec")
         self.values = operator_values(self.spec)
         self.mesh_config = operator_mesh_config(self.spec, release)
         revision = at(self.values, "revision") or self.spec.get("revision") or ""
         self.names = Names(namespace="", revision=go_text(revision))
         pod = at(self._deployment(), "spec", "template", "spec")
-        container: Any = next(iter(items_of(at(pod, "containers"))), None)
+        container: Any = next(iter(items_of(pod, "containers")), None)
         self.env = {each["name"]: each for each in _named(at(container, "env"))}
         self.volumes = {each["name"]: each for each in _named(at(pod, "volumes"))}
-        self.mounts = [each for each in items_of(at(container, "volumeMounts")) if isinstance(each, Mapping)]
+        self.mounts = [each for each in items_of(container, "volumeMounts") if isinstance(each, Mapping)]
 
     def global_value(self, *path: str) -> Any:
         return at(self.values, "global", *path)
 
     @property
     def discovery_address(self) -> str:
-        return text_of(at(self.mesh_config, "defaultConfig", "discoveryAddress"))
+        return text_of(self.mesh_config, "defaultConfig", "discoveryAddress")
 
     @property
     def ca_address(self) -> str:
@@ -89,7 +89,7 @@ class _Istiod:
 
     @property
     def variables_of_values(self) -> Mapping[str, Any]:
-        return mapping_of(at(self.values, "pilot", "env"))
+        return mapping_of(self.values, "pilot", "env")
 
     @property
     def shares_mesh_config(self) -> bool:
@@ -101,15 +101,15 @@ class _Istiod:
         return name in self.env and (self.value(name) is None or self.value(name) in _TRUE)
 
     def value(self, name: str) -> str | None:
-        """The text of a variable that the container has; None where it comes from somewhere else."""
+        """Return the text of a variable that the container has; None where it comes from somewhere else."""
         variable = self.env[name]
         if variable.get("value") is None:
             return None if variable.get("valueFrom") is not None else ""
         return go_text(variable["value"])
 
     def place(self, name: str) -> Path:
-        """Where a document says a variable, or should."""
-        entries = items_of(at(self.spec, "components", "pilot", "k8s", "env"))
+        """Return where a document sets a variable, or should."""
+        entries = items_of(self.spec, "components", "pilot", "k8s", "env")
         for index, entry in enumerate(entries):
             if at(entry, "name") == name:
                 return (*_K8S, "env", index)
@@ -118,11 +118,11 @@ class _Istiod:
         return (*_K8S, "env")
 
     def is_external(self) -> bool:
-        """One plain sign is enough; of those that other installations have too, two that go together."""
+        """Return whether istiod is an external one: one clear sign is enough, of weaker ones two together."""
         if not self._installs_istiod():
             return False
-        plain = (
-            text_of(at(self.metadata, "name")) == "external-istiod",
+        clear_signs = (
+            text_of(self.metadata, "name") == "external-istiod",
             self.is_true("EXTERNAL_ISTIOD"),
             self.is_true("LOCAL_CLUSTER_SECRET_WATCHER"),
             self.global_value("externalIstiod") is True,
@@ -133,7 +133,7 @@ class _Istiod:
             self.global_value("operatorManageWebhooks") is True and self.global_value("configValidation") is False
         )
         alone = self.spec.get("profile") == "empty"
-        return any(plain) or (outside and (ca_outside or no_webhooks or alone)) or (ca_outside and no_webhooks)
+        return any(clear_signs) or (outside and (ca_outside or no_webhooks or alone)) or (ca_outside and no_webhooks)
 
     def _installs_istiod(self) -> bool:
         profile = self.spec.get("profile")
@@ -143,12 +143,12 @@ class _Istiod:
         return enabled is True or (enabled is None and profile != "empty")
 
     def _deployment(self) -> Mapping[str, Any]:
-        """The Deployment as far as it is known without the chart, with the patches that can be applied to that."""
+        """Return the Deployment as far as it is known without the chart, with the patches that apply to that."""
         mounts: list[Any] = [{"name": name, "mountPath": path} for name, path in _CHART_MOUNTS]
         volumes: list[Any] = [{"name": name} for name, _ in _CHART_MOUNTS]
         if self.release.mounting_values is not None:
-            mounts += items_of(at(self.values, "pilot", "volumeMounts"))
-            volumes += items_of(at(self.values, "pilot", "volumes"))
+            mounts += items_of(self.values, "pilot", "volumeMounts")
+            volumes += items_of(self.values, "pilot", "volumes")
         container = {"name": "discovery", "env": self._merged_env(), "volumeMounts": mounts}
         deployment = {
             "kind": "Deployment",
@@ -159,23 +159,23 @@ class _Istiod:
         return apply_overlays([deployment], overlays, release=self.release).objects[0]
 
     def _merged_env(self) -> Sequence[Mapping[str, Any]]:
-        """The chart's variables that matter, with those of `k8s.env`."""
-        k8s = mapping_of(at(self.spec, "components", "pilot", "k8s"))
-        patch = [each for each in items_of(k8s.get("env")) if _has_name(each) or at(each, "$patch") == "replace"]
-        if not self.release.untyped_operator:
+        """Return the chart's variables that matter, with those of `k8s.env`."""
+        k8s = mapping_of(self.spec, "components", "pilot", "k8s")
+        patch = [each for each in items_of(k8s, "env") if _has_name(each) or at(each, "$patch") == "replace"]
+        if self.release.moves_pilot_values:
             # istioctl reads the list by its types, which know no null, and moves the variables of values there.
             known = [{key: value for key, value in each.items() if value is not None} for each in patch]
             patch = [*known, *self._variables_of_values()]
         return merge_env(self._chart_env(), patch, release=self.release).env
 
     def _chart_env(self) -> Sequence[Mapping[str, Any]]:
-        """The chart writes the variables of values before its own, of which the last one of a name counts."""
+        """Return the chart's variables: those of values come before its own, and the last one of a name counts."""
         chart: list[Mapping[str, Any]] = []
-        if self.release.untyped_operator:
+        if not self.release.moves_pilot_values:
             chart += [each for each in self._variables_of_values() if each["name"] != "CLUSTER_ID"]
         named = {each["name"] for each in chart}
-        tells = self.release in since(_CHART_TELLS_EXTERNAL_SINCE)
-        if tells and self.global_value("externalIstiod") is True and "EXTERNAL_ISTIOD" not in named:
+        is_external = self.release in _CHART_SETS_EXTERNAL and self.global_value("externalIstiod") is True
+        if is_external and "EXTERNAL_ISTIOD" not in named:
             chart.append({"name": "EXTERNAL_ISTIOD", "value": "true"})
         return [*chart, {"name": "CLUSTER_ID", "value": self.cluster_name or _CHART_CLUSTER}]
 
@@ -188,13 +188,14 @@ class _Istiod:
         return text_of(self.global_value("multiCluster", "clusterName"))
 
 
-_CHART_TELLS_EXTERNAL_SINCE = "1.23"  # istio 1.23.6: istio-discovery/templates/deployment.yaml; not in 1.22.8
+_CHART_SETS_EXTERNAL = since("1.23")
+"""The chart makes the variable of the value. Source: istio 1.23.6: istio-discovery/templates/deployment.yaml."""
 
 
 _CHART_CLUSTER = "Kubernetes"  # istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml
 
 
-# Volumes of the chart, and where they stand (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml).
+# Volumes of the chart, and where they are mounted (istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml).
 _CHART_MOUNTS = (
     ("local-certs", "/var/run/secrets/istio-dns"),
     ("istio-token", "/var/run/secrets/tokens"),
@@ -206,11 +207,11 @@ _CHART_MOUNTS = (
 
 
 def _overlays(given: Any) -> Iterator[Overlay]:
-    """The overlays that have the form of one; what is wrong with others is told elsewhere."""
+    """Yield the overlays that have the form of one; other rules report what is wrong with the rest."""
     for each in items_of(given):
         kind, name = at(each, "kind"), at(each, "name")
         if isinstance(kind, str) and isinstance(name, str):
-            patches = [patch for patch in items_of(at(each, "patches")) if isinstance(at(patch, "path"), str)]
+            patches = [patch for patch in items_of(each, "patches") if isinstance(at(patch, "path"), str)]
             yield Overlay(
                 kind=kind,
                 name=name,
@@ -222,9 +223,9 @@ def _overlays(given: Any) -> Iterator[Overlay]:
 
 
 def _null(istiod: _Istiod) -> Iterator[Found]:
-    """From 1.24 null is patched into the Deployment; it is told once, and not for every variable."""
-    k8s = mapping_of(at(istiod.spec, "components", "pilot", "k8s"))
-    if istiod.release.untyped_operator and "env" in k8s and k8s["env"] is None:
+    """From 1.24 null is patched into the Deployment; it is reported once, and not for every variable."""
+    k8s = mapping_of(istiod.spec, "components", "pilot", "k8s")
+    if istiod.release.keeps_nulls and "env" in k8s and k8s["env"] is None:
         yield error((*_K8S, "env"), "is null, and istioctl takes all variables of istiod away: leave the key out")
 
 
@@ -243,13 +244,13 @@ def _missing(istiod: _Istiod, name: str, effect: str, way_out: str) -> Found:
 
 
 def _cluster(istiod: _Istiod) -> Iterator[Found]:
-    """istiod knows the config cluster by CLUSTER_ID, its proxies by the name that the values say."""
-    name, told = "CLUSTER_ID", istiod.cluster_name
+    """istiod knows the config cluster by CLUSTER_ID, its proxies by the name in the values."""
+    name, cluster_name = "CLUSTER_ID", istiod.cluster_name
     in_values = istiod.variables_of_values.get(name)
-    behind = told or _CHART_CLUSTER
-    if istiod.release.untyped_operator and in_values is not None and go_text(in_values) != behind:
+    of_the_chart = cluster_name or _CHART_CLUSTER
+    if not istiod.release.moves_pilot_values and in_values is not None and go_text(in_values) != of_the_chart:
         problem = (
-            f"is {go_text(in_values)!r}, but the chart writes {behind!r} behind it, which wins: "
+            f"is {go_text(in_values)!r}, but the chart writes {of_the_chart!r} behind it, which wins: "
             f"set spec.values.global.multiCluster.clusterName instead"
         )
         yield error(("spec", "values", "pilot", "env", name), problem)
@@ -257,18 +258,17 @@ def _cluster(istiod: _Istiod) -> Iterator[Found]:
     value = istiod.value(name) if name in istiod.env else ""
     if value is None:
         return
-    if value in ("", _CHART_CLUSTER) and not told:
+    if value in ("", _CHART_CLUSTER) and not cluster_name:
         problem = f"is not set, and istiod takes the config cluster's name for {_CHART_CLUSTER!r}: set it to that name"
         yield error((*_GLOBAL, "multiCluster", "clusterName"), problem)
-    elif told and value != told:
-        problem = (
-            f"{name} is {value!r}, but spec.values.global.multiCluster.clusterName is {told!r}: give both the same"
-        )
+    elif cluster_name and value != cluster_name:
+        other = "spec.values.global.multiCluster.clusterName"
+        problem = f"{name} is {value!r}, but {other} is {cluster_name!r}: give both the same"
         yield error(istiod.place(name), problem)
 
 
 def _webhooks(istiod: _Istiod) -> Iterator[Found]:
-    """Absent these are not empty: by default istiod writes its own CA into webhooks, as they need by IP address."""
+    """Without these variables istiod has defaults: it writes its own CA into webhooks, as they need by IP address."""
     by_address = is_ip(_host(istiod.discovery_address))
     for name, webhooks, effect, key in (
         ("INJECTION_WEBHOOK_CONFIG_NAME", "injection webhooks", "inject nothing", "istiodRemote.injectionCABundle"),
@@ -289,7 +289,7 @@ def _webhooks(istiod: _Istiod) -> Iterator[Found]:
 
 def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
     """By IP address istiod's certificate is its own CA's, which webhooks only know if someone writes it there."""
-    in_values = istiod.release in since(_CA_IN_VALUES_SINCE)
+    in_values = istiod.release in _CA_IN_VALUES
     unless = f", unless values.{key} of each remote cluster has it" if in_values else ""
     problem = (
         f"{name} is '', and by IP address nothing but istiod writes its CA into the {webhooks}: "
@@ -298,7 +298,8 @@ def _without_ca(istiod: _Istiod, name: str, webhooks: str, key: str) -> Found:
     return Found(Problem(istiod.place(name), problem), is_warning=in_values)
 
 
-_CA_IN_VALUES_SINCE = "1.22"  # istio 1.22.8: istiodRemote.injectionCABundle, base.validationCABundle
+_CA_IN_VALUES = since("1.22")
+"""Remote clusters may have istiod's CA in their values. Source: istio 1.22.8: istiodRemote, base in values.yaml."""
 
 
 def _watcher(istiod: _Istiod) -> Iterator[Found]:
@@ -330,14 +331,19 @@ class _Directory:
 
     path: str
     config_map: str
-    """The ConfigMap of the chart, without the revision."""
+    """The ConfigMap of the chart, without a revision."""
     effect: str
     """What happens without the files."""
 
 
+_UNREVISED = Names(namespace="")
+
+
 _DIRECTORIES = (
-    _Directory("/etc/istio/config", "istio", "istiod never reads the mesh config of this document"),
-    _Directory("/var/lib/istio/inject", "istio-sidecar-injector", "istiod injects no sidecars"),
+    _Directory(
+        MESH_CONFIG_FILES.directory, _UNREVISED.mesh_config_map, "istiod never reads the mesh config of this document"
+    ),
+    _Directory(INJECTOR_FILES.directory, _UNREVISED.injector_config_map, "istiod injects no sidecars"),
 )
 
 
@@ -355,19 +361,22 @@ def _mount(istiod: _Istiod, directory: _Directory) -> Iterator[Found]:
         yield _without_files(istiod, place, problem)
     elif volume not in istiod.volumes:
         problem = (
-            f"mounts {volume!r} at {directory.path}, which no volume is named: {ways} the ConfigMap {config_map!r}"
+            f"mounts {volume!r} at {directory.path}, but no volume has this name: {ways} the ConfigMap {config_map!r}"
         )
         yield error(place, problem)
     elif names := tuple(_config_maps(istiod.volumes[volume])):
-        for named in names if config_map not in names else ():
-            if named == directory.config_map or named.startswith(f"{directory.config_map}-"):
+        if config_map in names:
+            return
+        for named in names:
+            is_of_another_revision = named.startswith(f"{directory.config_map}-")
+            if named == directory.config_map or is_of_another_revision:
                 problem = (
                     f"mounts the ConfigMap {named!r} at {directory.path}, but the chart makes {config_map!r}: name that"
                 )
                 yield error(place, problem)
     else:
         problem = (
-            f"mounts {volume!r} at {directory.path}, which is no ConfigMap, and {directory.effect}: "
+            f"mounts {volume!r} at {directory.path}, which is not a ConfigMap, and {directory.effect}: "
             f"make it the ConfigMap {config_map!r}"
         )
         if _may_have_files(istiod.volumes[volume]):
@@ -382,9 +391,9 @@ def _without_files(istiod: _Istiod, place: Path, problem: str) -> Found:
 
 
 def _config_maps(volume: Mapping[str, Any]) -> Iterator[str]:
-    """The names of the ConfigMaps whose files a volume has."""
-    for source in (volume, *items_of(at(volume, "projected", "sources"))):
-        if name := text_of(at(source, "configMap", "name")):
+    """Yield the names of the ConfigMaps whose files a volume has."""
+    for source in (volume, *items_of(volume, "projected", "sources")):
+        if name := text_of(source, "configMap", "name"):
             yield name
 
 
@@ -394,11 +403,11 @@ _NO_FILES = ("name", "configMap", "emptyDir", "ephemeral", "volumeSource")
 
 def _may_have_files(volume: Mapping[str, Any]) -> bool:
     sources = {key for key, value in volume.items() if value is not None and key not in _NO_FILES}
-    return bool(sources - {"projected"} or items_of(at(volume, "projected", "sources")))
+    return bool(sources - {"projected"} or items_of(volume, "projected", "sources"))
 
 
 def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
-    """The place where mounts are said in a release, and the way to say them."""
+    """Return the place where mounts are set in a release, and how to set them."""
     key = istiod.release.mounting_values
     if key is not None:
         return ("spec", key, "pilot", "volumeMounts"), f"add to spec.{key}.pilot.volumes and volumeMounts"
@@ -408,15 +417,15 @@ def _ways_to_mount(istiod: _Istiod) -> tuple[Path, str]:
 def _mounted_volume(istiod: _Istiod, path: str) -> str | None:
     """Return the name of the volume at a path, or None."""
     for mount in istiod.mounts:
-        if posixpath.normpath(text_of(mount.get("mountPath")) or "/") == path:
-            return text_of(mount.get("name"))
+        if posixpath.normpath(text_of(mount, "mountPath") or "/") == path:
+            return text_of(mount, "name")
     return None
 
 
 def _overlay_targets(istiod: _Istiod) -> Iterator[Found]:
     """The chart has one Deployment, whose name follows the revision."""
-    reaction = "ignores this overlay silently" if istiod.release.untyped_operator else "stops with an error"
-    for index, overlay in enumerate(items_of(at(istiod.spec, "components", "pilot", "k8s", "overlays"))):
+    reaction = reaction_to_a_misfit(istiod.release)
+    for index, overlay in enumerate(items_of(istiod.spec, "components", "pilot", "k8s", "overlays")):
         name = at(overlay, "name")
         if at(overlay, "kind") == "Deployment" and isinstance(name, str) and name != istiod.names.istiod:
             problem = (
@@ -445,12 +454,12 @@ def _addresses(istiod: _Istiod) -> Iterator[Found]:
 
 
 def _is_another_ca(address: str) -> bool:
-    """Whether an address is that of a CA in the proxies' own cluster, which is not an istiod."""
+    """Return whether an address is that of a CA in the proxies' own cluster, which is not an istiod."""
     return _is_in_cluster(address) and not _host(address).startswith("istiod")
 
 
 def _host(address: str) -> str:
-    """The host of `host:port`; an address by IPv6 has quotes of its own."""
+    """Return the host of `host:port`; an address by IPv6 may have quotes of its own."""
     text = address.strip("'\"")
     if text.startswith("["):
         return text[1:].partition("]")[0].lower()
@@ -459,18 +468,18 @@ def _host(address: str) -> str:
 
 
 def _is_in_cluster(address: str) -> bool:
-    """Whether an address can only be that of a Service: `istiod`, `istiod.istio-system.svc`."""
+    """Return whether an address can only be that of a Service: `istiod`, `istiod.istio-system.svc`."""
     host = _host(address)
     labels = host.split(".")
     return not is_ip(host) and (len(labels) == 1 or "svc" in labels)
 
 
 def _namespaces(istiod: _Istiod) -> Iterator[Found]:
-    """Where istiod is installed; `validate` tells by itself of namespaces that contradict metadata.namespace."""
-    own = text_of(at(istiod.metadata, "namespace"))
+    """Where istiod is installed; other rules report namespaces that contradict metadata.namespace."""
+    own = text_of(istiod.metadata, "namespace")
     system = text_of(istiod.global_value("istioNamespace"))
-    root = text_of(at(istiod.mesh_config, "rootNamespace"))
-    other = text_of(at(istiod.spec, "components", "pilot", "namespace")) or text_of(istiod.spec.get("namespace"))
+    root = text_of(istiod.mesh_config, "rootNamespace")
+    other = text_of(istiod.spec, "components", "pilot", "namespace") or text_of(istiod.spec, "namespace")
     if not system and not other and own not in ("", _DEFAULT_NAMESPACE):
         problem = f"is not set, and istioctl installs into {_DEFAULT_NAMESPACE}: set it to {own!r}"
         yield error((*_GLOBAL, "istioNamespace"), problem)
@@ -512,9 +521,9 @@ _RULES = (
 
 
 def _named(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The items of a list that have a name."""
+    """Yield the items of a list that have a name."""
     return (item for item in items_of(value) if _has_name(item))
 
 
 def _has_name(item: Any) -> bool:
-    return bool(text_of(at(item, "name")))
+    return bool(text_of(item, "name"))

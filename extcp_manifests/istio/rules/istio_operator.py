@@ -1,4 +1,4 @@
-"""What istioctl says of an IstioOperator by itself, without a profile, by release.
+"""What istioctl reports of an IstioOperator by itself, without a profile, by release.
 
 Source: istio 1.15.7: operator/pkg/validate, operator/pkg/apis/istio/v1alpha1/validation; 1.30.3:
 operator/pkg/apis/validation/validation.go. Read and not run.
@@ -6,7 +6,7 @@ operator/pkg/apis/validation/validation.go. Read and not run.
 Of Kubernetes types (`k8s.*`, affinities, tolerations) keys and types are checked, but not what Kubernetes itself
 demands of them: required keys, words, bounds, the form of Quantities. Not looked into: metadata up to 1.23; such types
 in values up to 1.21, which istioctl leaves free; `global.waypoint.nodeSelector` from 1.29. A key in another case is
-told as unknown, although istioctl takes it from 1.24.
+reported as unknown, although istioctl takes it from 1.24.
 """
 
 import json
@@ -55,15 +55,16 @@ def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: R
         raise InvalidInput([Problem((), "must be a mapping with `kind: IstioOperator`")])
     if plain.get("kind") != "IstioOperator":
         raise InvalidInput([Problem(("kind",), f"is {plain.get('kind')!r}: give an IstioOperator")])
-    spec = mapping_of(plain.get("spec"))
+    spec = mapping_of(plain, "spec")
     found = [*_structure(plain, record), *_values(spec, record)]
     for place, mesh_config in _mesh_configs(spec):
-        # istioctl only tells of keys that it drops up to 1.23
-        found += mesh_config_at(place, mesh_config, record, as_warnings if record.untyped_operator else as_errors)
-    told = {each.problem.path for each in found}
+        # Up to 1.23 istioctl refuses keys that it does not know; later it only reports them.
+        unknown = as_errors if record.refuses_unknown_mesh_config else as_warnings
+        found += mesh_config_at(place, mesh_config, record, unknown)
+    reported = {each.problem.place for each in found}
     for rule, check in _CHECKS:
-        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.path not in told]
-    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain.get("metadata")), spec))
+        found += [each for each in by_rule(rule, check(spec, record)) if each.problem.place not in reported]
+    found += by_rule("operator/webhooks", _webhooks_of_others(mapping_of(plain, "metadata"), spec))
     found += check_external_istiod(plain, release=record).found
     return Findings(tuple(found))
 
@@ -83,7 +84,7 @@ def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
 
 
 def _of_a_volume(found: Finding, release: Release) -> Finding:
-    """What Kubernetes knows of volumes and istioctl does not, which other values may say."""
+    """Return a finding of what Kubernetes knows of volumes and istioctl does not, with the way out."""
     if found.path[:2] != ("pilot", "volumes"):
         return found
     problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
@@ -111,7 +112,10 @@ def _mesh_configs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, 
 def mesh_config_at(
     place: Path, source: Any, release: Release, ignored: Callable[[Iterable[Problem], str], Iterator[Found]]
 ) -> Iterator[Found]:
-    """Find what istiod refuses in a mesh config, what it logs, and what it drops, which is an error or a warning."""
+    """Yield what istiod refuses in a mesh config, what it logs, and what it ignores.
+
+    `ignored` makes errors or warnings of the last.
+    """
     try:
         merged = merge_mesh_config(shared=None, local=source, release=release)
     except InvalidInput as refusal:
@@ -125,7 +129,7 @@ def mesh_config_at(
 
 
 def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
-    """Give problems of one part of a document as problems of the document, without the name that the part was given."""
+    """Yield problems of a part of a document as problems of the document, without the name that the part had."""
     for each in problems:
         yield replace(each, file="").under(*place)
 
@@ -136,12 +140,12 @@ def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
 def _gateways(spec: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any]]:
     """Yield each gateway with its place, and where its values are."""
     for key, name in GATEWAY_CHARTS.items():
-        for index, gateway in enumerate(items_of(at(spec, "components", key))):
+        for index, gateway in enumerate(items_of(spec, "components", key)):
             yield ("spec", "components", key, index), name, gateway
 
 
 def _components(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    for name, component in mapping_of(at(spec, "components")).items():
+    for name, component in mapping_of(spec, "components").items():
         if isinstance(component, Mapping):
             yield ("spec", "components", name), component
     yield from ((place, gateway) for place, _, gateway in _gateways(spec))
@@ -158,9 +162,9 @@ _GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
 
 
 def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    revision = text_of(spec.get("revision"))
+    revision = text_of(spec, "revision")
     if revision and not LABEL.fullmatch(revision):
-        problem = f"is {revision!r}, which is no DNS label: use letters, digits and inner '-'"
+        problem = f"is {revision!r}, which is not a valid DNS label: use letters, digits and inner '-'"
         yield error(("spec", "revision"), problem)
 
 
@@ -168,39 +172,39 @@ def _images(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, part in ((("spec",), spec), *_components(spec)):
         hub, tag = at(part, "hub"), at(part, "tag")
         if isinstance(hub, str) and hub and not _HUB.fullmatch(f"{hub}/pilot"):
-            problem = f"is {hub!r}, which is no image repository: write it as in docker.io/istio"
+            problem = f"is {hub!r}, which is not a valid image repository: write it as in docker.io/istio"
             yield error((*place, "hub"), problem)
         if isinstance(tag, str | int | float) and not _TAG.fullmatch(str(tag)):
-            problem = f"is {tag!r}, which is no image tag: use letters, digits, '_', '.' and '-'"
+            problem = f"is {tag!r}, which is not a valid image tag: use letters, digits, '_', '.' and '-'"
             yield error((*place, "tag"), problem)
 
 
 def _gateway_names(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
     for place, _chart, gateway in _gateways(spec):
-        name = text_of(at(gateway, "name"))
+        name = text_of(gateway, "name")
         if name and not _GATEWAY_NAME.fullmatch(name):
             yield error((*place, "name"), f"is {name!r}: use a-z, 0-9, '-' and '.', at most 254 characters")
 
 
 def _disabled_gateways(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Without a word a gateway is off up to 1.23 and on from 1.24, with a profile that has none."""
-    if release.untyped_operator or spec.get("profile") != "empty":
+    """With a profile that has no gateway, one without `enabled` is off up to 1.23 and on from 1.24."""
+    if release.components_default_on or spec.get("profile") != "empty":
         return
     for place, chart, gateway in _gateways(spec):
-        said = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
-        if isinstance(gateway, Mapping) and said == (None, None):
+        switches = (at(gateway, "enabled"), at(operator_values(spec), "gateways", chart, "enabled"))
+        if isinstance(gateway, Mapping) and switches == (None, None):
             problem = f"has no `enabled`, so istioctl {release} installs nothing: add `enabled: true`"
             yield warning(place, problem)
 
 
 def _webhooks_of_others(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Found]:
-    """An installation of nothing but gateways, which makes the default revision tag unless it is told not to.
+    """An installation of nothing but gateways, which makes the default revision tag unless its values forbid it.
 
     That is sure to be wrong in a remote cluster, whose istiod is elsewhere: by their names our own are there. Gateways
     that connect networks are rendered and not installed. Source: as in `builders.gateways`.
     """
     system = text_of(at(operator_values(spec), "global", "istioNamespace"))
-    others = [part for key, part in mapping_of(spec.get("components")).items() if key not in GATEWAY_CHARTS]
+    others = [part for key, part in mapping_of(spec, "components").items() if key not in GATEWAY_CHARTS]
     gateways = [gateway for _, _, gateway in _gateways(spec)]
     if spec.get("profile") != "empty" or not gateways or any(at(part, "enabled") is not False for part in others):
         return
@@ -220,7 +224,7 @@ _NETWORK = "topology.istio.io/network"
 
 
 def _service_ports(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    """Without root a gateway cannot listen below 1024."""
+    """A gateway that does not run as root cannot listen below 1024."""
     ingress = GATEWAY_CHARTS["ingressGateways"]
     places: list[tuple[Path, str, Any]] = [
         ((*place, "k8s", "service", "ports"), name, at(gateway, "k8s", "service", "ports"))
@@ -246,18 +250,20 @@ def _target_port(place: Path, port: Any) -> Iterator[Found]:
 
 
 def _ranges(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    proxy = mapping_of(at(spec, "values", "global", "proxy"))
-    blanks = "" if release.untyped_operator else " "  # istioctl up to 1.23 trims them
+    proxy = mapping_of(spec, "values", "global", "proxy")
+    blanks = " " if release.trims_address_ranges else ""
     for key in ("includeIPRanges", "excludeIPRanges"):
         parts = _scalar_text(proxy.get(key)).split(",") if proxy.get(key) not in (None, "", "*") else ()
         for part in (each.strip(blanks) if blanks else each for each in parts):
             if "/" not in part or not is_subnet(part):
-                problem = f"has {part!r}, which is no range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                problem = (
+                    f"has {part!r}, which is not a valid range of addresses: write them as in 10.0.0.0/8,192.168.0.0/16"
+                )
                 yield error(("spec", "values", "global", "proxy", key), problem)
     for key in ("includeInboundPorts", "excludeInboundPorts"):
         for part in _scalar_text(proxy.get(key)).split(","):
             if part not in ("", "*") and not (re.fullmatch("[0-9]{1,5}", part) and int(part) <= 65535):
-                problem = f"has {part!r}, which is no port: write them as in 80,443"
+                problem = f"has {part!r}, which is not a valid port: write them as in 80,443"
                 yield error(("spec", "values", "global", "proxy", key), problem)
 
 
@@ -279,9 +285,10 @@ _TO_1_23 = until("1.23")
 class _Outdated:
     """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
 
-    path: str
+    place: tuple[str, ...]
+    """The place in the spec."""
     fine: tuple[Any, ...]
-    refused: bool
+    is_refused: bool
     message: str
     releases: ReleaseRange = _TO_1_23
 
@@ -292,21 +299,21 @@ _ADDON = "is refused, since Istio has no such add-on any more: install it from s
 # operator/pkg/apis/istio/v1alpha1/validation/validation.go: checkDeprecatedSettings. Settings that no schema of these
 # releases knows, such as values.global.centralIstiod and values.grafana, are unknown keys already.
 _OUTDATED = (
-    _Outdated("values.global.jwtPolicy", ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
-    _Outdated("values.global.arch", (), False, "is deprecated: use the affinity in the k8s of components"),
-    _Outdated("addonComponents.grafana.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.kiali.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.prometheus.enabled", (False,), True, _ADDON),
-    _Outdated("addonComponents.tracing.enabled", (False,), True, _ADDON),
+    _Outdated(("values", "global", "jwtPolicy"), ("third-party-jwt",), False, "is deprecated: use third-party-jwt"),
+    _Outdated(("values", "global", "arch"), (), False, "is deprecated: use the affinity in the k8s of components"),
+    _Outdated(("addonComponents", "grafana", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "kiali", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "prometheus", "enabled"), (False,), True, _ADDON),
+    _Outdated(("addonComponents", "tracing", "enabled"), (False,), True, _ADDON),
 )
 
 
 def _outdated(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     for row in _OUTDATED:
-        value = at(spec, *row.path.split("."))
+        value = at(spec, *row.place)
         if release in row.releases and value is not None and value not in row.fine:
-            report = error if row.refused else warning
-            yield report(("spec", *row.path.split(".")), row.message)
+            report = error if row.is_refused else warning
+            yield report(("spec", *row.place), row.message)
 
 
 def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
@@ -317,7 +324,7 @@ def _ignored_volumes(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 
 def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Mounts of istiod where its chart has no values for them; in `values` they are unknown keys already."""
+    """istiod's chart has no values for mounts in early releases; in `values` they are unknown keys already."""
     if release.mounting_values is None:
         first = first_release_with("mounting_values", "values")
         for key in ("volumes", "volumeMounts"):
@@ -340,7 +347,7 @@ _KEPT = (_Kept(("pilot", "tolerations"), until("1.23")),)  # istio 1.23.6: opera
 def _replaced_lists(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Lists are not merged: those of unvalidatedValues replace those of values."""
     kept = [row.path for row in _KEPT if release in row.releases]
-    for path in _lists_of_both(mapping_of(spec.get("values")), mapping_of(spec.get("unvalidatedValues"))):
+    for path in _lists_of_both(mapping_of(spec, "values"), mapping_of(spec, "unvalidatedValues")):
         if path not in kept:
             there = path_text(("spec", "unvalidatedValues", *path))
             yield error(("spec", "values", *path), f"is replaced by {there}: add it there")
@@ -359,18 +366,18 @@ def _lists_of_both(values: Mapping[str, Any], over: Mapping[str, Any]) -> Iterat
 
 
 def _as_text(item: Any) -> str:
-    """An item as a text that is the same for equal ones."""
+    """Return an item as a text that is the same for equal ones."""
     return json.dumps(item, sort_keys=True, default=repr)
 
 
 def _istiod_remote(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    if at(spec, "components", "istiodRemote", "enabled") and release.untyped_operator:
+    if at(spec, "components", "istiodRemote", "enabled") and not release.has_istiod_remote_chart:
         problem = f"has no chart in Istio {release}: use the profile 'remote' instead"
         yield warning(("spec", "components", "istiodRemote"), problem)
 
 
 def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
-    """A fixed number of replicas beside autoscaling, as far as the document itself turns that on."""
+    """A fixed number of replicas has no effect beside autoscaling, as far as the document itself turns that on."""
     parts: list[tuple[Path, Any, Any, int]] = [
         (("spec", "components", "pilot"), at(spec, "components", "pilot"), at(spec, "values", "pilot"), 1)
     ]
@@ -383,9 +390,9 @@ def _replicas(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:
 
 
 def _overlays(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    """Entries of `k8s.overlays` that do not do what people mean."""
+    """Find entries of `k8s.overlays` that do not do what people mean."""
     for place, component in _components(spec):
-        for number, overlay in enumerate(items_of(at(component, "k8s", "overlays"))):
+        for number, overlay in enumerate(items_of(component, "k8s", "overlays")):
             start = (*place, "k8s", "overlays", number)
             patches = at(overlay, "patches")
             if isinstance(overlay, Mapping) and patches in (None, [], ()):

@@ -1,4 +1,4 @@
-"""What istiod's validation says of a whole mesh config, by release.
+"""What istiod's validation reports of a whole mesh config, by release.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go, 1.22.8 to 1.30.3: pkg/config/validation/agent/validation.go,
 pkg/config/validation/agent/extensionprovider.go; 1.31: branch release-1.31, read and not run. What istiod only logs is
@@ -11,101 +11,39 @@ from functools import cache
 from typing import Any
 
 from extcp_manifests.documents.findings import Findings, Found, Rule, below, error, warning
-from extcp_manifests.documents.lookup import at
+from extcp_manifests.documents.lookup import EACH, at, items_of, text_of
 from extcp_manifests.errors import Path
-from extcp_manifests.istio.durations import parse_duration
+from extcp_manifests.istio.durations import HOUR, SECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
-from extcp_manifests.istio.rules.checks import (
-    LABEL,
-    check_not_negative,
-    check_port,
-    is_address,
-    is_service,
-    is_wildcard_domain,
-)
-from extcp_manifests.istio.rules.traffic_policy import check_part
-
-_MILLISECOND = 10**6
-
-
-_SECOND = 10**9
-
-
-_HOUR = 3600 * _SECOND
+from extcp_manifests.istio.rules import traffic_policy
+from extcp_manifests.istio.rules.checks import LABEL, is_address, is_service, is_wildcard_domain
+from extcp_manifests.istio.rules.rows import Duration, Excludes, Range, Required, RuleRow, rows_at, rows_of, run_rows
 
 
 def validate_mesh_config(config: Mapping[str, Any], release: Release) -> Findings:
-    """What is to say of an effective mesh config, defaults included."""
-    return Findings(tuple(_found(config, release)))
-
-
-def _found(config: Mapping[str, Any], release: Release) -> Iterator[Found]:
-    for rule in _rules_of(release):
-        yield from rule(config)
-    for place, part in _PARTS:
-        parent = config
-        for key in place:
-            parent = parent.get(key, {})
-        yield from below(place, check_part(part, parent.get(part), release))
-
-
-_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
-    ((), "localityLbSetting"),
-    ((), "zoneAwareLbSetting"),
-    (("defaultConfig", "tracing"), "tlsSettings"),
-    (("defaultTrafficPolicy",), "connectionPool"),
-    (("defaultTrafficPolicy",), "outlierDetection"),
-)
-"""Parts of a traffic policy, and where they stand."""
+    """Return what is wrong with an effective mesh config, defaults included."""
+    return Findings(tuple(run_rows(_rows(release), config)))
 
 
 @cache
-def _rules_of(release: Release) -> tuple[Rule, ...]:
-    return tuple(rule for releases, rule in _RULES if release in releases)
+def _rows(release: Release) -> tuple[RuleRow, ...]:
+    return rows_of(_ROWS, release)
 
 
 # ----------------------------------------------------------------------------------------------------------- the rules
 
 
-def _listen_port(config: Mapping[str, Any]) -> Iterator[Found]:
-    yield from check_port(("proxyListenPort",), config.get("proxyListenPort", 0))
-
-
-def _connect_timeout(longest: int, words: str) -> Rule:
-    def rule(config: Mapping[str, Any]) -> Iterator[Found]:
-        text = config.get("connectTimeout", "0s")
-        if not (_milliseconds(text) and _MILLISECOND <= _nanoseconds(text) <= longest):
-            yield error(("connectTimeout",), f"is {text!r}: use whole milliseconds from 1ms to {words}")
-
-    return rule
-
-
-def _detection_timeout(config: Mapping[str, Any]) -> Iterator[Found]:
-    text = config.get("protocolDetectionTimeout", "0s")
-    if _nanoseconds(text) % _MILLISECOND:
-        yield error(("protocolDetectionTimeout",), f"is {text!r}: use 0s or whole milliseconds")
-
-
-def _proxy_texts(config: Mapping[str, Any]) -> Iterator[Found]:
-    proxy = config.get("defaultConfig", {})
-    for key in ("configPath", "binaryPath"):
-        if not proxy.get(key):
-            yield error(("defaultConfig", key), "is empty: leave it out to have Istio's default")
+def _proxy(proxy: Mapping[str, Any]) -> Iterator[Found]:
     if not proxy.get("serviceCluster") and "tracingServiceName" not in proxy:
-        yield error(("defaultConfig", "serviceCluster"), "is empty: name it, or set tracingServiceName")
-    if not is_address(proxy.get("discoveryAddress", "")):
-        yield error(("defaultConfig", "discoveryAddress"), _no_address(proxy.get("discoveryAddress", "")))
+        yield error(("serviceCluster",), "is empty: name it, or set tracingServiceName")
+    address = text_of(proxy, "discoveryAddress")
+    if not is_address(address):
+        yield error(("discoveryAddress",), _no_address(address))
     if proxy.get("controlPlaneAuthPolicy", "NONE") not in ("NONE", "MUTUAL_TLS"):
-        yield error(("defaultConfig", "controlPlaneAuthPolicy"), "must be NONE or MUTUAL_TLS")
+        yield error(("controlPlaneAuthPolicy",), "must be NONE or MUTUAL_TLS")
 
 
-def _proxy_ports(config: Mapping[str, Any]) -> Iterator[Found]:
-    for key in ("proxyAdminPort", "statusPort"):
-        yield from check_port(("defaultConfig", key), config.get("defaultConfig", {}).get(key, 0))
-
-
-def _proxy_addresses(config: Mapping[str, Any]) -> Iterator[Found]:
-    proxy = config.get("defaultConfig", {})
+def _proxy_addresses(proxy: Mapping[str, Any]) -> Iterator[Found]:
     for place in (
         ("statsdUdpAddress",),
         ("envoyMetricsServiceAddress",),
@@ -114,78 +52,56 @@ def _proxy_addresses(config: Mapping[str, Any]) -> Iterator[Found]:
     ):
         address = at(proxy, *place)
         if address and not is_address(address):
-            yield error(("defaultConfig", *place), _no_address(address))
+            yield error(place, _no_address(address))
 
 
-def _tracing(config: Mapping[str, Any]) -> Iterator[Found]:
-    tracing = config.get("defaultConfig", {}).get("tracing", {})
+def _tracing(tracing: Mapping[str, Any]) -> Iterator[Found]:
     for tracer in ("zipkin", "datadog", "lightstep"):
         if tracer not in tracing:
             continue
         address = tracing[tracer].get("address", "")
         known = address if tracer == "lightstep" else address.replace("$(HOST_IP)", "127.0.0.1", 1)
         if not is_address(known):
-            yield error(("defaultConfig", "tracing", tracer, "address"), _no_address(address))
-    if "lightstep" in tracing and not tracing["lightstep"].get("accessToken"):
-        yield error(("defaultConfig", "tracing", "lightstep", "accessToken"), "is required: add it")
+            yield error((tracer, "address"), _no_address(address))
 
 
-def _drain(config: Mapping[str, Any]) -> Iterator[Found]:
-    yield from _whole_seconds(config, "drainDuration")
-
-
-def _drain_limit(config: Mapping[str, Any]) -> Iterator[Found]:
-    text = config.get("defaultConfig", {}).get("drainDuration", "0s")
-    if _nanoseconds(text) > _HOUR:
-        yield error(("defaultConfig", "drainDuration"), f"is {text!r}: use at most 1h")
-
-
-def _parent_shutdown(config: Mapping[str, Any]) -> Iterator[Found]:
-    yield from _whole_seconds(config, "parentShutdownDuration")
-    proxy = config.get("defaultConfig", {})
+def _parent_shutdown(proxy: Mapping[str, Any]) -> Iterator[Found]:
     text = proxy.get("parentShutdownDuration", "0s")
-    if not _nanoseconds(proxy.get("drainDuration", "0s")) < _nanoseconds(text) <= _HOUR:
-        yield error(
-            ("defaultConfig", "parentShutdownDuration"), f"is {text!r}: use more than drainDuration, at most 1h"
-        )
+    if not _nanoseconds(proxy.get("drainDuration", "0s")) < _nanoseconds(text) <= HOUR:
+        yield error(("parentShutdownDuration",), f"is {text!r}: use more than drainDuration, at most 1h")
 
 
-def _private_key_provider(config: Mapping[str, Any]) -> Iterator[Found]:
-    provider = config.get("defaultConfig", {}).get("privateKeyProvider")
-    if provider is not None and not provider:
-        yield error(("defaultConfig", "privateKeyProvider"), "names no provider: add cryptomb or qat")
-    for name, settings in (provider or {}).items():
+def _private_key_provider(provider: Mapping[str, Any]) -> Iterator[Found]:
+    if not provider:
+        yield error((), "names no provider: add cryptomb or qat")
+    for name, settings in provider.items():
         if not _nanoseconds(settings.get("pollDelay", "0s")):
-            yield error(
-                ("defaultConfig", "privateKeyProvider", name, "pollDelay"), "is required and must not be 0: add it"
-            )
+            yield error((name, "pollDelay"), "is required and must not be 0: add it")
 
 
-def _auto_allocate(config: Mapping[str, Any]) -> Iterator[Found]:
-    if "ISTIO_META_DNS_AUTO_ALLOCATE" in config.get("defaultConfig", {}).get("proxyMetadata", {}):
-        place = ("defaultConfig", "proxyMetadata", "ISTIO_META_DNS_AUTO_ALLOCATE")
-        yield warning(place, "is deprecated since 1.25: leave it out")
+def _auto_allocate(metadata: Mapping[str, Any]) -> Iterator[Found]:
+    if "ISTIO_META_DNS_AUTO_ALLOCATE" in metadata:
+        yield warning(("ISTIO_META_DNS_AUTO_ALLOCATE",), "is deprecated since 1.25: leave it out")
 
 
-def _hosts_of_services(config: Mapping[str, Any]) -> Iterator[Found]:
-    for index, each in enumerate(config.get("serviceSettings", ())):
-        for number, host in enumerate(each.get("hosts", ())):
-            if not is_wildcard_domain(host):
-                place = ("serviceSettings", index, "hosts", number)
-                yield error(place, f"is {host!r}, which is no host: write it as in *.example.com")
+def _hosts_of_services(setting: Mapping[str, Any]) -> Iterator[Found]:
+    for number, host in enumerate(items_of(setting, "hosts")):
+        if not is_wildcard_domain(host):
+            yield error(("hosts", number), f"is {host!r}, which is not a valid host: write it as in *.example.com")
 
 
 def _trust_domains(config: Mapping[str, Any]) -> Iterator[Found]:
-    domains: dict[Path, str] = {("trustDomain",): config.get("trustDomain", "")}
-    domains |= {("trustDomainAliases", i): alias for i, alias in enumerate(config.get("trustDomainAliases", ()))}
-    for place, domain in domains.items():
+    domains: list[tuple[Path, str]] = [(("trustDomain",), text_of(config, "trustDomain"))]
+    for index, alias in enumerate(items_of(config, "trustDomainAliases")):
+        domains.append((("trustDomainAliases", index), alias))
+    for place, domain in domains:
         if not domain or not all(map(LABEL.fullmatch, domain.removesuffix(".").split("."))):
-            yield error(place, f"is {domain!r}, which is no trust domain: use DNS labels between dots")
+            yield error(place, f"is {domain!r}, which is not a valid trust domain: use DNS labels between dots")
 
 
 def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
     names: set[str] = set()
-    for index, provider in enumerate(config.get("extensionProviders", ())):
+    for index, provider in enumerate(items_of(config, "extensionProviders")):
         name = provider.get("name", "")
         place = ("extensionProviders", name) if name else ("extensionProviders", index)
         kinds = [key for key in provider if key != "name"]
@@ -203,7 +119,7 @@ def _providers(config: Mapping[str, Any]) -> Iterator[Found]:
 _WITHOUT_SERVICE = ("prometheus", "stackdriver", "envoyFileAccessLog")
 
 
-# Envoy's type.v3.StatusCode, where 0 stands for none.
+# Envoy's type.v3.StatusCode, where 0 is none.
 _HTTP_CODES = {0, 100, *range(200, 209), 226, *range(300, 306), 307, 308, *range(400, 418), *range(421, 425)}
 
 
@@ -214,42 +130,60 @@ def _provider(kind: str, settings: Mapping[str, Any]) -> Iterator[Found]:
     if kind not in _WITHOUT_SERVICE:
         service, port = settings.get("service", ""), settings.get("port", 0)
         if not is_service(service):
-            problem = f"is {service!r}, which is no service: write a host name, an address or namespace/host"
+            problem = f"is {service!r}, which is not a valid service: write a host name, an address or namespace/host"
             yield warning(("service",), problem)
         if not 1 <= port <= 65535:
-            yield warning(("port",), f"is {port}, which is no port: use 1 to 65535")
+            yield warning(("port",), f"is {port}, which is not a valid port: use 1 to 65535")
     status, prefix = settings.get("statusOnError", ""), settings.get("pathPrefix", "")
     if status and not (re.fullmatch("[0-9]{1,3}", status) and int(status) in _HTTP_CODES):
-        yield warning(("statusOnError",), f"is {status!r}, which is no HTTP status: use one such as 503")
+        yield warning(("statusOnError",), f"is {status!r}, which is not a valid HTTP status: use one such as 503")
     if prefix and (not prefix.startswith("/") or re.search("%(?![0-9a-fA-F]{2})", prefix)):
-        yield warning(("pathPrefix",), f"is {prefix!r}, which is no path: begin it with '/', and write '%' as %25")
+        yield warning(
+            ("pathPrefix",), f"is {prefix!r}, which is not a valid path: begin it with '/', and write '%' as %25"
+        )
     if kind == "lightstep" and not settings.get("accessToken"):
         yield warning(("accessToken",), "is required: add it")
-    if kind == "opentelemetry" and "grpc" in settings and "http" in settings:
-        yield warning((), "has grpc and http, which exclude each other: keep one")
+    if kind == "opentelemetry":
+        yield from Excludes(("grpc", "http"), is_warning=True)(settings)
 
 
-def _curves(config: Mapping[str, Any]) -> Iterator[Found]:
-    if config.get("meshMTLS", {}).get("ecdhCurves"):
-        yield error(("meshMTLS", "ecdhCurves"), "is refused by istiod: leave it out, or set tlsDefaults.ecdhCurves")
+def _curves(tls: Mapping[str, Any]) -> Iterator[Found]:
+    if tls.get("ecdhCurves"):
+        yield error(("ecdhCurves",), "is refused by istiod: leave it out, or set tlsDefaults.ecdhCurves")
 
 
 def _known_curves(*known: str) -> Rule:
-    def rule(config: Mapping[str, Any]) -> Iterator[Found]:
-        curves = config.get("tlsDefaults", {}).get("ecdhCurves", ())
+    """Return the rule for the curves of a release, of which istiod leaves out those that it does not know."""
+
+    def rule(tls: Mapping[str, Any]) -> Iterator[Found]:
+        curves = items_of(tls, "ecdhCurves")
         for index, curve in enumerate(curves):
-            path = ("tlsDefaults", "ecdhCurves", index)
             if curve and curve not in known:
-                yield warning(
-                    path, f"is {curve!r}, which istiod leaves out: use {', '.join(known[:-1])} or {known[-1]}"
-                )
+                problem = f"is {curve!r}, which istiod leaves out: use {', '.join(known[:-1])} or {known[-1]}"
+                yield warning(("ecdhCurves", index), problem)
             elif curve in curves[:index]:
-                yield warning(path, f"is {curve!r} a second time: leave it out")
+                yield warning(("ecdhCurves", index), f"is {curve!r} a second time: leave it out")
 
     return rule
 
 
 _CURVES = ("P-224", "P-256", "P-384", "P-521", "X25519")
+
+
+def _nanoseconds(text: str) -> int:
+    return parse_duration(text) or 0
+
+
+def _no_address(text: str) -> str:
+    return f"is {text!r}, which is not a host with a port: write it as in istiod.example.com:15012"
+
+
+# ------------------------------------------------------------------------------------------------------------- the rows
+
+
+def _row(check: Rule, *at: str | int, releases: ReleaseRange = EVERY_RELEASE) -> RuleRow:
+    """Return a row without an id: whoever asks for a mesh config gives its errors and warnings one each."""
+    return RuleRow("", check, at, releases)
 
 
 _BUFFERS = ("listenerPerConnectionBufferLimitBytes", "clusterPerConnectionBufferLimitBytes", "httpMaxConcurrentStreams")
@@ -267,66 +201,72 @@ _TIMES = (
 )
 
 
-def _connections(config: Mapping[str, Any]) -> Iterator[Found]:
-    settings = config.get("defaultConfig", {}).get("connectionSettings", {})
-    found = [*check_not_negative(settings, *_BUFFERS)]
-    found += [
-        error((key,), f"is {settings[key]!r}: use 0s or more")
-        for key in _TIMES
-        if _nanoseconds(settings.get(key, "0s")) < 0
-    ]
-    for keys, least in ((_WINDOWS, 65535), (_LIMITS, 1)):
-        found += [
-            error((key,), f"is {settings[key]}: use {least} or more")
-            for key in keys
-            if settings.get(key, least) < least
-        ]
-    yield from below(("defaultConfig", "connectionSettings"), found)
-
-
-_RULES: tuple[tuple[ReleaseRange, Rule], ...] = (
-    (EVERY_RELEASE, _listen_port),
-    (until("1.19"), _connect_timeout(30 * _SECOND, "30s")),  # istio 1.19.10
-    (since("1.20"), _connect_timeout(_HOUR, "1h")),  # istio 1.20.8
-    (EVERY_RELEASE, _detection_timeout),
-    (EVERY_RELEASE, _proxy_texts),
-    (EVERY_RELEASE, _drain),
-    (until("1.21"), _drain_limit),  # istio 1.22.8 has no limit
-    (until("1.16"), _parent_shutdown),  # istio 1.17.8 has no such field
-    (EVERY_RELEASE, _tracing),
-    (EVERY_RELEASE, _proxy_addresses),
-    (EVERY_RELEASE, _proxy_ports),
-    (EVERY_RELEASE, _private_key_provider),
-    (since("1.25"), _auto_allocate),  # istio 1.25.5
-    (EVERY_RELEASE, _hosts_of_services),
-    (EVERY_RELEASE, _trust_domains),
-    (EVERY_RELEASE, _providers),
-    (since("1.18"), _curves),  # istio 1.18.7
-    (since("1.18", until="1.22"), _known_curves(*_CURVES, "CECPQ2")),  # istio 1.22.8: pkg/config/security/security.go
-    (since("1.23", until="1.25"), _known_curves(*_CURVES, "X25519Kyber768Draft00")),  # istio 1.23.6
-    (since("1.26"), _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768")),  # istio 1.26.8
-    (since("1.31"), _connections),
+_CONNECTION_SETTINGS = (
+    *(_row(Range(key, 0), releases=since("1.31")) for key in _BUFFERS),
+    *(_row(Duration(key, unit=1, least=0, use="0s or more"), releases=since("1.31")) for key in _TIMES),
+    *(_row(Range(key, 65535), releases=since("1.31")) for key in _WINDOWS),
+    *(_row(Range(key, 1), releases=since("1.31")) for key in _LIMITS),
 )
-"""Each rule with the first and the last release that has it; None is an open end."""
 
 
-# -------------------------------------------------------------------------------------------------------- what they use
+def _connect_timeout(longest: int, words: str) -> Duration:
+    return Duration("connectTimeout", most=longest, missing="0s", use=f"whole milliseconds from 1ms to {words}")
 
 
-def _nanoseconds(text: str) -> int:
-    return parse_duration(text) or 0
+def _whole_seconds(key: str) -> Duration:
+    return Duration(key, unit=SECOND, missing="0s", use="whole seconds from 1s")
 
 
-def _milliseconds(text: str) -> bool:
-    """At least one millisecond, and no fraction of one."""
-    return _nanoseconds(text) >= _MILLISECOND and not _nanoseconds(text) % _MILLISECOND
+_PATH = "is empty: leave it out to have Istio's default"
 
 
-def _whole_seconds(config: Mapping[str, Any], key: str) -> Iterator[Found]:
-    text = config.get("defaultConfig", {}).get(key, "0s")
-    if not _milliseconds(text) or _nanoseconds(text) % _SECOND:
-        yield error(("defaultConfig", key), f"is {text!r}: use whole seconds from 1s")
-
-
-def _no_address(text: str) -> str:
-    return f"is {text!r}, which is no host with a port: write it as in istiod.example.com:15012"
+_ROWS = (
+    _row(Range("proxyListenPort", 1, 65535, missing=0, what="port")),
+    _row(_connect_timeout(30 * SECOND, "30s"), releases=until("1.19")),  # istio 1.19.10
+    _row(_connect_timeout(HOUR, "1h"), releases=since("1.20")),  # istio 1.20.8
+    _row(Duration("protocolDetectionTimeout", least=None, use="0s or whole milliseconds")),
+    _row(Required("configPath", _PATH), "defaultConfig"),
+    _row(Required("binaryPath", _PATH), "defaultConfig"),
+    _row(_proxy, "defaultConfig"),
+    _row(_whole_seconds("drainDuration"), "defaultConfig"),
+    _row(
+        Duration("drainDuration", unit=1, least=0, most=HOUR, use="at most 1h"),
+        "defaultConfig",
+        releases=until("1.21"),  # istio 1.22.8 has no limit
+    ),
+    _row(_whole_seconds("parentShutdownDuration"), "defaultConfig", releases=until("1.16")),
+    _row(_parent_shutdown, "defaultConfig", releases=until("1.16")),  # istio 1.17.8 has no such field
+    _row(_tracing, "defaultConfig", "tracing"),
+    _row(Required("accessToken"), "defaultConfig", "tracing", "lightstep"),
+    _row(_proxy_addresses, "defaultConfig"),
+    _row(Range("proxyAdminPort", 1, 65535, missing=0, what="port"), "defaultConfig"),
+    _row(Range("statusPort", 1, 65535, missing=0, what="port"), "defaultConfig"),
+    _row(_private_key_provider, "defaultConfig", "privateKeyProvider"),
+    _row(_auto_allocate, "defaultConfig", "proxyMetadata", releases=since("1.25")),  # istio 1.25.5
+    _row(_hosts_of_services, "serviceSettings", EACH),
+    _row(_trust_domains),
+    _row(_providers),
+    _row(_curves, "meshMTLS", releases=since("1.18")),  # istio 1.18.7
+    _row(
+        _known_curves(*_CURVES, "CECPQ2"),
+        "tlsDefaults",
+        releases=since("1.18", until="1.22"),  # istio 1.22.8: pkg/config/security/security.go
+    ),
+    _row(
+        _known_curves(*_CURVES, "X25519Kyber768Draft00"),
+        "tlsDefaults",
+        releases=since("1.23", until="1.25"),  # istio 1.23.6
+    ),
+    _row(
+        _known_curves(*_CURVES, "X25519Kyber768Draft00", "X25519MLKEM768"),
+        "tlsDefaults",
+        releases=since("1.26"),  # istio 1.26.8
+    ),
+    *rows_at(("defaultConfig", "connectionSettings"), _CONNECTION_SETTINGS),
+    *rows_at(("localityLbSetting",), traffic_policy.LOCALITY, rule_id=""),
+    *rows_at(("zoneAwareLbSetting",), traffic_policy.ZONE_AWARE, rule_id=""),
+    *rows_at(("defaultConfig", "tracing", "tlsSettings"), traffic_policy.TLS, rule_id=""),
+    *rows_at(("defaultTrafficPolicy", "connectionPool"), traffic_policy.CONNECTION_POOL, rule_id=""),
+    *rows_at(("defaultTrafficPolicy", "outlierDetection"), traffic_policy.OUTLIER_DETECTION, rule_id=""),
+)
+"""The rules of a mesh config, in the order of their findings."""

@@ -11,25 +11,25 @@ from typing import Any, TypeGuard
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
-from extcp_manifests.documents.name_forms import dns_label
+from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import Path, Problem, path_text
 
 
 def check_service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Check the ports of every component and of the gateways' values; values of a wrong type are passed over."""
-    components = mapping_of(spec.get("components"))
+    components = mapping_of(spec, "components")
     for name, component in components.items():
         if name not in GATEWAY_CHARTS:
             place: Path = ("spec", "components", name, "k8s", "service", "ports")
             # The chart has ports of its own, with which these merge by number.
             yield from _check_ports(place, _ports_of(component), is_whole=False)
     for key in GATEWAY_CHARTS:
-        for index, gateway in enumerate(items_of(components.get(key))):
+        for index, gateway in enumerate(items_of(components, key)):
             place = ("spec", "components", key, index, "k8s", "service", "ports")
             yield from _check_ports(place, _ports_of(gateway), is_whole=True)
-    gateways = mapping_of(mapping_of(spec.get("values")).get("gateways"))
+    gateways = mapping_of(spec, "values", "gateways")
     for chart in GATEWAY_CHARTS.values():
-        ports = mapping_of(gateways.get(chart)).get("ports")
+        ports = at(gateways, chart, "ports")
         yield from _check_ports(("spec", "values", "gateways", chart, "ports"), ports, is_whole=True)
 
 
@@ -72,7 +72,7 @@ def _check_ports(place: Path, ports: Any, *, is_whole: bool) -> Iterator[Problem
 def _check_port(place: Path, port: Mapping[str, Any]) -> Iterator[Problem]:
     name, number, target, protocol = (port.get(key) for key in ("name", "port", "targetPort", "protocol"))
     if isinstance(name, str) and name:
-        problem = dns_label(name)
+        problem = why_not_dns_label(name)
         if problem is not None:
             yield Problem((*place, "name"), problem)
     if _is_number(number):

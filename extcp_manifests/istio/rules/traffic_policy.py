@@ -1,180 +1,119 @@
-"""What istiod says of the parts of a traffic policy, which stand in DestinationRules and in the mesh config.
+"""What istiod reports of the parts of a traffic policy, which DestinationRules and the mesh config have.
 
 Source: istio 1.15.7: pkg/config/validation/validation.go; 1.30.3: pkg/config/validation/validation.go,
 pkg/config/validation/agent/validation.go; 1.31: branch release-1.31. Read and not run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from extcp_manifests.documents.findings import Found, Rule, below, error, warning
+from extcp_manifests.documents.findings import Found, error, warning
+from extcp_manifests.documents.lookup import EACH, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
-from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since
-from extcp_manifests.istio.rules.checks import check_duration, check_not_negative
+from extcp_manifests.istio.releases import since
+from extcp_manifests.istio.rules.rows import EVERYTHING, Duration, Excludes, OneOf, Range, Required, RuleRow, rows_at
 
-
-def check_part(part: str, settings: Mapping[str, Any] | None, release: Release) -> Iterator[Found]:
-    """Every rule for a part, such as `connectionPool`; a part that is missing has none."""
-    if settings is not None:
-        for rule in _rules_of(part, release):
-            yield from below((part,), rule(settings))
-
-
-@cache
-def _rules_of(part: str, release: Release) -> tuple[Rule, ...]:
-    return tuple(rule for of, releases, rule in _RULES if of == part and release in releases)
+_ID = "networking/traffic-policy"
 
 
 # ----------------------------------------------------------------------------------------------------- connection pools
 
 
-def _pool(pool: Mapping[str, Any]) -> Iterator[Found]:
-    http, tcp = pool.get("http"), pool.get("tcp")
-    if http is None and tcp is None:
-        yield error((), "says nothing: add http or tcp")
-    yield from below(("http",), _http_pool(http or {}))
-    yield from below(("tcp",), _tcp_pool(tcp or {}))
-
-
-def _http_pool(http: Mapping[str, Any]) -> Iterator[Found]:
-    counters = ("http1MaxPendingRequests", "http2MaxRequests", "maxRequestsPerConnection", "maxRetries")
-    yield from check_not_negative(http, *counters)
-    if "idleTimeout" in http:
-        yield from check_duration(("idleTimeout",), http["idleTimeout"])
+def _protocol_of_http(http: Mapping[str, Any]) -> Iterator[Found]:
     if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
         yield error((), "has h2UpgradePolicy UPGRADE and useClientProtocol, which exclude each other: keep one")
 
 
-def _tcp_pool(tcp: Mapping[str, Any]) -> Iterator[Found]:
-    yield from check_not_negative(tcp, "maxConnections")
-    for key in ("connectTimeout", "maxConnectionDuration"):
-        if key in tcp:
-            yield from check_duration((key,), tcp[key])
+_TCP: Path = ("tcp",)
 
 
-def _concurrent_streams(pool: Mapping[str, Any]) -> Iterator[Found]:
-    yield from below(("http",), check_not_negative(pool.get("http") or {}, "maxConcurrentStreams"))
+_HTTP: Path = ("http",)
 
 
-def _tcp_idle(pool: Mapping[str, Any]) -> Iterator[Found]:
-    tcp = pool.get("tcp") or {}
-    if "idleTimeout" in tcp:
-        yield from check_duration(("tcp", "idleTimeout"), tcp["idleTimeout"], or_zero=True)
-    for key in ("time", "interval"):
-        if key in (tcp.get("tcpKeepalive") or {}):
-            yield from check_duration(("tcp", "tcpKeepalive", key), tcp["tcpKeepalive"][key])
-
-
-def _http2_keepalive(pool: Mapping[str, Any]) -> Iterator[Found]:
-    keepalive: Mapping[str, Any] | None = (pool.get("http") or {}).get("http2KeepAlive")
-    for key in ("interval", "timeout"):
-        if keepalive is not None and key not in keepalive:
-            yield error(("http", "http2KeepAlive", key), "is required: add it")
+CONNECTION_POOL = (
+    RuleRow(_ID, OneOf(("http", "tcp"), "sets nothing: add http or tcp")),
+    RuleRow(_ID, Range("http1MaxPendingRequests", 0), at=_HTTP),
+    RuleRow(_ID, Range("http2MaxRequests", 0), at=_HTTP),
+    RuleRow(_ID, Range("maxRequestsPerConnection", 0), at=_HTTP),
+    RuleRow(_ID, Range("maxRetries", 0), at=_HTTP),
+    RuleRow(_ID, Duration("idleTimeout"), at=_HTTP),
+    RuleRow(_ID, _protocol_of_http, at=_HTTP),
+    RuleRow(_ID, Range("maxConnections", 0), at=_TCP),
+    RuleRow(_ID, Duration("connectTimeout"), at=_TCP),
+    RuleRow(_ID, Duration("maxConnectionDuration"), at=_TCP),
+    RuleRow(_ID, Range("maxConcurrentStreams", 0), at=_HTTP, releases=since("1.21")),  # istio 1.21.6
+    RuleRow(_ID, Duration("idleTimeout", or_zero=True), at=_TCP, releases=since("1.23")),  # istio 1.23.6
+    RuleRow(_ID, Duration("time"), at=(*_TCP, "tcpKeepalive"), releases=since("1.23")),  # istio 1.23.6
+    RuleRow(_ID, Duration("interval"), at=(*_TCP, "tcpKeepalive"), releases=since("1.23")),  # istio 1.23.6
+    RuleRow(_ID, Required("interval"), at=(*_HTTP, "http2KeepAlive"), releases=since("1.31")),
+    RuleRow(_ID, Required("timeout"), at=(*_HTTP, "http2KeepAlive"), releases=since("1.31")),
+)
 
 
 # ------------------------------------------------------------------------------------------------------------- outliers
 
 
-def _outliers(detection: Mapping[str, Any]) -> Iterator[Found]:
-    for key in ("baseEjectionTime", "interval"):
-        if key in detection:
-            yield from check_duration((key,), detection[key])
-    for key in ("maxEjectionPercent", "minHealthPercent"):
-        if not 0 <= detection.get(key, 0) <= 100:
-            yield error((key,), f"is {detection[key]}: use 0 to 100")
+def _local_origin(detection: Mapping[str, Any]) -> Iterator[Found]:
     if detection.get("consecutiveLocalOriginFailures") and not detection.get("splitExternalLocalOriginErrors"):
         yield error(("consecutiveLocalOriginFailures",), "needs splitExternalLocalOriginErrors: add it as true")
+
+
+def _consecutive_errors(detection: Mapping[str, Any]) -> Iterator[Found]:
     if detection.get("consecutiveErrors"):
         yield warning(("consecutiveErrors",), "is deprecated: use consecutive5xxErrors")
 
 
-# ------------------------------------------------------------------------------------------------------- load balancing
+OUTLIER_DETECTION = (
+    RuleRow(_ID, Duration("baseEjectionTime")),
+    RuleRow(_ID, Duration("interval")),
+    RuleRow(_ID, Range("maxEjectionPercent", 0, 100)),
+    RuleRow(_ID, Range("minHealthPercent", 0, 100)),
+    RuleRow(_ID, _local_origin),
+    RuleRow(_ID, _consecutive_errors),
+)
 
 
-def _hashing(balancer: Mapping[str, Any]) -> Iterator[Found]:
-    hashing = balancer.get("consistentHash") or {}
-    cookie, maglev = hashing.get("httpCookie"), hashing.get("maglev")
-    if cookie is not None and not cookie.get("name"):
-        yield error(("consistentHash", "httpCookie", "name"), "is required: name the cookie")
-    size = (maglev or {}).get("tableSize", 0)
-    if maglev is not None and not (size < _MAGLEV_LIMIT and _is_prime(size)):
-        yield error(("consistentHash", "maglev", "tableSize"), f"is {size}: use a prime below {_MAGLEV_LIMIT}")
-    if hashing.get("minimumRingSize"):
-        yield warning(("consistentHash", "minimumRingSize"), "is deprecated: use ringHash.minimumRingSize")
-        for key in ("ringHash", "maglev"):
-            if hashing.get(key) is not None:
-                yield error(("consistentHash", "minimumRingSize"), f"must not stand beside {key}: leave it out")
+# ----------------------------------------------------------------------------------------------------------- localities
 
 
-_MAGLEV_LIMIT = 5000011
+def _weights(distribution: Mapping[str, Any]) -> Iterator[Found]:
+    """Check the weights by which requests from a locality go to others."""
+    weights = mapping_of(distribution, "to")
+    for locality, weight in weights.items():
+        if not 1 <= weight <= 100:
+            yield error(("to",), f"gives {locality!r} the weight {weight}: use 1 to 100")
+    total = sum(weights.values())
+    if total != 100:
+        yield error(("to",), f"has weights that add up to {total}: make it 100")
+    yield from _localities(("to",), list(weights))
 
 
-def _is_prime(number: int) -> bool:
-    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+def _origins(setting: Mapping[str, Any]) -> Iterator[Found]:
+    origins = [text_of(each, "from") for each in items_of(setting, "distribute")]
+    yield from _localities(("distribute",), origins)
 
 
-def _cookie_attributes(balancer: Mapping[str, Any]) -> Iterator[Found]:
-    cookie: Mapping[str, Any] = (balancer.get("consistentHash") or {}).get("httpCookie") or {}
-    attributes: Sequence[Mapping[str, Any]] = cookie.get("attributes") or ()
-    names = [attribute.get("name", "") for attribute in attributes]
-    for index, name in enumerate(names):
-        path = ("consistentHash", "httpCookie", "attributes", index, "name")
-        if not name:
-            yield error(path, "is required: name the attribute")
-        elif name in names[:index]:
-            yield error(path, f"is {name!r} like another attribute's: choose another")
-
-
-def _warmup(balancer: Mapping[str, Any]) -> Iterator[Found]:
-    warmup = balancer.get("warmup")
-    if warmup is None:
-        return
-    yield from check_duration(("warmup", "duration"), warmup.get("duration", "0s"))
-    if warmup.get("minimumPercent", 0) > 100:
-        yield error(("warmup", "minimumPercent"), f"is {warmup['minimumPercent']}: use 0 to 100")
-    if warmup.get("aggression", 1) < 1:
-        yield error(("warmup", "aggression"), f"is {warmup['aggression']}: use 1 or more")
-
-
-def _locality(setting: Mapping[str, Any]) -> Iterator[Found]:
-    distribute: Sequence[Mapping[str, Any]] = setting.get("distribute") or ()
-    if distribute and setting.get("failover"):
-        yield error((), "has distribute and failover, which exclude each other: leave one out")
-    for index, each in enumerate(distribute):
-        place = ("distribute", index, "to")
-        weights = each.get("to") or {}
-        for locality, weight in weights.items():
-            if not 1 <= weight <= 100:
-                yield error(place, f"gives {locality!r} the weight {weight}: use 1 to 100")
-        if sum(weights.values()) != 100:
-            yield error(place, f"has weights that add up to {sum(weights.values())}: make it 100")
-        yield from _localities(place, list(weights))
-    yield from _localities(("distribute",), [each.get("from", "") for each in distribute])
-    yield from _failover(setting)
-
-
-def _failover(setting: Mapping[str, Any]) -> Iterator[Found]:
-    for index, each in enumerate(setting.get("failover") or ()):
-        origin, target = each.get("from", ""), each.get("to", "")
-        if origin == target:
-            yield error(("failover", index), f"goes from {origin!r} to itself: name another region")
-        if any(mark in origin + target for mark in "/*"):
-            yield error(("failover", index), "names more than a region: leave zones, '/' and '*' out")
+def _failover(entry: Mapping[str, Any]) -> Iterator[Found]:
+    origin, target = text_of(entry, "from"), text_of(entry, "to")
+    if origin == target:
+        yield error((), f"goes from {origin!r} to itself: name another region")
+    if any(mark in origin + target for mark in "/*"):
+        yield error((), "names more than a region: leave zones, '/' and '*' out")
 
 
 _TOPOLOGY_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
+"""The labels that say where a pod is: failover by priority may use them, failover between regions does."""
 
 
-def _topology_labels(setting: Mapping[str, Any]) -> Iterator[str]:
-    labels = setting.get("failoverPriority") or ()
-    return (label for label in labels if label.partition("=")[0] in _TOPOLOGY_LABELS)
+def _topology_labels(setting: Mapping[str, Any]) -> Sequence[str]:
+    labels = items_of(setting, "failoverPriority")
+    return [label for label in labels if label.partition("=")[0] in _TOPOLOGY_LABELS]
 
 
 def _failover_priority(setting: Mapping[str, Any]) -> Iterator[Found]:
-    taken = next(_topology_labels(setting), None)
-    if setting.get("failover") and taken is not None:
-        yield error(("failoverPriority",), f"has {taken!r} beside failover: leave one of them out")
+    labels = _topology_labels(setting)
+    if setting.get("failover") and labels:
+        yield error(("failoverPriority",), f"has {labels[0]!r} beside failover: leave one of them out")
 
 
 def _no_topology_labels(setting: Mapping[str, Any]) -> Iterator[Found]:
@@ -183,12 +122,14 @@ def _no_topology_labels(setting: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _localities(place: Path, names: list[str]) -> Iterator[Found]:
-    """Localities of one set must be well formed and must not cover each other."""
+    """Check localities of one set, which must be well formed and must not cover each other."""
     others = _covering(names)
     for index, name in enumerate(names):
         parts = name.split("/")
         if name.count("*") > 1 or ("*" in name and not name.endswith("*")) or "" in parts:
-            yield error(place, f"has {name!r}, which is no locality: write region/zone/subzone, '*' only at the end")
+            yield error(
+                place, f"has {name!r}, which is not a valid locality: write region/zone/subzone, '*' only at the end"
+            )
         if index in others:
             yield error(place, f"has {name!r} and {others[index]!r}, which overlap: leave one out")
 
@@ -208,77 +149,125 @@ def _covering(names: list[str]) -> dict[int, str]:
 
 
 def _in_order(name: str) -> tuple[str, bool]:
-    """What covers a name sorts before it, and nothing else comes between: `a*`, `a`, `a/b`, `a-b`."""
+    """Return a key by which what covers a name sorts before it, and nothing else between: `a*`, `a`, `a/b`, `a-b`."""
     return name.removesuffix("*").replace("/", "\0"), not name.endswith("*")
 
 
-def _inside(part: str, rule: Rule) -> Rule:
-    """A rule for a part of a load balancer."""
+LOCALITY = (
+    RuleRow(_ID, Excludes(("distribute", "failover"))),
+    RuleRow(_ID, _weights, at=("distribute", EACH), needs=(("to", EVERYTHING),)),
+    RuleRow(_ID, _origins, needs=(("distribute", EACH, "from"),)),
+    RuleRow(_ID, _failover, at=("failover", EACH), needs=(("from",), ("to",))),
+    RuleRow(_ID, _failover_priority, releases=since("1.20")),  # istio 1.20.8
+)
 
-    def inner(balancer: Mapping[str, Any]) -> Iterator[Found]:
-        return below((part,), rule(balancer.get(part) or {}))
 
-    return inner
+ZONE_AWARE = (
+    RuleRow(_ID, _failover, at=("failover", EACH), releases=since("1.31"), needs=(("from",), ("to",))),
+    RuleRow(_ID, _no_topology_labels, releases=since("1.31")),
+)
+
+
+# ------------------------------------------------------------------------------------------------------- load balancing
+
+
+def _table_size(maglev: Mapping[str, Any]) -> Iterator[Found]:
+    size = maglev.get("tableSize", 0)
+    if not (size < _MAGLEV_LIMIT and _is_prime(size)):
+        yield error(("tableSize",), f"is {size}: use a prime below {_MAGLEV_LIMIT}")
+
+
+_MAGLEV_LIMIT = 5000011
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+
+
+def _minimum_ring_size(hashing: Mapping[str, Any]) -> Iterator[Found]:
+    if not hashing.get("minimumRingSize"):
+        return
+    yield warning(("minimumRingSize",), "is deprecated: use ringHash.minimumRingSize")
+    for key in ("ringHash", "maglev"):
+        if hashing.get(key) is not None:
+            yield error(("minimumRingSize",), f"must not be set beside {key}: leave it out")
+
+
+def _cookie_attributes(cookie: Mapping[str, Any]) -> Iterator[Found]:
+    taken: set[str] = set()
+    for index, attribute in enumerate(items_of(cookie, "attributes")):
+        name = text_of(attribute, "name")
+        if not name:
+            yield error(("attributes", index, "name"), "is required: name the attribute")
+        elif name in taken:
+            yield error(("attributes", index, "name"), f"is {name!r} like another attribute's: choose another")
+        taken.add(name)
+
+
+_COOKIE: Path = ("consistentHash", "httpCookie")
+
+
+_WARMUP: Path = ("warmup",)
+
+
+LOAD_BALANCER = (
+    RuleRow(_ID, Required("name", "is required: name the cookie"), at=_COOKIE),
+    RuleRow(_ID, _table_size, at=("consistentHash", "maglev")),
+    RuleRow(_ID, _minimum_ring_size, at=("consistentHash",)),
+    RuleRow(_ID, _cookie_attributes, at=_COOKIE, releases=since("1.28")),  # istio 1.28.10, with the field
+    RuleRow(
+        _ID, Duration("duration", missing="0s"), at=_WARMUP, releases=since("1.24")
+    ),  # istio 1.24.6, with the field
+    RuleRow(_ID, Range("minimumPercent", 0, 100), at=_WARMUP, releases=since("1.24")),
+    RuleRow(_ID, Range("aggression", 1), at=_WARMUP, releases=since("1.24")),
+    *rows_at(("localityLbSetting",), LOCALITY),
+    *rows_at(("zoneAwareLbSetting",), ZONE_AWARE),
+)
 
 
 # ----------------------------------------------------------------------------------------------------------- client TLS
 
+_FILES = ("clientCertificate", "privateKey", "caCertificates")
 
-def _client_tls(tls: Mapping[str, Any]) -> Iterator[Found]:
-    mode = tls.get("mode", "DISABLE")
-    files = [key for key in ("clientCertificate", "privateKey", "caCertificates") if tls.get(key)]
+
+def _certificates(tls: Mapping[str, Any]) -> Iterator[Found]:
+    """Check that a mode has the certificates that it needs, from a Secret or from files."""
     if _names_a_secret(tls):
-        for key in files:
-            yield error((key,), "must not stand beside credentialName: leave it out")
-    elif mode == "MUTUAL":
+        for key in _FILES:
+            if tls.get(key):
+                yield error((key,), "must not be set beside credentialName: leave it out")
+    elif tls.get("mode") == "MUTUAL":
         for key in ("clientCertificate", "privateKey"):
-            if key not in files:
+            if not tls.get(key):
                 yield error((key,), "is required with MUTUAL: add it, or set credentialName")
+
+
+def _revocation(tls: Mapping[str, Any]) -> Iterator[Found]:
+    if _names_a_secret(tls) and tls.get("caCrl"):
+        yield error(("caCrl",), "must not be set beside credentialName: leave it out")
 
 
 def _names_a_secret(tls: Mapping[str, Any]) -> bool:
     return tls.get("mode") in ("SIMPLE", "MUTUAL") and bool(tls.get("credentialName"))
 
 
-def _client_revocation(tls: Mapping[str, Any]) -> Iterator[Found]:
-    if _names_a_secret(tls) and tls.get("caCrl"):
-        yield error(("caCrl",), "must not stand beside credentialName: leave it out")
-
-
-_SKIPPED_BESIDE = {
+# What only serves to verify the server, by mode.
+_FOR_VERIFICATION: Mapping[str, Sequence[str]] = {
     "SIMPLE": ("caCertificates", "credentialName", "subjectAltNames"),
     "MUTUAL": ("caCertificates", "subjectAltNames"),
 }
 
 
 def _skipped_verification(tls: Mapping[str, Any]) -> Iterator[Found]:
-    for key in _SKIPPED_BESIDE.get(tls.get("mode", ""), ()) if tls.get("insecureSkipVerify") else ():
+    if not tls.get("insecureSkipVerify"):
+        return
+    for key in _FOR_VERIFICATION.get(text_of(tls, "mode"), ()):
         if tls.get(key):
             yield error((key,), "has no use beside insecureSkipVerify: leave one out")
 
 
-_RULES: tuple[tuple[str, ReleaseRange, Rule], ...] = (
-    ("connectionPool", EVERY_RELEASE, _pool),
-    ("connectionPool", since("1.21"), _concurrent_streams),  # istio 1.21.6
-    ("connectionPool", since("1.23"), _tcp_idle),  # istio 1.23.6
-    ("connectionPool", since("1.31"), _http2_keepalive),
-    ("outlierDetection", EVERY_RELEASE, _outliers),
-    ("loadBalancer", EVERY_RELEASE, _hashing),
-    ("loadBalancer", since("1.28"), _cookie_attributes),  # istio 1.28.10, with the field
-    ("loadBalancer", since("1.24"), _warmup),  # istio 1.24.6, with the field
-    ("loadBalancer", EVERY_RELEASE, _inside("localityLbSetting", _locality)),
-    ("loadBalancer", since("1.20"), _inside("localityLbSetting", _failover_priority)),
-    ("loadBalancer", since("1.31"), _inside("zoneAwareLbSetting", _failover)),
-    ("loadBalancer", since("1.31"), _inside("zoneAwareLbSetting", _no_topology_labels)),
-    ("localityLbSetting", EVERY_RELEASE, _locality),
-    ("localityLbSetting", since("1.20"), _failover_priority),  # istio 1.20.8
-    ("zoneAwareLbSetting", since("1.31"), _failover),
-    ("zoneAwareLbSetting", since("1.31"), _no_topology_labels),
-    ("tlsSettings", EVERY_RELEASE, _client_tls),
-    ("tlsSettings", since("1.22"), _client_revocation),  # istio 1.22.8
-    ("tlsSettings", since("1.19"), _skipped_verification),  # istio 1.19.10
-    ("tls", EVERY_RELEASE, _client_tls),
-    ("tls", since("1.22"), _client_revocation),  # istio 1.22.8
-    ("tls", since("1.19"), _skipped_verification),  # istio 1.19.10
+TLS = (
+    RuleRow(_ID, _certificates, needs=(("mode",),)),
+    RuleRow(_ID, _revocation, releases=since("1.22"), needs=(("mode",),)),  # istio 1.22.8
+    RuleRow(_ID, _skipped_verification, releases=since("1.19"), needs=(("mode",),)),  # istio 1.19.10
 )
-"""Each rule with the part it is for, and the releases that have it."""

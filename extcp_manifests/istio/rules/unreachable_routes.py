@@ -1,4 +1,4 @@
-"""Routes of a VirtualService that no request reaches, which istiod's webhook warns of.
+"""Routes of a VirtualService that no request reaches, of which istiod's webhook warns.
 
 Source: istio 1.15.7 to 1.30.3: pkg/config/validation/validation.go: analyzeUnreachableHTTPRules, and the same for TLS
 and TCP, genMatchHTTPRoutes, coveredValidation; 1.30.3 and the branch release-1.31 were run, the others read.
@@ -23,16 +23,16 @@ OVERLAPPING = "networking/overlapping-match"
 
 
 def unreachable_routes(*, with_matches: bool) -> Rule:
-    """Find routes behind one that takes everything, and matches that an earlier match takes already.
+    """Return the rule that finds routes behind one that takes everything, and matches that an earlier one takes.
 
-    `with_matches`: whether istiod also tells of routes with matches behind a route without.
+    `with_matches`: whether istiod also warns of routes with matches behind a route without.
     """
 
     def rule(document: Mapping[str, Any]) -> Iterator[Found]:
-        for kind in ("http", "tls", "tcp"):
-            routes = items_of(at(document, "spec", kind))
-            if len(routes) > 1 or len(items_of(at(routes, 0, "match"))) > 1:
-                yield from _Analysis(("spec", kind), routes, with_matches).found()
+        for protocol in ("http", "tls", "tcp"):
+            routes = items_of(document, "spec", protocol)
+            if len(routes) > 1 or len(items_of(routes, 0, "match")) > 1:
+                yield from _Analysis(("spec", protocol), routes, with_matches).found()
 
     return rule
 
@@ -65,7 +65,7 @@ class _Analysis:
 
     def found(self) -> Iterator[Found]:
         for number, route in enumerate(self._routes):
-            yield from self._route((*self._place, number), items_of(at(route, "match")))
+            yield from self._route((*self._place, number), items_of(route, "match"))
         yield from _overlapping(self._prefixes)
 
     def _route(self, place: Path, matches: Sequence[Any]) -> Iterator[Found]:
@@ -95,7 +95,7 @@ class _Analysis:
 
 
 def _identity(match: Any) -> str:
-    """Return one text for all matches that say the same; a name does not count, nor what is empty.
+    """Return the same text for all matches that mean the same; names and what is empty do not count.
 
     An empty text, list or map is as good as none in protobuf; but the empty messages of `uri` and the like are not.
     """
@@ -136,8 +136,8 @@ def _all_exact_or_prefix(matches: Any) -> Mapping[str, str]:
 def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
     """Find each match whose requests an earlier one with a shorter prefix takes, by istiod's rough comparison.
 
-    In the order of their texts all prefixes of a prefix stand before it and stay on the stack, so that not every pair
-    is looked at.
+    In the order of their texts all prefixes of a prefix come before it and stay on the stack, so that not every pair is
+    compared.
     """
     taken_by: dict[int, _Match] = {}
     shorter: list[_Match] = []

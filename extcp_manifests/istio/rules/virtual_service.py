@@ -1,16 +1,18 @@
-"""What istiod's webhook reports of a VirtualService."""
+"""What istiod's webhook reports of a VirtualService; the parts of its HTTP routes are in `http_routes`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, error, warning
-from extcp_manifests.documents.lookup import list_at, texts_at
+from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
+from extcp_manifests.istio.releases import since, until
+from extcp_manifests.istio.rules import http_routes
 from extcp_manifests.istio.rules.checks import (
     LABEL,
     HostNames,
-    check_duration,
+    check_export_to,
     check_labels,
     check_port,
     is_fqdn,
@@ -18,283 +20,353 @@ from extcp_manifests.istio.rules.checks import (
     is_subnet,
     is_wildcard_domain,
     overlapping,
-    spec_of,
+    texts_of,
 )
 from extcp_manifests.istio.rules.http_routes import check_regex
+from extcp_manifests.istio.rules.rows import EVERYTHING, Excludes, OneOf, Range, Required, RuleRow, rows_at
+from extcp_manifests.istio.rules.unreachable_routes import UNREACHABLE, unreachable_routes
 
-# ------------------------------------------------------------------------------------------------------- VirtualService
-
-
-def _gateways(spec: Mapping[str, Any]) -> Sequence[str]:
-    return [str(gateway) for gateway in list_at(spec, "gateways")]
-
-
-def _delegate(document: Mapping[str, Any]) -> Iterator[Found]:
-    spec = spec_of(document)
-    if not list_at(spec, "hosts"):
-        for key in ("gateways", "tls", "tcp"):
-            if list_at(spec, key):
-                yield error(("spec", key), "must be empty where there are no hosts (a delegate): add hosts")
-        for index, route in enumerate(list_at(spec, "http")):
-            if route.get("delegate") is not None:
-                yield error(("spec", "http", index, "delegate"), "must not stand in a delegate: leave it out")
+_PROTOCOLS = ("http", "tls", "tcp")
+"""The keys of a spec that have routes."""
 
 
-def _gateway_names(document: Mapping[str, Any]) -> Iterator[Found]:
-    yield from _gateway_list(("spec", "gateways"), _gateways(spec_of(document)))
-    for path, match in _matches_of(document):
-        yield from _gateway_list((*path, "gateways"), _gateways(match))
+# --------------------------------------------------------------------------------------------------- hosts and gateways
 
 
-def _gateway_list(path: Path, gateways: Sequence[str]) -> Iterator[Found]:
-    """istiod stops looking at the first name without a slash; a warning tells of those behind it."""
-    unseen = False
+def _delegate(spec: Mapping[str, Any]) -> Iterator[Found]:
+    """A VirtualService without hosts is a delegate: others hand some of their HTTP routes on to it."""
+    if items_of(spec, "hosts"):
+        return
+    for key in ("gateways", "tls", "tcp"):
+        if items_of(spec, key):
+            yield error((key,), "must be empty where there are no hosts (a delegate): add hosts")
+    for index, route in enumerate(items_of(spec, "http")):
+        if at(route, "delegate") is not None:
+            yield error(("http", index, "delegate"), "must not be set in a delegate: leave it out")
+
+
+def _gateway_names(spec: Mapping[str, Any]) -> Iterator[Found]:
+    yield from _gateway_list(("gateways",), _gateways(spec))
+    for place, match in _matches(spec):
+        yield from _gateway_list((*place, "gateways"), _gateways(match))
+
+
+def _gateway_list(place: Path, gateways: Sequence[str]) -> Iterator[Found]:
+    """Check names of gateways; istiod stops at the first one without a slash, so what follows it is only a warning."""
+    is_looked_at = True
     for index, gateway in enumerate(gateways):
         namespace, slash, name = gateway.partition("/")
-        good = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
-        if not good:
-            report = warning if unseen else error
-            yield report((*path, index), f"is {gateway!r}, which is no gateway: write name or namespace/name")
-        elif not slash and "." in gateway and not unseen:
-            yield warning((*path, index), f"is {gateway!r}, an old form: write namespace/name")
-        unseen = unseen or not slash
+        is_valid = LABEL.fullmatch(namespace) and LABEL.fullmatch(name) if slash else is_fqdn(gateway)
+        if not is_valid:
+            report = error if is_looked_at else warning
+            yield report(
+                (*place, index), f"is {gateway!r}, which is not a valid gateway name: write name or namespace/name"
+            )
+        elif not slash and "." in gateway and is_looked_at:
+            yield warning((*place, index), f"is {gateway!r}, an old form: write namespace/name")
+        if not slash:
+            is_looked_at = False
 
 
 def _hosts(*, sni_names: bool) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
-        spec = spec_of(document)
-        hosts = list_at(spec, "hosts")
-        outside = bool(_gateways(spec)) and "mesh" not in _gateways(spec)
-        by_name = outside and any(list_at(match, "sniHosts") for _, match in _matches_of(document))
-        wrong = "*" in hosts and _bound_to_mesh(spec)
+    """Return the rule for hosts; `sni_names`: whether istiod's own names for TLS between networks are valid."""
+
+    def rule(spec: Mapping[str, Any]) -> Iterator[Found]:
+        hosts = items_of(spec, "hosts")
+        is_beside_mesh = not _is_bound_to_mesh(spec)
+        matches_sni = any(items_of(match, "sniHosts") for _, match in _matches(spec))
+        takes_sni_names = sni_names and is_beside_mesh and matches_sni
+        is_wrong = "*" in hosts and _is_bound_to_mesh(spec)
         for index, host in enumerate(map(str, hosts)):
-            known = is_wildcard_domain(host) or is_ip(host)
-            known = known or (sni_names and by_name and bool(_SNI_NAME.fullmatch(host)))
-            if not known:
-                wrong = True
-                yield error(
-                    ("spec", "hosts", index), f"is {host!r}, which is no host: use a host name or an IP address"
-                )
-        texts = [host for host in hosts if isinstance(host, str)]
-        for one, other in () if wrong else overlapping(texts):
-            yield error(("spec", "hosts"), f"has {one!r} and {other!r}, which overlap: leave one out")
+            is_sni_name = takes_sni_names and _SNI_NAME.fullmatch(host)
+            if not (is_wildcard_domain(host) or is_ip(host) or is_sni_name):
+                is_wrong = True
+                problem = f"is {host!r}, which is not a valid host: use a host name or an IP address"
+                yield error(("hosts", index), problem)
+        if is_wrong:  # istiod only compares hosts that are valid
+            return
+        for one, other in overlapping(texts_of(spec, "hosts")):
+            yield error(("hosts",), f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
 
 
-def _wildcard_of_the_mesh(document: Mapping[str, Any]) -> Iterator[Found]:
-    bound_to_mesh = _bound_to_mesh(spec_of(document))
-    for index, host in enumerate(list_at(spec_of(document), "hosts")):
-        if host == "*" and bound_to_mesh:
-            yield error(("spec", "hosts", index), "is '*', which would take all of the mesh: name gateways only")
-
-
+# istio 1.22.8: pkg/config/validation/virtualservice.go; as istiod names a service's port for other networks.
 _SNI_NAME = re.compile(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
 
 
-def _bound_to_mesh(spec: Mapping[str, Any]) -> bool:
+def _wildcard_of_the_mesh(spec: Mapping[str, Any]) -> Iterator[Found]:
+    if not _is_bound_to_mesh(spec):
+        return
+    for index, host in enumerate(items_of(spec, "hosts")):
+        if host == "*":
+            yield error(("hosts", index), "is '*', which would take all of the mesh: name gateways only")
+
+
+def _gateways(value: Any) -> Sequence[str]:
+    return [str(gateway) for gateway in items_of(value, "gateways")]
+
+
+def _is_bound_to_mesh(spec: Mapping[str, Any]) -> bool:
+    """Return whether sidecars use the routes: `mesh` means them, and is what a missing list means."""
     return not _gateways(spec) or "mesh" in _gateways(spec)
 
 
-def _any_route(document: Mapping[str, Any]) -> Iterator[Found]:
-    if not any(list_at(spec_of(document), key) for key in ("http", "tls", "tcp")):
-        yield error(("spec",), "has no route: add http, tls or tcp")
+# -------------------------------------------------------------------------------------------------------------- actions
 
 
-def _http_routes(document: Mapping[str, Any]) -> Iterator[Found]:
-    for index, route in enumerate(list_at(spec_of(document), "http")):
-        place = ("spec", "http", index)
-        if route.get("delegate") is not None:
-            for key in ("redirect", "route"):
-                if route.get(key) not in (None, []):
-                    yield error((*place, key), "must not stand beside delegate: leave one out")
-        else:
-            yield from _one_action(place, route)
-        if "timeout" in route:
-            yield from check_duration((*place, "timeout"), route["timeout"])
-
-
-def _one_action(place: Path, route: Mapping[str, Any]) -> Iterator[Found]:
+def _action(route: Mapping[str, Any]) -> Iterator[Found]:
+    if route.get("delegate") is not None:
+        for key in ("redirect", "route"):
+            if route.get(key) not in (None, []):
+                yield error((key,), "must not be set beside delegate: leave one out")
+        return
     actions = [key for key in ("route", "redirect", "directResponse") if route.get(key) not in (None, [])]
     if not actions:
-        yield error(place, "has neither route nor redirect nor directResponse: add one")
+        yield error((), "has neither route nor redirect nor directResponse: add one")
+        return
     if len(actions) > 1:
-        yield error(place, f"has {' and '.join(actions)}, which exclude each other: keep one")
+        yield error((), f"has {' and '.join(actions)}, which exclude each other: keep one")
     for key in ("fault", "rewrite"):
-        if route.get(key) is not None and "route" not in actions and actions:
-            yield error((*place, key), f"must not stand beside {actions[0]}: leave it out")
+        if route.get(key) is not None and "route" not in actions:
+            yield error((key,), f"must not be set beside {actions[0]}: leave it out")
 
 
-def _mirrors(document: Mapping[str, Any]) -> Iterator[Found]:
-    for index, route in enumerate(list_at(spec_of(document), "http")):
-        if route.get("mirror") is not None and route.get("mirrors"):
-            yield error(("spec", "http", index), "has mirror and mirrors, which exclude each other: keep one")
+def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
+    places = ["rewrite.authority"] if text_of(route, "rewrite", "authority") else []
+    for action in ("set", "add"):
+        names = mapping_of(route, "headers", "request", action)
+        places += [f"headers.request.{action}.{name}" for name in names if name.lower() in (":authority", "host")]
+    if len(places) > 1:
+        yield error((), f"sets the authority in {' and '.join(places)}: keep one")
 
 
-def _mirror_percentages(document: Mapping[str, Any]) -> Iterator[Found]:
-    for index, route in enumerate(list_at(spec_of(document), "http")):
-        place = ("spec", "http", index)
-        shares: dict[Path, Any] = {(*place, "mirrorPercentage", "value"): route.get("mirrorPercentage")}
-        shares |= {
-            (*place, "mirrors", number, "percentage", "value"): mirror.get("percentage")
-            for number, mirror in enumerate(list_at(route, "mirrors"))
-        }
-        for path, share in shares.items():
-            value = (share or {}).get("value", 0)
-            if not 0 <= value <= 100:
-                yield error(path, f"is {value}: use 0 to 100")
+# -------------------------------------------------------------------------------------------------------------- matches
 
 
-def _one_authority(document: Mapping[str, Any]) -> Iterator[Found]:
-    for index, route in enumerate(list_at(spec_of(document), "http")):
-        places = ["rewrite.authority"] if (route.get("rewrite") or {}).get("authority") else []
-        request = (route.get("headers") or {}).get("request") or {}
-        places += [
-            f"headers.request.{action}.{name}"
-            for action in ("set", "add")
-            for name in request.get(action) or {}
-            if name.lower() in (":authority", "host")
-        ]
-        if len(places) > 1:
-            yield error(("spec", "http", index), f"sets the authority in {' and '.join(places)}: keep one")
+def _matches(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield every match of every route, with its place in the spec."""
+    for protocol in _PROTOCOLS:
+        yield from each_at(spec, (protocol, EACH, "match", EACH))
 
 
 def _claims(*, beside_mesh: bool) -> Rule:
-    """Headers that stand for claims of a token need a gateway; `beside_mesh`: which may stand beside `mesh`."""
+    """Return the rule for headers that are claims of a token, which only gateways know.
 
-    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
-        gateways = _gateways(spec_of(document))
-        if any(gateway != "mesh" for gateway in gateways) and (beside_mesh or "mesh" not in gateways):
+    `beside_mesh`: whether it is enough that there is a gateway, even if `mesh` is there too.
+    """
+
+    def rule(spec: Mapping[str, Any]) -> Iterator[Found]:
+        gateways = _gateways(spec)
+        has_gateway = any(gateway != "mesh" for gateway in gateways)
+        if has_gateway and (beside_mesh or "mesh" not in gateways):
             return
-        for path, match in _matches_of(document):
+        for place, match in _matches(spec):
             for kind in ("headers", "withoutHeaders"):
-                for name in match.get(kind) or {}:
+                for name in mapping_of(match, kind):
                     if name.startswith("@request.auth.claims"):
-                        yield error((*path, kind, name), "only works at a gateway: name gateways, without mesh")
+                        yield error((*place, kind, name), "only works at a gateway: name gateways, without mesh")
 
     return rule
 
 
-def _matches_of(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    for kind in ("http", "tls", "tcp"):
-        for index, route in enumerate(list_at(spec_of(document), kind)):
-            for number, match in enumerate(list_at(route, "match")):
-                yield ("spec", kind, index, "match", number), match
+def _match(match: Mapping[str, Any]) -> Iterator[Found]:
+    if match.get("port"):
+        yield from check_port(("port",), match["port"])
+    for key in ("uri", "scheme", "method", "authority"):
+        yield from _string_match((key,), match.get(key), empty_prefix=key == "uri")
+    for kind in ("headers", "queryParams", "withoutHeaders"):
+        for name, each in mapping_of(match, kind).items():
+            if not name and kind != "queryParams":
+                yield error((kind,), "has a header without a name: name it")
+            if kind == "withoutHeaders" and at(each, "regex") == "*":
+                continue  # any value, which is not a regular expression
+            yield from _string_match((kind, name), each)
+    for subnet in texts_of(match, "destinationSubnets"):
+        if not is_subnet(subnet):
+            problem = f"has {subnet!r}, which is not a valid IP address or range: correct it"
+            yield error(("destinationSubnets",), problem)
+    yield from check_labels(("sourceLabels",), mapping_of(match, "sourceLabels"))
+    namespace = text_of(match, "sourceNamespace")
+    if namespace and not LABEL.fullmatch(namespace):
+        yield error(("sourceNamespace",), f"is {namespace!r}, which is not a valid namespace: correct it")
 
 
-def _match_requests(document: Mapping[str, Any]) -> Iterator[Found]:
-    for path, match in _matches_of(document):
-        if match.get("port"):
-            yield from check_port((*path, "port"), match["port"])
-        for key in ("uri", "scheme", "method", "authority"):
-            yield from _string_match((*path, key), match.get(key), empty_prefix=key == "uri")
-        for kind in ("headers", "queryParams", "withoutHeaders"):
-            for name, each in (match.get(kind) or {}).items():
-                if not name and kind != "queryParams":
-                    yield error((*path, kind), "has a header without a name: name it")
-                anything = kind == "withoutHeaders" and (each or {}).get("regex") == "*"
-                yield from _string_match((*path, kind, name), {} if anything else each)
-        for subnet in texts_at(match, "destinationSubnets"):
-            if not is_subnet(subnet):
-                yield error(
-                    (*path, "destinationSubnets"), f"has {subnet!r}, which is no IP address or range: correct it"
-                )
-        yield from check_labels((*path, "sourceLabels"), match.get("sourceLabels") or {})
-        if match.get("sourceNamespace") and not LABEL.fullmatch(str(match["sourceNamespace"])):
-            yield error(
-                (*path, "sourceNamespace"), f"is {match['sourceNamespace']!r}, which is no namespace: correct it"
-            )
-
-
-def _string_match(path: Path, match: Any, *, empty_prefix: bool = False) -> Iterator[Found]:
+def _string_match(place: Path, match: Any, *, empty_prefix: bool = False) -> Iterator[Found]:
     if not isinstance(match, Mapping):
         return
     if match.get("prefix") == "" and not empty_prefix:
-        yield error((*path, "prefix"), "is empty: leave it out, or say what it must begin with")
+        yield error((*place, "prefix"), "is empty: leave it out, or say what it must begin with")
     if "regex" in match:
-        yield from check_regex((*path, "regex"), str(match["regex"]))
+        yield from check_regex((*place, "regex"), str(match["regex"]))
 
 
-def _destinations(document: Mapping[str, Any]) -> Iterator[Found]:
-    for kind in ("http", "tls", "tcp"):
-        for index, route in enumerate(list_at(spec_of(document), kind)):
-            entries = list_at(route, "route")
-            place = ("spec", kind, index, "route")
-            for number, entry in enumerate(entries):
-                yield from _destination((*place, number), entry)
-            if route.get("mirror") is not None:
-                yield from _host_and_port(("spec", kind, index, "mirror"), route["mirror"])
-            for number, mirror in enumerate(list_at(route, "mirrors")):
-                yield from _host_and_port(
-                    ("spec", kind, index, "mirrors", number, "destination"), mirror.get("destination") or {}
-                )
+# --------------------------------------------------------------------------------------------------------- destinations
 
 
-def _weights(document: Mapping[str, Any]) -> Iterator[Found]:
-    for kind in ("http", "tls", "tcp"):
-        for index, route in enumerate(list_at(spec_of(document), kind)):
-            weights = [entry.get("weight", 0) for entry in list_at(route, "route") if isinstance(entry, Mapping)]
-            if len(weights) > 1 and sum(weights) == 0:
-                problem = "has several destinations and no weight: give each a weight"
-                yield error(("spec", kind, index, "route"), problem)
-
-
-def _destination(place: Path, entry: Any) -> Iterator[Found]:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("destination"), Mapping):
-        yield error((*place, "destination"), "is required: add its host")
-        return
-    yield from _host_and_port((*place, "destination"), entry["destination"])
-    if entry.get("weight", 0) < 0:
-        yield error((*place, "weight"), f"is {entry['weight']}: use 0 or more")
+def _destinations(route: Mapping[str, Any]) -> Iterator[Found]:
+    """Check where a route leads to, and for HTTP where copies of its requests go."""
+    for number, entry in enumerate(items_of(route, "route")):
+        place = ("route", number)
+        if not isinstance(at(entry, "destination"), Mapping):
+            yield error((*place, "destination"), "is required: add its host")
+            continue
+        yield from _host_and_port((*place, "destination"), entry["destination"])
+        if entry.get("weight", 0) < 0:
+            yield error((*place, "weight"), f"is {entry['weight']}: use 0 or more")
+    if route.get("mirror") is not None:
+        yield from _host_and_port(("mirror",), route["mirror"])
+    for number, mirror in enumerate(items_of(route, "mirrors")):
+        yield from _host_and_port(("mirrors", number, "destination"), mapping_of(mirror, "destination"))
 
 
 def _host_and_port(place: Path, destination: Mapping[str, Any]) -> Iterator[Found]:
-    host = str(destination.get("host", ""))
+    host, subset = text_of(destination, "host"), text_of(destination, "subset")
     if host == "*" or not is_wildcard_domain(host):
-        yield error((*place, "host"), f"is {host!r}, which is no host name: name a service")
-    if destination.get("subset") and not LABEL.fullmatch(str(destination["subset"])):
-        yield error((*place, "subset"), f"is {destination['subset']!r}, which is no DNS label: correct it")
+        yield error((*place, "host"), f"is {host!r}, which is not a valid host name: name a service")
+    if subset and not LABEL.fullmatch(subset):
+        yield error((*place, "subset"), f"is {subset!r}, which is not a valid DNS label: correct it")
     if "port" in destination:
-        yield from check_port((*place, "port", "number"), (destination["port"] or {}).get("number", 0))
+        yield from check_port((*place, "port", "number"), at(destination, "port", "number") or 0)
 
 
-def _tls_routes(*, sni_names: bool) -> Rule:
-    def rule(document: Mapping[str, Any]) -> Iterator[Found]:
-        spec = spec_of(document)
+def _weights(route: Mapping[str, Any]) -> Iterator[Found]:
+    weights = [at(entry, "weight") or 0 for entry in items_of(route, "route") if isinstance(entry, Mapping)]
+    if len(weights) > 1 and sum(weights) == 0:
+        yield error(("route",), "has several destinations and no weight: give each a weight")
+
+
+# ----------------------------------------------------------------------------------------------------------- TLS routes
+
+
+def _sni_hosts(*, sni_names: bool) -> Rule:
+    """Return the rule for the hosts by which TLS routes match; `sni_names` as for hosts."""
+
+    def rule(spec: Mapping[str, Any]) -> Iterator[Found]:
         hosts = HostNames()
-        for host in list_at(spec, "hosts"):
+        for host in items_of(spec, "hosts"):
             hosts.add(str(host))
-        outside = "mesh" not in _gateways(spec)
-        for index, route in enumerate(list_at(spec, "tls")):
-            place = ("spec", "tls", index)
-            if not list_at(route, "match"):
-                yield error((*place, "match"), "is empty: add sniHosts")
-            if not list_at(route, "route"):
-                yield error((*place, "route"), "is empty: add a destination")
-            for number, match in enumerate(list_at(route, "match")):
-                names = texts_at(match, "sniHosts")
-                if not list_at(match, "sniHosts"):
-                    yield error((*place, "match", number, "sniHosts"), "is empty: add a host of this VirtualService")
-                for name in names:
-                    yield from _sni_host((*place, "match", number, "sniHosts"), name, hosts, sni_names and outside)
+        takes_sni_names = sni_names and "mesh" not in _gateways(spec)
+        for place, match in each_at(spec, ("tls", EACH, "match", EACH)):
+            if not items_of(match, "sniHosts"):
+                yield error((*place, "sniHosts"), "is empty: add a host of this VirtualService")
+            for name in texts_of(match, "sniHosts"):
+                yield from _sni_host((*place, "sniHosts"), name, hosts, takes_sni_names)
 
     return rule
 
 
-def _sni_host(path: Path, name: str, hosts: HostNames, sni_names: bool) -> Iterator[Found]:
+def _sni_host(place: Path, name: str, hosts: HostNames, takes_sni_names: bool) -> Iterator[Found]:
     if is_ip(name):
-        yield warning(path, f"has {name!r}: clients send no SNI for an IP address")
-    elif not (is_wildcard_domain(name) or (sni_names and _SNI_NAME.fullmatch(name))):
-        yield error(path, f"has {name!r}, which is no host name: correct it")
+        yield warning(place, f"has {name!r}: clients send no SNI for an IP address")
+    elif not (is_wildcard_domain(name) or (takes_sni_names and _SNI_NAME.fullmatch(name))):
+        yield error(place, f"has {name!r}, which is not a valid host name: correct it")
     if hosts.covering(name) is None:
-        yield error(path, f"has {name!r}, which is no host of this VirtualService: add it to spec.hosts")
+        yield error(place, f"has {name!r}, which is not a host of this VirtualService: add it to spec.hosts")
 
 
-def _tcp_routes(document: Mapping[str, Any]) -> Iterator[Found]:
-    for index, route in enumerate(list_at(spec_of(document), "tcp")):
-        if not list_at(route, "route"):
-            yield error(("spec", "tcp", index, "route"), "is empty: add a destination")
+_SPEC: Path = ("spec",)
 
 
-# ------------------------------------------------------------------------------------------------------------ the rules
-_LATER_RETRIES = ("reset-before-request", "http3-post-connect-failure")
+_HTTP_ROUTE: Path = ("spec", "http", EACH)
+
+
+_TLS_ROUTE: Path = ("spec", "tls", EACH)
+
+
+_TCP_ROUTE: Path = ("spec", "tcp", EACH)
+
+
+_GATEWAYS: tuple[Path, ...] = (("gateways",), ("gateways", EACH))
+
+
+_HOSTS_AND_GATEWAYS: tuple[Path, ...] = (("hosts",), ("hosts", EACH), *_GATEWAYS)
+
+
+_ACTIONS: tuple[Path, ...] = (("route",), ("redirect",), ("directResponse",), ("delegate",))
+
+
+_WEIGHTS: tuple[Path, ...] = (("route", EACH), ("route", EACH, "weight"))
+
+
+# Everything that decides which requests a route gets.
+_ROUTES: tuple[Path, ...] = tuple(
+    need
+    for protocol in _PROTOCOLS
+    for need in (
+        ("spec", protocol),
+        ("spec", protocol, EACH),
+        ("spec", protocol, EACH, "match", EVERYTHING),
+    )
+)
+
+
+ROWS = (
+    RuleRow("networking/delegate", _delegate, at=_SPEC, needs=(("hosts",), ("hosts", EACH))),
+    RuleRow("networking/gateways", _gateway_names, at=_SPEC),
+    RuleRow("networking/hosts", _hosts(sni_names=False), at=_SPEC, releases=until("1.21")),  # istio 1.21.6
+    RuleRow("networking/hosts", _hosts(sni_names=True), at=_SPEC, releases=since("1.22")),  # istio 1.22.8
+    RuleRow("networking/wildcard-host", _wildcard_of_the_mesh, at=_SPEC, needs=_GATEWAYS),
+    RuleRow("networking/no-route", OneOf(_PROTOCOLS, "has no route: add http, tls or tcp"), at=_SPEC),
+    RuleRow("networking/routes", _action, at=_HTTP_ROUTE, needs=_ACTIONS),
+    *rows_at(_HTTP_ROUTE, http_routes.ROWS),
+    RuleRow(
+        "networking/mirrors",
+        Excludes(("mirror", "mirrors")),
+        at=_HTTP_ROUTE,
+        releases=since("1.20"),  # istio 1.20.8
+    ),
+    RuleRow("networking/mirrors", Range("value", 0, 100), at=(*_HTTP_ROUTE, "mirrorPercentage")),
+    RuleRow("networking/mirrors", Range("value", 0, 100), at=(*_HTTP_ROUTE, "mirrors", EACH, "percentage")),
+    RuleRow("networking/mirrors", http_routes.mirror_percent, at=_HTTP_ROUTE),
+    RuleRow("networking/headers", _one_authority, at=_HTTP_ROUTE),
+    RuleRow(
+        "networking/claims",
+        _claims(beside_mesh=True),
+        at=_SPEC,
+        releases=until("1.21"),  # istio 1.21.6
+        needs=_GATEWAYS,
+    ),
+    RuleRow(
+        "networking/claims",
+        _claims(beside_mesh=False),
+        at=_SPEC,
+        releases=since("1.22"),  # istio 1.22.8
+        needs=_GATEWAYS,
+    ),
+    RuleRow("networking/match", _match, at=(*_HTTP_ROUTE, "match", EACH)),
+    RuleRow("networking/match", _match, at=(*_TLS_ROUTE, "match", EACH)),
+    RuleRow("networking/match", _match, at=(*_TCP_ROUTE, "match", EACH)),
+    RuleRow("networking/destinations", _destinations, at=_HTTP_ROUTE),
+    RuleRow("networking/destinations", _destinations, at=_TLS_ROUTE),
+    RuleRow("networking/destinations", _destinations, at=_TCP_ROUTE),
+    RuleRow("networking/weights", _weights, at=_HTTP_ROUTE, needs=_WEIGHTS),
+    RuleRow("networking/weights", _weights, at=_TLS_ROUTE, needs=_WEIGHTS),
+    RuleRow("networking/weights", _weights, at=_TCP_ROUTE, needs=_WEIGHTS),
+    RuleRow("networking/sni-hosts", Required("match", "is empty: add sniHosts"), at=_TLS_ROUTE),
+    RuleRow("networking/sni-hosts", Required("route", "is empty: add a destination"), at=_TLS_ROUTE),
+    RuleRow(
+        "networking/sni-hosts",
+        _sni_hosts(sni_names=False),
+        at=_SPEC,
+        releases=until("1.21"),  # istio 1.21.6
+        needs=_HOSTS_AND_GATEWAYS,
+    ),
+    RuleRow(
+        "networking/sni-hosts",
+        _sni_hosts(sni_names=True),
+        at=_SPEC,
+        releases=since("1.22"),  # istio 1.22.8
+        needs=_HOSTS_AND_GATEWAYS,
+    ),
+    RuleRow("networking/routes", Required("route", "is empty: add a destination"), at=_TCP_ROUTE),
+    RuleRow("networking/export-to", check_export_to),
+    RuleRow(UNREACHABLE, unreachable_routes(with_matches=False), releases=until("1.26"), needs=_ROUTES),
+    RuleRow(
+        UNREACHABLE,
+        unreachable_routes(with_matches=True),
+        releases=since("1.27"),  # istio 1.27.9
+        needs=_ROUTES,
+    ),
+)
+"""The rules of VirtualServices, in the order of their findings."""

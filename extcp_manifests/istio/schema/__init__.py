@@ -1,1 +1,1 @@
-"""Istio's typed schemas by release, as tables in text files beside this module."""
+"""Istio's typed schemas by release: data in JSON files, their strict reader, the decoder."""

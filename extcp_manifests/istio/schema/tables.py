@@ -1,114 +1,326 @@
-"""The schema tables: which fields a message has, by release."""
+"""The strict reader of the schemas by release, which are JSON files beside this module.
 
+A file is a JSON Schema (draft 2020-12) whose `$defs` are messages and enums, with one line for each field and value.
+What holds for some releases only has x-istio-since and x-istio-until (the first and the last one); what has neither
+holds as long as the message or enum around it. No row names the newest release, so that open ends stay open.
+
+    x-istio-decoding        of a file: `protobuf`, whose keys have a second spelling; `json`, whose keys have one; `crd`
+    x-istio-notes           of a file: its sources, and what it leaves out
+    x-istio-by-hand         of a message or field: not from Istio's files; tests/istio/schema/generate.py keeps it
+    anyOf                   of a field: its records, where its type changed
+    x-istio-proto-name      the second spelling, unless it is the JSON name in snake case
+    x-istio-oneof           the group of fields of which a message has one; in a CRD two of them are refused
+    x-istio-required-since  the first release whose CRD refuses a message without the field
+    x-istio-wrapper         a scalar that protobuf wraps, since unset is not its zero there
+    x-istio-number          the number of an enum's value
+    format                  int32, uint32, int64, uint64, double, go-duration (`1m30s`), go-duration-from-1ms
+
+Fields are in the order of decoding. An integer or number with a format may be written as text in protobuf; without one
+it is JSON's, within its minimum and maximum. A type that is left out takes anything.
+"""
+
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from itertools import pairwise
+from typing import Any, NoReturn, TypeAlias
 
-from extcp_manifests.istio.releases import RELEASES, Release
+from extcp_manifests.istio.releases import EVERY_RELEASE, RELEASES, ReleaseRange
+from extcp_manifests.istio.schema.model import EnumValue, Field, Schema
 
-_ORDER = {name: index for index, name in enumerate(RELEASES)}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a message, for a range of releases."""
-
-    name: str
-    """Its JSON name."""
-    type: str
-    proto: str
-    """The other spelling that is accepted."""
-    index: int
-    """Its place in the order of decoding."""
-    oneof: str | None
-    since: str
-    until: str
-    required: str | None
-    """The first release whose CRD refuses a message without it."""
-
-    def known_in(self, release: Release) -> bool:
-        return _ORDER[self.since] <= _ORDER[release.name] <= _ORDER[self.until]
-
-    def required_in(self, release: Release) -> bool:
-        return self.required is not None and _ORDER[self.required] <= _ORDER[release.name]
-
-    @property
-    def releases(self) -> str:
-        """The releases that know the field, in words."""
-        first, last = next(iter(RELEASES)), list(RELEASES)[-1]
-        if self.until == last:
-            return "every release" if self.since == first else f"Istio from {self.since}"
-        return f"Istio {self.since} to {self.until}" if self.since != first else f"Istio to {self.until}"
+SCHEMAS = (
+    "istio_operator",
+    "kubernetes",
+    "kubernetes_operator",
+    "kubernetes_proto",
+    "mesh_config",
+    "networking",
+    "values",
+)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Schema:
-    """Messages and enums by their names; there is one of each."""
-
-    messages: Mapping[str, tuple[Field, ...]]
-    enums: Mapping[str, tuple[Field, ...]]
-    """An enum's values as fields whose type is their number."""
-    crd: bool
-    """Of a CRD: a key has one spelling, null is no item, no number stands for a word and no text for a number, and the
-    members of a oneof exclude each other."""
-
-    def values(self, enum: str, release: Release) -> Mapping[str, int]:
-        """The names of an enum's values in a release, with their numbers."""
-        return _values(self, enum, release)
-
-    def fields(self, message: str, release: Release) -> Mapping[str, Field]:
-        """The fields of a message in a release, by both spellings."""
-        return _fields(self, message, release)
-
-
-@cache
-def _values(schema: Schema, enum: str, release: Release) -> Mapping[str, int]:
-    return {field.name: int(field.type) for field in schema.enums[enum] if field.known_in(release)}
-
-
-@cache
-def _fields(schema: Schema, message: str, release: Release) -> Mapping[str, Field]:
-    known = [field for field in schema.messages[message] if field.known_in(release)]
-    return {field.proto: field for field in known} | {field.name: field for field in known}
+class SchemaDataError(ValueError):
+    """A schema file is wrong; the text names the file and the place in it."""
 
 
 @cache
 def read_schema(name: str) -> Schema:
-    """The schema in `schemas/NAME.txt`, whose head says how to read it."""
-    kinds: dict[str, dict[str, list[Field]]] = {"message": {}, "enum": {}}
-    text = resources.files("extcp_manifests.istio.schema").joinpath(f"{name}.txt").read_text("utf-8")
-    members: list[Field] = []
-    included: dict[str, tuple[Field, ...]] = {}
-    crd = exact = False
-    for line in text.splitlines():
-        words = line.split()
-        if not words or line.startswith("#"):
-            continue
-        if words in (["crd"], ["exact"]):
-            crd, exact = crd or words == ["crd"], True
-        elif words[0] == "include":
-            included |= read_schema(words[1]).messages
-        elif line.startswith(" "):
-            members.append(_field(words, len(members), exact))
-        else:
-            members = kinds[words[0]].setdefault(words[1], [])
-    messages, enums = ({name: tuple(fields) for name, fields in kind.items()} for kind in kinds.values())
-    return Schema(included | messages, enums, crd)
+    """Return the schema in `NAME.json`, with the messages of the files that it refers to."""
+    return parse_schema(resources.files(__package__).joinpath(f"{name}.json").read_text("utf-8"), f"{name}.json")
 
 
-def _field(words: list[str], index: int, exact: bool) -> Field:
-    name, type_, *rest = words
-    options = dict(word.split("=") for word in rest)
-    snake = name if exact else re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
-    return Field(
-        name=name,
-        type=type_,
-        proto=options.get("proto", snake),
-        index=index,
-        oneof=options.get("oneof"),
-        since=options.get("since", next(iter(RELEASES))),
-        until=options.get("until", list(RELEASES)[-1]),
-        required=options.get("required"),
-    )
+def parse_schema(text: str, file: str) -> Schema:
+    """Return the schema that a file holds. Raises SchemaDataError."""
+    try:
+        data = json.loads(text, object_pairs_hook=_without_duplicates)
+    except ValueError as error:
+        raise SchemaDataError(f"{file}: {error}") from error
+    return _Reader(file, data).schema()
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is there twice: keep one")
+    return result
+
+
+_DECODING = ("protobuf", "json", "crd")
+_RANGE_KEYWORDS = frozenset({"x-istio-since", "x-istio-until"})
+_FILE_KEYWORDS = frozenset({"$schema", "title", "x-istio-notes", "x-istio-decoding", "$defs"})
+_MESSAGE_KEYWORDS = frozenset({"type", "properties", "x-istio-by-hand"}) | _RANGE_KEYWORDS
+_ENUM_KEYWORDS = frozenset({"oneOf", "x-istio-by-hand"}) | _RANGE_KEYWORDS
+_VALUE_KEYWORDS = frozenset({"const", "x-istio-number"}) | _RANGE_KEYWORDS
+_FIELD_KEYWORDS = _RANGE_KEYWORDS | {
+    "x-istio-by-hand",
+    "x-istio-oneof",
+    "x-istio-proto-name",
+    "x-istio-required-since",
+}
+# The keywords of a type, by the value of its keyword `type`, or by the keyword that it has instead; then of a field.
+_TYPE_KEYWORDS: Mapping[str, frozenset[str]] = {
+    "string": frozenset({"type", "format"}),
+    "boolean": frozenset({"type", "x-istio-wrapper"}),
+    "integer": frozenset({"type", "format", "minimum", "maximum", "x-istio-wrapper"}),
+    "number": frozenset({"type", "format", "minimum", "maximum", "x-istio-wrapper"}),
+    "array": frozenset({"type", "items"}),
+    "object": frozenset({"type", "additionalProperties"}),
+    "$ref": frozenset({"$ref"}),
+    "x-kubernetes-int-or-string": frozenset({"x-kubernetes-int-or-string"}),
+    "anything": frozenset(),
+}
+_FIELD_TYPE_KEYWORDS = {kind: keywords | _FIELD_KEYWORDS for kind, keywords in _TYPE_KEYWORDS.items()}
+_JSON_TYPES = ("string", "boolean", "integer", "number", "array", "object")
+_FORMATS: Mapping[Any, Mapping[str, str]] = {
+    "string": {"go-duration": "duration", "go-duration-from-1ms": "interval"},
+    "integer": {each: each for each in ("int32", "uint32", "int64", "uint64")},
+    "number": {each: each for each in ("float", "double")},
+}
+_ORDER = {name: index for index, name in enumerate(RELEASES)}
+_FIRST, *_, _NEWEST = RELEASES
+
+
+# Where something is: the file, then the keys below its `$defs`, or the keyword beside them.
+Place: TypeAlias = tuple[str, ...]
+
+
+class _Reader:
+    """Reads one file, and what it refers to in others."""
+
+    def __init__(self, file: str, data: Any) -> None:
+        _require_object(data, _FILE_KEYWORDS, ("$defs", "x-istio-decoding"), (file,))
+        _require_one_of(data["x-istio-decoding"], _DECODING, "value", (file, "x-istio-decoding"))
+        self._file = file
+        self._decoding = data["x-istio-decoding"]
+        self._definitions: Mapping[str, Any] = data["$defs"]
+        self._included: dict[str, Schema] = {}
+
+    def schema(self) -> Schema:
+        messages: dict[str, tuple[Field, ...]] = {}
+        enums: dict[str, tuple[EnumValue, ...]] = {}
+        for name, definition in self._definitions.items():
+            if "oneOf" in definition:
+                enums[name] = _read_enum(definition, (self._file, name))
+            else:
+                messages[name] = self._message(definition, (self._file, name))
+        for included in self._included.values():
+            messages = {**included.messages, **messages}
+            enums = {**included.enums, **enums}
+        return Schema(messages, enums, self._decoding == "crd")
+
+    def _message(self, definition: Any, place: Place) -> tuple[Field, ...]:
+        _require_object(definition, _MESSAGE_KEYWORDS, ("type", "properties"), place)
+        _require_one_of(definition["type"], ("object",), "type of a message", place)
+        releases = _read_range(definition, EVERY_RELEASE, place)
+        fields: list[Field] = []
+        for name, node in definition["properties"].items():
+            if "anyOf" in node:
+                fields += self._variants(name, node, len(fields), releases, (*place, name))
+            else:
+                fields.append(self._field(name, node, len(fields), releases, (*place, name)))
+        return tuple(fields)
+
+    def _variants(self, name: str, node: Any, index: int, of_message: ReleaseRange, place: Place) -> list[Field]:
+        """Return the records of a field that is not the same in all releases, in their order."""
+        _require_object(node, frozenset({"anyOf"}), ("anyOf",), place)
+        fields = []
+        for offset, variant in enumerate(node["anyOf"]):
+            fields.append(self._field(name, variant, index + offset, of_message, place))
+        for earlier, later in pairwise(fields):
+            if _end(earlier.releases.until) >= _begin(later.releases.since):
+                _fail(place, f"has records for {earlier.releases} and for {later.releases}, which overlap")
+        return fields
+
+    def _field(self, name: str, node: Any, index: int, of_message: ReleaseRange, place: Place) -> Field:
+        type_ = self._type(node, _FIELD_TYPE_KEYWORDS, place)
+        required = node.get("x-istio-required-since")
+        if required is not None:
+            _require_release(required, place)
+        default = snake_case(name) if self._decoding == "protobuf" else name
+        return Field(
+            name=name,
+            type=type_,
+            proto=node.get("x-istio-proto-name", default),
+            index=index,
+            oneof=node.get("x-istio-oneof"),
+            releases=_read_range(node, of_message, place),
+            required=None if required is None else _release_range(required, None),
+        )
+
+    def _type(self, node: Any, keywords: Mapping[str, frozenset[str]], place: Place) -> str:
+        """Return a type as Field.type has it."""
+        kind = _kind(node, place)
+        _require_object(node, keywords[kind], (), place)
+        match kind:
+            case "$ref":
+                return self._reference(node["$ref"], place)
+            case "x-kubernetes-int-or-string":
+                return "intOrString"
+            case "anything":
+                return "value"
+            case "array":
+                _require_object(node, keywords[kind], ("items",), place)
+                return f"list:{self._type(node['items'], _TYPE_KEYWORDS, place)}"
+            case "object" if "additionalProperties" in node:
+                return f"map:{self._type(node['additionalProperties'], _TYPE_KEYWORDS, place)}"
+            case "object":
+                return "struct"
+            case _:
+                return _read_scalar(kind, node, place)
+
+    def _reference(self, reference: str, place: Place) -> str:
+        """Return the type that a reference is, in this file or another."""
+        file, _, name = reference.partition("#/$defs/")
+        if file:
+            return self._reference_outside(file, name, place)
+        if name not in self._definitions:
+            _fail(place, f"refers to {name!r}, which is not in the file")
+        return f"enum:{name}" if "oneOf" in self._definitions[name] else f"message:{name}"
+
+    def _reference_outside(self, file: str, name: str, place: Place) -> str:
+        _require_one_of(file, [f"{each}.json" for each in SCHEMAS], "file", place)
+        included = self._included.setdefault(file, read_schema(file.removesuffix(".json")))
+        if name in included.enums:
+            return f"enum:{name}"
+        if name not in included.messages:
+            _fail(place, f"refers to {name!r}, which is not in {file}")
+        return f"message:{name}"
+
+
+def _read_enum(definition: Any, place: Place) -> tuple[EnumValue, ...]:
+    _require_object(definition, _ENUM_KEYWORDS, ("oneOf",), place)
+    releases = _read_range(definition, EVERY_RELEASE, place)
+    values = []
+    for index, node in enumerate(definition["oneOf"]):
+        _require_object(node, _VALUE_KEYWORDS, ("const",), place)
+        # The values of a CRD's enum are words alone, and counted here.
+        number = node.get("x-istio-number", index)
+        values.append(EnumValue(node["const"], number, _read_range(node, releases, (*place, node["const"]))))
+    return tuple(values)
+
+
+def _kind(node: Any, place: Place) -> str:
+    """Return which keywords a type has, as a key of _TYPE_KEYWORDS."""
+    if not isinstance(node, dict):
+        _fail(place, f"must be an object, not {node!r}")
+    if "type" in node:
+        kind: str = node["type"]
+        if kind not in _JSON_TYPES:
+            _require_one_of(kind, _JSON_TYPES, "type", place)
+        return kind
+    for keyword in ("$ref", "x-kubernetes-int-or-string"):
+        if keyword in node:
+            return keyword
+    return "anything"
+
+
+def _read_scalar(kind: str, node: Mapping[str, Any], place: Place) -> str:
+    if "format" in node:
+        formats = _FORMATS[kind]
+        _require_one_of(node["format"], list(formats), "format", place)
+        scalar = formats[node["format"]]
+    elif "minimum" in node or "maximum" in node:
+        scalar = f"{kind}:{node.get('minimum', '')}..{node.get('maximum', '')}"
+    else:
+        scalar = "bool" if kind == "boolean" else kind
+    return f"wrapper:{scalar}" if node.get("x-istio-wrapper") else scalar
+
+
+@cache
+def snake_case(name: str) -> str:
+    """Return the spelling that protobuf has for a key whose JSON name is as usual."""
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+# ------------------------------------------------------------------------------------------------------------- releases
+
+
+def _read_range(node: Mapping[str, Any], outer: ReleaseRange, place: Place) -> ReleaseRange:
+    """Return the range of a record; an end that is left out is that of the message or enum around it."""
+    since, until = node.get("x-istio-since"), node.get("x-istio-until")
+    if since is None and until is None:
+        return outer
+    for release in (since, until):
+        if release is not None:
+            _require_release(release, place)
+    if since == _FIRST:
+        _fail(place, f"is since {since}, which is the first release: leave x-istio-since out")
+    if until == _NEWEST:
+        _fail(place, f"is known until {until}, which is the newest release: leave x-istio-until out")
+    since = outer.since if since is None else since
+    until = outer.until if until is None else until
+    if _begin(since) > _end(until):
+        _fail(place, f"is known since {since}, after its end {until}")
+    if _begin(since) < _begin(outer.since) or _end(until) > _end(outer.until):
+        _fail(place, f"is for {_release_range(since, until)}, but what it is in is for {outer}")
+    return _release_range(since, until)
+
+
+def _require_release(release: Any, place: Place) -> None:
+    if release not in _ORDER:
+        _fail(place, f"{release!r} is not a known Istio release: known are {_FIRST} to {_NEWEST}")
+
+
+def _begin(since: str | None) -> int:
+    return 0 if since is None else _ORDER[since]
+
+
+def _end(until: str | None) -> int:
+    return len(_ORDER) if until is None else _ORDER[until]
+
+
+@cache
+def _release_range(since: str | None, until: str | None) -> ReleaseRange:
+    return ReleaseRange(since, until)
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
+
+
+def _require_object(node: Any, known: frozenset[str], needed: Sequence[str], place: Place) -> None:
+    """Refuse what is not an object, has a keyword that is not known here, or lacks one that is needed."""
+    if not isinstance(node, dict):
+        _fail(place, f"must be an object, not {node!r}")
+    for keyword in node.keys() - known:
+        _require_one_of(keyword, sorted(known), "keyword here", place)
+    for keyword in needed:
+        if keyword not in node:
+            _fail(place, f"lacks the keyword {keyword!r}")
+
+
+def _require_one_of(value: Any, known: Sequence[str], what: str, place: Place) -> None:
+    if value in known:
+        return
+    nearest = get_close_matches(str(value), known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"use {' or '.join(known)}"
+    _fail(place, f"{value!r} is not a valid {what}: {hint}")
+
+
+def _fail(place: Place, message: str) -> NoReturn:
+    file, *keys = place
+    raise SchemaDataError(": ".join(part for part in (file, ".".join(keys), message) if part))

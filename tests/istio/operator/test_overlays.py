@@ -242,7 +242,7 @@ def test_items_are_selected_by_what_they_are_now() -> None:
 
 def test_more_lists_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where many lists are selected from by turns, what is known of them is forgotten, and all still is found."""
-    monkeypatch.setattr("extcp_manifests.istio.operator.overlays._MOST_NOTED", 5)
+    monkeypatch.setattr("extcp_manifests.istio.operator.tree_paths._MOST_INDEXED_ITEMS", 5)
     lists = {key: [{"name": name} for name in "abc"] for key in "lmn"}
     patches = [{"path": f"{key}.[name:{name}].v{turn}", "value": 1} for turn in "01" for name in "abc" for key in "lmn"]
     applied = apply_one(lists, "1.24", *patches)

@@ -62,6 +62,15 @@ def test_origins() -> None:
         shown.origin("global.nothing")
 
 
+def test_values_of_a_wrong_type() -> None:
+    """A wrong type among the values has the path of the whole document, and the file and the line that set it."""
+    first = "kind: IstioOperator\nspec:\n  values:\n    global:\n      network: [a]\n"
+    second = {"kind": "IstioOperator", "spec": {"values": {"global": {"meshID": "m"}}}}
+    with pytest.raises(InvalidInput) as caught:
+        preview(first, second, names=["a.yaml"], release="1.24")
+    assert str(caught.value) == ("a.yaml:5: spec.values.global.network: must be text, not a list: put it in quotes")
+
+
 def test_profiles() -> None:
     """A profile that the release does not have is refused with those that it has; one given beside the files wins."""
     operator = {"kind": "IstioOperator", "spec": {"profile": "remote"}}

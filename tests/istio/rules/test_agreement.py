@@ -19,7 +19,7 @@ from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def told(documents: Sequence[Any], release: str = "1.31") -> list[str]:
+def reported(documents: Sequence[Any], release: str = "1.31") -> list[str]:
     results = validate_text("", yaml.dump_all(documents), release=release, more=TOPOLOGY_CHECKS)
     return [str(replace(result, line=None)) for result in results]
 
@@ -39,15 +39,15 @@ def test_our_own_documents_agree(name: str, release: str) -> None:
     for path, content in the_plan(name, release).files():
         clusters.setdefault(path.split("/")[0], []).extend(yaml.load_all(content))
     for documents in clusters.values():
-        found = [each for each in told(documents, release) if "extensionProviders" not in each]
+        found = [each for each in reported(documents, release) if "extensionProviders" not in each]
         assert found == []
 
 
 def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
-    """`namespace:` moves metadata alone; every host, value and mesh config that stayed behind is told."""
+    """`namespace:` moves metadata alone; every host, value and mesh config that stayed behind is reported."""
     the_plan("guide", "1.31").kustomize().write(tmp_path)
     istiod = transformed(kubectl, tmp_path / "external/install/external-istiod", {"namespace": "other"})
-    assert told(istiod) == [
+    assert reported(istiod) == [
         "IstioOperator other/external-istiod error: spec.values.global.istioNamespace: is 'external-istiod', "
         "but metadata.namespace is 'other': give both the same",
         "IstioOperator other/external-istiod warning: spec.meshConfig.rootNamespace: is 'external-istiod', "
@@ -55,7 +55,7 @@ def test_a_namespace_of_kustomize(kubectl: str, tmp_path: Path) -> None:
     ]
     routing = transformed(kubectl, tmp_path / "external/start-the-control-plane-2", {"namespace": "other"})
     hosts = "is 'istiod.external-istiod.svc.cluster.local', but istiod is in this document's namespace 'other'"
-    assert told(routing) == [
+    assert reported(routing) == [
         f"VirtualService other/external-istiod-vs error: spec.http[0].route[0].destination.host: {hosts}: "
         "write istiod.other.svc...",
         f"VirtualService other/external-istiod-vs error: spec.http[1].route[0].destination.host: {hosts}: "
@@ -68,13 +68,13 @@ def test_a_prefix_of_kustomize(kubectl: str, tmp_path: Path) -> None:
     """`namePrefix:` renames the Gateway and not what names it, and the Secret that istiod mounts."""
     the_plan("guide", "1.31").kustomize().write(tmp_path / "guide")
     routing = transformed(kubectl, tmp_path / "guide/external/start-the-control-plane-2", {"namePrefix": "my-"})
-    assert told(routing) == [
+    assert reported(routing) == [
         "VirtualService external-istiod/my-external-istiod-vs error: spec.gateways[0]: is 'external-istiod-gw', "
         "but no Gateway here has that name: use my-external-istiod-gw, or add the Gateway"
     ]
     the_plan("hostile", "1.31").kustomize().write(tmp_path / "hostile")
     secret = next(path for path in tmp_path.glob("hostile/*/secrets/*/*.yaml") if "config: |" in path.read_text())
-    assert told(transformed(kubectl, secret.parent, {"namePrefix": "my-"})) == [
+    assert reported(transformed(kubectl, secret.parent, {"namePrefix": "my-"})) == [
         "Secret n-12345/my-istio-kubeconfig error: metadata.name: is 'my-istio-kubeconfig', "
         "but istiod mounts 'istio-kubeconfig': give it this name"
     ]
@@ -84,14 +84,14 @@ def test_one_object_in_two_versions() -> None:
     """kustomize lets v1 and v1beta1 of one object pass, of which one would overwrite the other."""
     rule = {"kind": "DestinationRule", "metadata": {"name": "a", "namespace": "n"}, "spec": {"host": "a.b"}}
     both = [{"apiVersion": f"networking.istio.io/{version}", **rule} for version in ("v1beta1", "v1")]
-    assert told(both) == [
+    assert reported(both) == [
         "DestinationRule n/a error: metadata.name: is defined twice (networking.istio.io/v1beta1 and "
         "networking.istio.io/v1), and the last definition wins: leave one out"
     ]
-    assert told([both[0], both[0]]) == [
+    assert reported([both[0], both[0]]) == [
         "DestinationRule n/a error: metadata.name: is defined twice, and the last definition wins: leave one out"
     ]
-    assert told([both[0], {**both[1], "metadata": {"name": "b", "namespace": "n"}}]) == []
+    assert reported([both[0], {**both[1], "metadata": {"name": "b", "namespace": "n"}}]) == []
 
 
 def test_topologies_of_the_tests_are_there() -> None:

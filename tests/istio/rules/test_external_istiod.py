@@ -48,7 +48,7 @@ def test_what_is_laid_over_it(case: Any, release: str) -> None:
 
 @pytest.mark.parametrize("case", SUITE["signs"], ids=lambda case: case["what"])
 def test_signs(case: Any) -> None:
-    """What shows that an external istiod is meant, in every release; by its name ours is one whatever it says."""
+    """What shows that an external istiod is meant, in every release; by its name ours is one whatever is in it."""
     document = {"kind": "IstioOperator", "metadata": {"name": "x"}, "spec": case["spec"]}
     assert {is_external_istiod(document, release=release) for release in RELEASES} == {case["external"]}
     if not case["external"]:
@@ -127,7 +127,7 @@ def test_what_the_builder_makes(release: str, address: str, cluster: str, namesp
 
 @pytest.mark.parametrize("release", ["1.15", "1.24"])
 def test_validation_of_operators_looks_at_it(release: str) -> None:
-    """What validates an IstioOperator tells of it, in Python as on the command line."""
+    """What validates an IstioOperator reports it, in Python as on the command line."""
     document = changed({"over": {"values": {"global": {"caAddress": "other.example.com:15012"}}}})
     assert [each.path for each in validate_operator(document, release=release).errors] == [
         "spec.values.global.caAddress"
@@ -163,7 +163,7 @@ PLACES = (
 
 @given(st.sampled_from(PLACES), ANYTHING, st.sampled_from(["1.15", "1.23", "1.24", "1.31"]))
 def test_values_of_wrong_types(place: str, value: Any, release: str) -> None:
-    """Whatever stands at a place, the check ends with findings."""
+    """Whatever is at a place, the check ends with findings."""
     document = changed({})
     node: Any = document
     *above, last = place.split(".")

@@ -13,7 +13,7 @@ CASES = yaml.load((Path(__file__).parent / "cases/service_ports.yaml").read_byte
 COMPONENTS, VALUES = "spec.components.egressGateways[0].k8s.service.ports", "spec.values.gateways.{}.ports"
 
 
-def told(spec: Any) -> list[str]:
+def reported(spec: Any) -> list[str]:
     return [str(problem) for problem in check_service_ports(spec)]
 
 
@@ -25,21 +25,21 @@ def expected(case: Any, place: str) -> list[str]:
 def test_ports(case: Any) -> None:
     """A gateway's ports are checked as the API server does, in components and in values alike."""
     ports = case["ports"]
-    assert told({"components": {"egressGateways": [{"k8s": {"service": {"ports": ports}}}]}}) == expected(
+    assert reported({"components": {"egressGateways": [{"k8s": {"service": {"ports": ports}}}]}}) == expected(
         case, COMPONENTS
     )
     for chart in ("istio-ingressgateway", "istio-egressgateway"):
-        assert told({"values": {"gateways": {chart: {"ports": ports}}}}) == expected(case, VALUES.format(chart))
+        assert reported({"values": {"gateways": {chart: {"ports": ports}}}}) == expected(case, VALUES.format(chart))
 
 
 def test_ports_of_other_components() -> None:
     """Ports of istiod merge with those of its chart by number, so they need no names, and may be none."""
     place = "spec.components.pilot.k8s.service.ports"
     nameless = [{"port": 15012, "nodePort": 31012}, {"port": 15010, "nodePort": 31010}]
-    assert told({"components": {"pilot": {"k8s": {"service": {"ports": nameless}}}}}) == []
-    assert told({"components": {"pilot": {"k8s": {"service": {"ports": []}}}}}) == []
+    assert reported({"components": {"pilot": {"k8s": {"service": {"ports": nameless}}}}}) == []
+    assert reported({"components": {"pilot": {"k8s": {"service": {"ports": []}}}}}) == []
     twice = [{"name": "a", "port": 15012}, {"name": "a", "port": 99999}]
-    assert told({"components": {"pilot": {"k8s": {"service": {"ports": twice}}}}}) == [
+    assert reported({"components": {"pilot": {"k8s": {"service": {"ports": twice}}}}}) == [
         f"{place}[1].port: 99999 is not a valid port: use 1 to 65535",
         f"{place}[1].name: 'a' is already the name of {place}[0], and the API server refuses two: choose another",
     ]
@@ -47,7 +47,7 @@ def test_ports_of_other_components() -> None:
 
 @pytest.mark.parametrize("release", ["1.15", "1.24"])
 def test_validation_of_operators_looks_at_ports(release: str) -> None:
-    """What validates an IstioOperator tells of its ports, beside what else is wrong."""
+    """What validates an IstioOperator reports its ports, beside what else is wrong."""
     gateway = {"name": "g", "enabled": "x", "k8s": {"service": {"ports": [{"port": 70000}]}}}
     spec = {"components": {"ingressGateways": [gateway]}}
     paths = [each.path for each in validate_operator({"kind": "IstioOperator", "spec": spec}, release=release).errors]
@@ -61,5 +61,5 @@ def test_validation_of_operators_looks_at_ports(release: str) -> None:
     "spec", [{"components": 1}, {"components": {"pilot": [], "ingressGateways": {}}}, {"values": {"gateways": [1]}}]
 )
 def test_specs_of_wrong_types(spec: Any) -> None:
-    """Where there are no ports nothing is told, whatever stands there."""
-    assert told(spec) == []
+    """Where there are no ports nothing is reported, whatever is there."""
+    assert reported(spec) == []

@@ -1,4 +1,4 @@
-"""Whatever value stands in the place of another, an input is answered or refused with InvalidInput."""
+"""Whatever value takes the place of another, an input is answered or refused with InvalidInput."""
 
 from collections.abc import Iterator
 from contextlib import suppress
