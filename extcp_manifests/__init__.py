@@ -1,27 +1,22 @@
 """Every manifest of an Istio external control plane, from one typed topology.
 
-    Topology --plan()--> Plan = ordered steps (cluster, file, documents, command) --render()--> {path: bytes}
-       |                    ^
-       |  Release (row)     |   builders: inputs in, one typed document out
-       +- Exposure (row) ---+   injection, merge, yaml: pure functions below
+    Topology --plan()--> Plan: ordered steps (cluster, action, file, documents, why, checks) --> files, runbook,
+                                                                                  kustomize tree, GitOps documents
 
-The modules in reading order, in which each imports only from those before it:
+The wings in reading order, in which each imports only from those before it:
 
-    values      text, errors, release, address, naming
-    documents   kubernetes, mesh_config, istio_operator, networking
-    functions   injection, regex, yaml, merge, patch, dropped, schema, rule_ids, checks, document_kinds, told_release,
-                agreement, traffic_policy, mesh_defaults, mesh_validation, mesh_sources, mesh, compose, preview,
-                mesh_networks, unreachable_routes, http_routes, networking_validation, service_ports, external_istiod,
-                operator_validation
-    knowledge   exposure
-    composition builders
-    input       inputs, topology, credentials, validation, reports, difference
-    outcome     step, commands, made, runbook, locking, listing, exchange, output, kustomize, plan, gitops,
-                krm, exec_plugin
-    edge        schemas (tables), cli, testing (a pytest plugin)
+    errors, injection, yaml     the ground: problems with their places; injection paths; YAML emitter and reader
+    documents                   typed documents, and what every reader of plain data needs
+    istio                       what Istio makes of documents: releases, schemas, rules, mesh config, IstioOperators
+    builders                    from inputs to one typed document; what the kind of address decides
+    topology                    the input: model, rules between values, files, credentials
+    planning                    steps and their commands in the order of the guide, runbook, output folder, kustomize
+    pipelines                   the plan for Argo CD, Flux and KRM functions
+    cli, testing                the command line, and a pytest plugin for golden files
 
-Nothing here calls a cluster. Only `load`, `load_credentials`, the methods `write` and `changes`, and what they use of
-`output` touch files.
+Nothing here calls a cluster. Beside the package's own data, files are read by `load` and `load_credentials`, read and
+written by `write` and `changes` of plans and kustomize trees (by way of `planning.folder`), read by `left_over` and
+`unread_overlays` of trees, and written by `pipelines.exec_plugin.install`; `cli` and `testing` do both.
 """
 
 from extcp_manifests.errors import ExtcpError, InvalidInput

@@ -20,13 +20,14 @@ CASES = [
 
 
 def the_plan(name: str, release: str) -> Plan:
+    """Return the plan of a golden topology for a release, with its credentials where there is a file of them."""
     credentials = TOPOLOGIES[name].with_suffix(".credentials.yaml")
     given = load_credentials(credentials) if credentials.exists() else None
     return plan(load(TOPOLOGIES[name], release=release), credentials=given)
 
 
 def built(kubectl: str, folder: Path) -> list[Any]:
-    """What kubectl makes of a base."""
+    """Return the documents that kubectl builds from a base."""
     done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return yaml.load_all(done.stdout)

@@ -1,4 +1,4 @@
-"""Clusters as far as the commands of a plan change them: which objects are there, who made each, and whose mark it has.
+"""A model of clusters: which objects the commands of a plan make and delete, who made each, and whose mark it has.
 
 A command of istioctl makes what tests/planning/cases/rendered.yaml says, and what the functions below add, each with
 its source. A program that is not known here is an error: a new command needs its lines here first.
@@ -69,11 +69,11 @@ class Clusters:
         self.files = {step.path: step for step in self.plan.steps if step.path is not None}
 
     def copy(self) -> "Clusters":
-        """The same clusters, from which objects can be removed without any change here."""
+        """Return a copy, from which objects can be removed without a change to these clusters."""
         return replace(self, objects={where: dict(objects) for where, objects in self.objects.items()})
 
     def run(self, command: Command, number: int) -> set[tuple[str, Key]]:
-        """Run a command as that of a step; what it removed comes back, with the contexts."""
+        """Run the command of a step, and return what it removed, with the contexts."""
         removed: set[tuple[str, Key]] = set()
         for pipeline in command.pipelines:
             if pipeline.into is None:
@@ -133,7 +133,7 @@ class Clusters:
             yield key(plain["metadata"].get("namespace", ""), name)
 
     def _rendered(self, step: Step) -> Iterator[Key]:
-        """What istioctl renders of a step's file."""
+        """Yield what istioctl renders of a step's file."""
         topology = self.plan.topology
         [builder] = step.builders
         part = PARTS[type(builder).__name__]
@@ -158,7 +158,7 @@ class Clusters:
                 yield key(namespace, name)
 
     def _chart(self, program: Argv) -> Iterator[Key]:
-        """What the chart istio/gateway makes (istio 1.24.6: manifests/charts/gateway/templates)."""
+        """Yield what the chart istio/gateway makes (istio 1.24.6: manifests/charts/gateway/templates)."""
         name = program[program.index("--install") + 1] if "--install" in program else program[2]
         for kind in ("deployment", "service", "serviceaccount", "horizontalpodautoscaler", "role", "rolebinding"):
             yield key(option(program, "-n"), f"{kind}/{name}")
@@ -192,7 +192,7 @@ class Clusters:
         return not operator["spec"].get("revision") or not any("tag-default" in name for name in injectors)
 
     def _tag(self, where: str, namespace: str, number: int, owner: str) -> None:
-        """The default tag takes over, owned by whoever was installed last (istio 1.30.3: istioctl/pkg/tag)."""
+        """Make the default tag, owned by whoever was installed last (istio 1.30.3: istioctl/pkg/tag)."""
         suffix = "" if namespace == "istio-system" else f"-{namespace}"
         for made_key, made in self.objects[where].items():
             if made_key[1].startswith("mutatingwebhookconfiguration/istio-sidecar-injector"):
@@ -216,7 +216,7 @@ class Clusters:
         return self._of_pipe(programs[-1], [key(namespace, f"secret/{name}")], number)
 
     def _uninstall(self, where: str, step: Step) -> set[tuple[str, Key]]:
-        """What has the operator's mark, but for the base; up to 1.20 every istiod (istio 1.20.8, 1.24.6, as above)."""
+        """Delete what has the operator's mark, but for the base (istio 1.24.6, as above)."""
         assert self.plan.topology.istio.uninstall_by_owner
         metadata = step.documents[0].plain()["metadata"]
         owner = f"{metadata.get('namespace', 'istio-system')}/{metadata['name']}"
@@ -239,27 +239,28 @@ class Clusters:
 
 
 def revised(name: str, revision: str) -> str:
-    """The name of an object of a revision (rendered with istioctl 1.20.8 and the branch release-1.31)."""
+    """Return the name of an object of a revision (rendered with istioctl 1.20.8 and the branch release-1.31)."""
     if name in UNREVISED or "GATEWAY" in name:
         return name
     return f"{name.removesuffix('-NAMESPACE')}-{revision}{'-NAMESPACE' if name.endswith('-NAMESPACE') else ''}"
 
 
 def key(namespace: str, name: str) -> Key:
-    """The key of an object as kubectl names it."""
+    """Return the key of an object as kubectl names it."""
     return ("" if name.split("/")[0] in CLUSTER_WIDE else namespace, name)
 
 
 def option(program: Argv, name: str) -> str:
-    """The word behind an option."""
+    """Return the word after an option."""
     return program[program.index(name) + 1]
 
 
 def value(program: Argv, name: str) -> str:
-    """The value of an option that is written with `=`."""
+    """Return the value of an option that is written with `=`."""
     [found] = [word.removeprefix(f"{name}=") for word in program if word.startswith(f"{name}=")]
     return found
 
 
 def context(program: Argv) -> str:
+    """Return the context of a call of kubectl or istioctl."""
     return value(program, "--context")

@@ -1,4 +1,4 @@
-"""The command line, in this process."""
+"""Running the command line within the process of the tests."""
 
 import contextlib
 import io

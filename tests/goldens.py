@@ -1,4 +1,4 @@
-"""Golden files: `golden/<topology>/<since>/<cluster>/<file>.yaml`, the release since which they hold.
+"""Golden files: `golden/<topology>/<since>/<cluster>/<file>.yaml`, where `<since>` is the first release that has it.
 
 An epoch holds every file of the topology; a release is compared with the newest epoch that is not after it. A runbook
 names its release and Kubernetes, so it is compared for the first release of an epoch alone; commands are for all.
@@ -20,7 +20,7 @@ Files = dict[str, bytes]
 
 
 def expected(name: str) -> Files:
-    """Every golden file of a topology, by its path below golden/<topology>/, as the library writes it now."""
+    """Return every golden file of a topology as the library writes it now, by its path below golden/<topology>/."""
     files: Files = {}
     before = None
     for release in RELEASES:
@@ -38,11 +38,12 @@ def expected(name: str) -> Files:
 
 
 def _commands(the_plan: Plan) -> str:
-    """All commands in one text, without the number of the release."""
+    """Return all commands in one text, without the number of the release."""
     return "\n".join(f"{step.command} {step.undo}" for step in the_plan.steps).replace(the_plan.topology.release, "R")
 
 
 def _plan(name: str, release: str) -> Plan:
+    """Return the plan of a topology for a release, with its credentials where there is a file of them."""
     source = TOPOLOGIES[name]
     credentials = source.with_suffix(".credentials.yaml")
     return plan(

@@ -22,14 +22,14 @@ PRINTED = {
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_example(path: Path) -> None:
-    """Each script runs as it stands and begins by printing what is expected of it."""
+    """Each script runs unchanged and begins by printing what is expected."""
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(PRINTED[path.stem])
 
 
 def test_the_repository_of_goldens(tmp_path: Path) -> None:
-    """The example of a repository with golden manifests passes as it stands."""
+    """The example of a repository with golden manifests passes unchanged."""
     shutil.copytree(EXAMPLES / "golden", tmp_path / "golden")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "golden"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

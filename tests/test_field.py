@@ -1,4 +1,4 @@
-"""What goes wrong in the field: small inputs after public reports and real files, and what the commands say."""
+"""What goes wrong in practice: small inputs after public reports and real files, and what the commands say."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ CASES = sorted((ROOT / "tests/cases/field").glob("*.yaml"))
 
 
 def run(words: list[str]) -> tuple[int, str, list[str]]:
-    """The exit code, the output and the lines of standard error; problems are told as `main` tells them."""
+    """Return the exit code, the output and the lines of standard error; problems are printed as by `main`."""
     done = CliRunner().invoke(cli, words, catch_exceptions=True)
     if isinstance(done.exception, InvalidInput | OutputError):
         return 1, done.stdout, [*done.stderr.splitlines(), *map(str, done.exception.problems)]

@@ -1,4 +1,4 @@
-"""Whatever is given to a public function, it answers or refuses with an error of this library.
+"""Every public function answers any input, or refuses it with an error of this library.
 
 The rounds of `fuzz.py` are the same in every run; its docstring tells how more of them are run.
 """

@@ -8,7 +8,7 @@ from extcp_manifests.testing import GoldenManifests
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_output_is_as_stored(name: str, golden_manifests: GoldenManifests) -> None:
-    """Every file of every release equals its golden; none is missing, left over or stored without need."""
+    """Every file of every release equals its golden; no golden is missing, left over or needless."""
     golden_manifests(expected(name), GOLDEN / name)
 
 

@@ -58,7 +58,7 @@ IN_ORDER = [release for releases in STAGES.values() for release in releases]
 
 
 def ours(kind: str, release: str) -> dict[str, list[Any]]:
-    """Our documents for the guide's values, by path."""
+    """Return our documents for the guide's values, by path."""
     text = TOPOLOGIES[kind].read_text().replace("  meshConfig: {accessLogFile: /dev/stdout}\n", "")
     return {path: yaml.load_all(content) for path, content in plan(load(text, release=release)).files()}
 
@@ -70,7 +70,7 @@ def merged(document: Any, change: Any) -> Any:
 
 
 def without_name(document: dict[str, Any]) -> dict[str, Any]:
-    """An IstioOperator without the name that only ours always has; other documents as they are."""
+    """Return an IstioOperator without its name, which the guide often leaves out; other documents as they are."""
     if document["kind"] != "IstioOperator":
         return document
     metadata = {key: value for key, value in document.get("metadata", {}).items() if key != "name"}
@@ -99,7 +99,7 @@ def test_installation(guide: Path, kind: str, stage: str, release: str) -> None:
 
 
 def on_purpose(document: dict[str, Any], file: str, release: str) -> dict[str, Any]:
-    """A document of the guide with what ours has instead."""
+    """Return a document of the guide with what ours has instead."""
     document = merged(document, ON_PURPOSE.get(file, {}))
     if document["kind"] == "IstioOperator" and file in ("controlplane-gateway.yaml", "external-istiod.yaml"):
         document = merged(document, HUB if release == "1.30" else {})
@@ -136,7 +136,7 @@ def test_samples(guide: Path, stage: str) -> None:
 
 
 def test_the_same_facts_without_the_guide() -> None:
-    """What differs between the guide's stages and address kinds, told once more for a checkout that stands alone."""
+    """The differences between the guide's stages and address kinds are listed, for a checkout without the guide."""
     facts = {
         kind: {
             release: _facts(ours(kind, release)) for release in ("1.15", "1.16", "1.17", "1.18", "1.23", "1.24", "1.31")

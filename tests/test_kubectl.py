@@ -17,7 +17,7 @@ NEWEST = [
 
 
 def plain_annotations(document: dict[str, Any]) -> dict[str, Any]:
-    """A document without the annotation that the test adds."""
+    """Return a document without the annotation that the test adds."""
     metadata = {**document["metadata"]}
     annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != "x"}
     return {**document, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}
@@ -25,7 +25,7 @@ def plain_annotations(document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("epoch", NEWEST, ids=lambda epoch: f"{epoch.parent.name}-{epoch.name}")
 def test_documents(kubectl: str, tmp_path: Path, epoch: Path) -> None:
-    """kubectl reads every document of an epoch as our own loader does."""
+    """kubectl reads every document of an epoch as our own reader does."""
     expected = []
     for path in sorted(epoch.rglob("*.yaml")):
         expected += [document for document in yaml.load_all(path.read_bytes()) if "kind" in document]

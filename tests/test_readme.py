@@ -1,4 +1,4 @@
-"""README.md says what is so."""
+"""What README.md says is true."""
 
 import os
 import re
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language."""
+    """Return the fenced blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
@@ -38,7 +38,7 @@ def test_the_python_example() -> None:
 
 
 def test_the_problems_shown() -> None:
-    """The three problems are told in these words."""
+    """The three problems are reported in these words."""
     wrong = (
         blocks("yaml")[0]
         .replace('"1.24"', "1.30")
@@ -65,7 +65,7 @@ def test_the_mesh_config_explained() -> None:
 
 
 def test_the_credentials_shown() -> None:
-    """The form of the credentials file is accepted once a token stands in it."""
+    """The credentials file is accepted with a token in it."""
     text = next(block for block in blocks("yaml") if "kind: Credentials" in block)
     credentials = load_credentials(text.replace("the token of istio-reader-service-account in cluster2", "abc"))
     assert list(credentials) == ["cluster2"]

@@ -26,14 +26,14 @@ SERVER = "https://192.0.2.20:6443"
 
 
 def credentials(**changes: Any) -> dict[str, Any]:
-    """A document of credentials for the guide's clusters, with some of its keys changed."""
+    """Return a credentials document for the guide's clusters, with some of its keys changed."""
     one = {"server": SERVER, "ca": CA, "token": TOKEN, **changes}
     clusters = dict.fromkeys(("cluster1", "cluster2"), one)
     return {"apiVersion": "extcp-manifests/v1", "kind": "Credentials", "clusters": clusters}
 
 
 def secret() -> dict[str, Any]:
-    """A remote secret as it is written."""
+    """Return a remote secret as it is written."""
     return (
         builders.RemoteSecret(release="1.30", cluster="cluster2", server=SERVER, ca=CA, token=SecretStr(TOKEN))
         .build()
@@ -49,7 +49,7 @@ def kubeconfig() -> dict[str, Any]:
 
 
 def shown_by(error: BaseException | None) -> Iterator[str]:
-    """All that is shown of an exception and of those behind it: texts, and the variables of this library's frames."""
+    """Return all that is shown of an exception and its causes: texts, and the variables of this library's frames."""
     while error is not None:
         yield repr(error)
         yield str(error)
@@ -109,7 +109,7 @@ def written(folder: Path, document: Any) -> Path:
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
 def test_no_exception_shows_a_token(number: int, tmp_path: Path) -> None:
-    """What is refused shows no token: neither its text, nor what it came from, nor the variables of its frames."""
+    """An error shows no token: neither its text, nor its causes, nor the variables of its frames."""
     with pytest.raises(ExtcpError) as caught:
         REFUSED[number](tmp_path)
     assert [shown for shown in shown_by(caught.value) if TOKEN in shown] == []
@@ -265,7 +265,7 @@ def test_no_command_shows_a_token(tmp_path: Path) -> None:
 
 
 def test_findings_show_no_token() -> None:
-    """What is found in a set with Secrets shows nothing of them, in no report."""
+    """Findings about a set with Secrets show nothing of their contents, in any report."""
     text = yaml.dump_all([secret(), kubeconfig(), {"kind": "Gateway", "metadata": {"name": "g"}, "spec": secret()}])
     results = validate_text("f", text, release="1.30", more=TOPOLOGY_CHECKS)
     assert results

@@ -21,7 +21,7 @@ _MODULES = {
 
 
 def main() -> None:
-    """Run the command line; problems go to standard error, a line each, and the exit code is 1."""
+    """Run the command line; problems are printed on standard error, a line each, with the exit code 1."""
     try:
         cli(prog_name="extcp-manifests")
     except (InvalidInput, OutputError) as error:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 class _Commands(click.Group):
-    """The commands of all modules; what click tells of wrong calls is shown as everything else."""
+    """The commands of all modules; click's messages for wrong calls have no invisible characters either."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -54,7 +54,7 @@ class _Commands(click.Group):
         return None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command, and end as other programs do if its reader goes away, for which click would exit 1."""
+        """Run a command, and exit as other programs do if its reader goes away; click would exit with 1."""
         try:
             with _visible_errors():
                 result: object = super().invoke(ctx)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from extcp_manifests import yaml
 from extcp_manifests.cli.folders import read_all
 from extcp_manifests.cli.reports import REPORTS
-from extcp_manifests.cli.shared import json_text, name_of, print_changes, print_table, tell, text
+from extcp_manifests.cli.shared import json_text, name_of, print_differences, print_line, print_table, text
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
@@ -25,8 +25,8 @@ from extcp_manifests.istio.validation import validate_texts
 from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.reading import problems_of
 
-TOLD_OR_NEWEST = click.option(
-    "--release", metavar="R", help="Istio minor; without it what the documents tell, or else the newest."
+RELEASE_OF_RULES = click.option(
+    "--release", metavar="R", help="Istio minor; without it the one that the documents name, or else the newest."
 )
 
 
@@ -38,14 +38,14 @@ def commands() -> None:
 @commands.command("merge-mesh")
 @click.option("--shared", metavar="FILE", required=True, help="The config cluster's mesh config.")
 @click.option("--local", metavar="FILE", required=True, help="The mesh config of istiod's own file.")
-@TOLD_OR_NEWEST
+@RELEASE_OF_RULES
 @click.option("--defaults", is_flag=True, help="Show Istio's defaults too.")
-@click.option("--emulate", is_flag=True, help="Do as a running istiod does with a source that it cannot decode.")
-@click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it beats.")
+@click.option("--emulate", is_flag=True, help="Treat a source that cannot be decoded as a running istiod does.")
+@click.option("--explain", is_flag=True, help="Show a table instead: each value, who set it, and what it overrides.")
 def merge_mesh(shared: str, local: str, release: str | None, defaults: bool, emulate: bool, explain: bool) -> None:
-    """Print the mesh config that istiod runs with, of two sources of which the local one takes precedence.
+    """Print the mesh config that istiod runs with, merged from two sources; the local one takes precedence.
 
-    A FILE is a mesh config, or what holds one: a ConfigMap, an IstioOperator, or an Istio of the Sail operator.
+    A FILE is a mesh config, or a document with one: a ConfigMap, an IstioOperator, or an Istio of the Sail operator.
     """
     names: dict[Source, str] = {"shared": name_of(shared), "local": name_of(local)}
     sources = text(shared), text(local)
@@ -62,22 +62,22 @@ def merge_mesh(shared: str, local: str, release: str | None, defaults: bool, emu
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
-        tell(Problem(ignored.place, ignored.message, names[ignored.source], ignored.line), err=True)
+        print_line(Problem(ignored.place, ignored.message, names[ignored.source], ignored.line), err=True)
     for dropped in merged.dropped:
-        tell(dropped, err=True)
+        print_line(dropped, err=True)
     for warning in merged.warnings:
-        tell(f"warning: {merged.located(warning)}", err=True)
+        print_line(f"warning: {merged.located(warning)}", err=True)
     for problem in (*merged.broken, *map(merged.located, merged.problems)):
-        tell(problem, err=True)
+        print_line(problem, err=True)
     sys.exit(1 if merged.broken or merged.problems else 0)
 
 
 @commands.command("patch")
 @click.option("--overlays", metavar="FILE", required=True, help="The IstioOperator whose overlays to apply.")
 @click.option("--component", default="pilot", show_default=True, help="A key of components, or a gateway's name.")
-@click.option("--namespace", help="The component's namespace; up to 1.23 objects elsewhere are not found.")
-@TOLD_OR_NEWEST
-@click.option("--json6902", is_flag=True, help="Print the same change as patches of a kustomization.")
+@click.option("--namespace", help="The component's namespace; up to 1.23 only objects in it are found.")
+@RELEASE_OF_RULES
+@click.option("--json6902", is_flag=True, help="Print the changes as patches for a kustomization.")
 @click.option("--diff", "show_diff", is_flag=True, help="Print what changes, by object and path.")
 @click.argument("objects", nargs=-1, required=True)
 def patch_objects(
@@ -110,11 +110,11 @@ def patch_objects(
     if show_diff:
         from extcp_manifests.documents.compare import compare_documents
 
-        print_changes(compare_documents(rendered, applied.objects))
+        print_differences(compare_documents(rendered, applied.objects))
     else:
         click.echo(yaml.dump_all(applied.objects), nl=False)
     for problem in applied.problems:
-        tell(in_file.located(problem), err=True)
+        print_line(in_file.located(problem), err=True)
     sys.exit(1 if applied.problems else 0)
 
 
@@ -132,7 +132,7 @@ def _operator(content: bytes, name: str) -> IstioOperator:
 
 
 def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
-    """Every document of rendered manifests. Raises InvalidInput with the problems of all files."""
+    """Return every document of rendered manifests. Raises InvalidInput with the problems of all files."""
     rendered: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
     for name, content in texts.items():
@@ -143,9 +143,10 @@ def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
             continue
         for number, document in enumerate(documents, start=1):
             if isinstance(document, Mapping):
-                rendered += [document] if document else []
+                if document:
+                    rendered.append(document)
             elif document is not None:
-                problem = f"document {number} is not a mapping, and no manifest: leave it out"
+                problem = f"document {number} is not a mapping, so it is not a manifest: leave it out"
                 problems.append(Problem((), problem, name))
     if problems:
         raise InvalidInput(problems)
@@ -185,11 +186,16 @@ class _OverlaysFile:
 
 @commands.command("compose")
 @click.option("-f", "files", metavar="FILE", multiple=True, required=True, help="An IstioOperator; later ones win.")
-@click.option("--set", "flags", metavar="PATH=VALUE", multiple=True, help="A value as for istioctl; flags beat files.")
-@click.option("--preview", "show_preview", is_flag=True, help="Go on over the profile, to the values of the charts.")
-@click.option("--explain", is_flag=True, help="Show a table instead: each value, and who said it.")
-@click.option("--strict", is_flag=True, help="Exit with 1 where files or flags drop what earlier ones said.")
-@TOLD_OR_NEWEST
+@click.option("--set", "flags", metavar="PATH=VALUE", multiple=True, help="A value, as for istioctl; flags beat files.")
+@click.option(
+    "--preview",
+    "show_preview",
+    is_flag=True,
+    help="Merge the profile too; show what the charts get.",
+)
+@click.option("--explain", is_flag=True, help="Show a table instead: each value, and who set it.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a file or flag drops what an earlier one set.")
+@RELEASE_OF_RULES
 def compose_and_print(
     files: tuple[str, ...],
     flags: tuple[str, ...],
@@ -198,13 +204,13 @@ def compose_and_print(
     strict: bool,
     release: str | None,
 ) -> None:
-    """Print what files and --set flags come to, as istioctl merges them, before it lays them over a profile.
+    """Print the IstioOperator that istioctl makes of files and --set flags, before it merges it with a profile.
 
-    What a later file drops by replacing a list or a mapping is told on standard error. With --preview the components
-    and the values that the charts get, and who set each.
+    What a later file drops by replacing a list or a mapping is reported on standard error. With --preview, print the
+    components and the values that the charts get, and who set each.
     """
     if show_preview and explain:
-        raise click.UsageError("--preview says who set each value by itself: leave --explain out.")
+        raise click.UsageError("--preview shows who set each value anyway: leave --explain out.")
     texts = [text(file) for file in files]
     istio = _release(release, texts)
     names = [name_of(file) for file in files]
@@ -217,7 +223,8 @@ def compose_and_print(
         _print_composition(composition, flags, explain)
         dropped = composition.dropped
     for each in dropped:
-        tell(replace(each, by=_said_by(each.by, flags), of=tuple(_said_by(name, flags) for name in each.of)), err=True)
+        by, of = _shown_origin(each.by, flags), tuple(_shown_origin(origin, flags) for origin in each.of)
+        print_line(replace(each, by=by, of=of), err=True)
     sys.exit(1 if strict and dropped else 0)
 
 
@@ -225,7 +232,7 @@ def _print_composition(composition: Composition, flags: tuple[str, ...], explain
     if not explain:
         click.echo(yaml.dump(composition.plain), nl=False)
         return
-    rows = ((path, json_text(value), _said_by(origin, flags)) for path, value, origin in composition.origins())
+    rows = ((path, json_text(value), _shown_origin(origin, flags)) for path, value, origin in composition.origins())
     print_table(("PATH", "VALUE", "SET BY"), rows)
 
 
@@ -233,12 +240,12 @@ def _print_preview(shown: Preview, flags: tuple[str, ...]) -> None:
     rows = ((each.name, "on" if each.enabled else "off", each.namespace) for each in shown.components)
     print_table(("COMPONENT", "IS", "IN"), rows)
     click.echo()
-    values = ((path, json_text(value), _said_by(origin, flags)) for path, value, origin in shown.origins())
+    values = ((path, json_text(value), _shown_origin(origin, flags)) for path, value, origin in shown.origins())
     print_table(("VALUE", "IS", "SET BY"), values)
 
 
-def _said_by(origin: str, flags: tuple[str, ...]) -> str:
-    """Return a file, a profile or a flag as people know it from the command line."""
+def _shown_origin(origin: str, flags: tuple[str, ...]) -> str:
+    """Return what set a value as it is on the command line: a flag with `--set`, a file or a profile by its name."""
     for index, flag in enumerate(flags):
         if origin == f"set[{index}]":
             return f"--set {flag}"
@@ -246,20 +253,20 @@ def _said_by(origin: str, flags: tuple[str, ...]) -> str:
 
 
 @commands.command("validate")
-@click.option("--release", metavar="R", help="Istio minor; without it what the documents tell, or else the newest.")
+@RELEASE_OF_RULES
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-@click.option("--strict", is_flag=True, help="Make the exit code 1 where a document was skipped.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a document was skipped.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...")
 def validate_files(release: str | None, form: str, strict: bool, files: tuple[str, ...]) -> None:
     """Validate IstioOperators, Gateways, VirtualServices, DestinationRules, mesh ConfigMaps and topologies.
 
-    Of folders all YAML and JSON files are read, of lists the items. Documents of other kinds are skipped; the last line
-    of standard error says how many, and by which release's rules the others were checked. The exit code is 1 where
-    there are errors.
+    In folders all YAML and JSON files are read, in lists all items. Documents of other kinds are skipped; the last line
+    of standard error says how many, and by which release's rules the others were checked. The exit code is 1 if there
+    are errors.
     """
     report = validate_texts(read_all(files), release=release, more=TOPOLOGY_CHECKS)
     click.echo(REPORTS[form](report.results), nl=False)
-    tell(report.summary, err=True)
+    print_line(report.summary, err=True)
     is_wrong = any(result.level == "error" for result in report.results)
     sys.exit(1 if is_wrong or (strict and report.skipped) else 0)
 
@@ -277,11 +284,12 @@ def _release(asked: str | None, texts: Iterable[bytes]) -> str:
     if named:
         reason = f"named by {named[0].path}"
     release = named[0].release if named else newest
-    tell(f"By the rules of Istio {release}, {reason}", err=True)
+    print_line(f"By the rules of Istio {release}, {reason}", err=True)
     return release
 
 
 def _explained(merged: MeshConfigMerge) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the cells of each row of the table: path, value, source, and the value that it overrides."""
     beaten = {each.path: each for each in merged.overridden}
     for path, value, source in merged.origins():
         beats = beaten.pop(path, None)

@@ -10,10 +10,10 @@ from extcp_manifests.planning.folder.exchange import recover, recover_below
 
 
 def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
-    """Read files, folders and standard input, each file once, whatever leads to it; messages call them by the keys.
+    """Read files, folders and standard input, each file once, however many arguments or links lead to it.
 
-    What interrupted runs left in them is finished first. Raises InvalidInput for a folder without any YAML or JSON
-    file, OutputError for what cannot be finished.
+    The keys are what messages call the files. What interrupted runs left in them is finished first. Raises InvalidInput
+    for a folder without any YAML or JSON file, OutputError for what cannot be finished.
     """
     texts: dict[str, bytes] = {}
     seen: set[str] = set()
@@ -33,7 +33,7 @@ def read_all(arguments: Iterable[str]) -> dict[str, bytes]:
 def _files_of(folder: str) -> list[str]:
     files = sorted(_walk(Path(folder), set()))
     if not files:
-        raise InvalidInput([Problem((), f"has no file {' or '.join(_ENDINGS)}: name another folder", folder)])
+        raise InvalidInput([Problem((), "has no .yaml, .yml or .json file: name another folder", folder)])
     return list(map(str, files))
 
 
@@ -41,11 +41,11 @@ _ENDINGS = (".yaml", ".yml", ".json")
 
 
 _STATE = ".extcp-manifests"
-"""How the files begin in which generate keeps what it wrote."""
+"""What the names of our own lists of files begin with."""
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Yield the files of a folder and of those in it, but what is hidden; links lead into each folder once."""
+    """Yield the files of a folder and of those in it, without hidden ones; each folder is entered once."""
     real = os.path.realpath(folder)
     if real in seen:
         return

@@ -18,10 +18,10 @@ from extcp_manifests.cli.shared import (
     RELEASE,
     Mode,
     plan_of,
+    print_file_changes,
+    print_line,
     print_pieces,
     report_files,
-    tell,
-    tell_changes,
     write_files,
 )
 from extcp_manifests.istio.releases import RELEASES
@@ -52,13 +52,13 @@ def generate(
         raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
     if credentials is not None and output is None:
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
-    if output is None and (mode.only_tells or mode.force):
+    if output is None and (mode.writes_nothing or mode.force):
         raise click.UsageError("--check, --diff and --force need -o DIR.")
     the_plan = plan_of(file, release, credentials)
     if output is None:
         print_pieces(_stream(the_plan))
-    elif mode.only_tells:
-        tell_changes(output, the_plan.changes(output), mode)
+    elif mode.writes_nothing:
+        print_file_changes(output, the_plan.changes(output), mode)
     else:
         report_files(output, write_files(the_plan.write, the_plan, output, mode))
 
@@ -80,15 +80,15 @@ def inject() -> None:
 @inject.command()
 @click.option("--cluster", required=True, help="Name of the cluster.")
 @click.option("--network", required=True, help="Name of its network.")
-@click.option("--address", help="Address of istiod; the setting for a remote cluster is printed then.")
+@click.option("--address", help="Address of istiod; with it the setting of a remote cluster is printed.")
 def encode(cluster: str, network: str, address: str | None) -> None:
     """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
     if address is None:
-        tell(injection.encode(cluster=cluster, network=network))
+        print_line(injection.encode(cluster=cluster, network=network))
     else:
         parsed = parse_address(address)
         for key, value in exposure_of(parsed).istiod_remote(cluster, network).plain().items():
-            tell(f"{key}: {value}")
+            print_line(f"{key}: {value}")
 
 
 @inject.command()
@@ -96,13 +96,13 @@ def encode(cluster: str, network: str, address: str | None) -> None:
 def decode(path: str) -> None:
     """Print what istiod derives from an injection path, or from an injectionURL.
 
-    What is strange about the path goes to standard error; the exit code is 1 unless it tells both cluster and network.
+    What is wrong with the path goes to standard error; the exit code is 1 unless it has a cluster and a network.
     """
     variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
     for name, value in variables.items():
-        tell(f"{name}={value}")
+        print_line(f"{name}={value}")
     for problem in injection.doubts(path):
-        tell(problem, err=True)
+        print_line(problem, err=True)
     if not all(variables.get(name) for name in (injection.CLUSTER_ID, injection.NETWORK)):
         sys.exit(1)
 
@@ -136,6 +136,7 @@ def releases() -> None:
 
 
 def _stream(the_plan: Plan) -> Iterator[bytes]:
+    """Yield all files as one YAML stream, each with its path as a comment."""
     separator = b""
     for path, content in the_plan.files():
         yield separator + f"# {path}\n".encode() + content

@@ -17,11 +17,11 @@ from extcp_manifests.cli.shared import (
     Mode,
     not_empty,
     plan_of,
-    print_changes,
+    print_differences,
+    print_file_changes,
+    print_line,
     print_problem,
     report_files,
-    tell,
-    tell_changes,
     text,
     write_files,
 )
@@ -70,20 +70,20 @@ def write_bases(
     mode = Mode(check=check, diff=diff, force=force)
     the_plan = plan_of(file, release, credentials)
     tree = the_plan.kustomize(overlays=overlays)
-    if mode.only_tells:
-        tell_changes(output, tree.changes(output), mode)
+    if mode.writes_nothing:
+        print_file_changes(output, tree.changes(output), mode)
     paths = write_files(tree.write, the_plan, output, mode)
     _warn_of_overlays(tree, output)
     report_files(output, paths, next(tree.runbooks())[0])
 
 
 def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
-    """Tell of overlays that the runbook does not read, and of those whose bases are gone."""
+    """Print warnings for overlays that the runbook does not read, and for those whose bases are gone."""
     for name in tree.unread_overlays(folder):
-        problem = f"is there, but no command of the runbook reads it: add --overlay {name}"
+        problem = f"is not read by any command of the runbook: add --overlay {name}"
         print_problem("warning", Problem((), problem, f"{folder}/{OVERLAYS}/{name}"))
     for place in tree.left_over(folder):
-        problem = f"stands over a base that is gone: remove it with `{piped(('rm', '-r', f'{folder}/{place}'))}`"
+        problem = f"is an overlay of a base that is gone: remove it with `{piped(('rm', '-r', f'{folder}/{place}'))}`"
         print_problem("warning", Problem((), problem, f"{folder}/{place}"))
 
 
@@ -157,22 +157,22 @@ def write_kustomizations(
 
 def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan, kind: Kind, mode: Mode) -> None:
     owner = owner_of(the_plan.topology, kind)
-    if mode.only_tells:
-        tell_changes(folder, changes(folder, entries, owner=owner), mode)
+    if mode.writes_nothing:
+        print_file_changes(folder, changes(folder, entries, owner=owner), mode)
     paths = write(folder, entries, owner=owner, force=mode.force)
     report_files(folder, paths, NOTES, place="the top of the repository")
 
 
 @commands.command("krm")
 def run_function() -> None:
-    """Answer a KRM ResourceList: standard input to standard output, with a topology as functionConfig.
+    """Answer the KRM ResourceList on standard input, whose functionConfig is a topology, on standard output.
 
-    The exit code is 1 where a result is an error.
+    The exit code is 1 if a result is an error.
     """
     answer = krm.run(text("-"))
     click.echo(answer.text, nl=False)
     for message in answer.errors:
-        tell(message, err=True)
+        print_line(message, err=True)
     sys.exit(1 if answer.failed else 0)
 
 
@@ -186,16 +186,16 @@ def plugin() -> None:
     "--home", metavar="DIR", callback=not_empty, help="Folder of plugins, instead of the one where kubectl looks."
 )
 def install_plugin(home: str | None) -> None:
-    """Write the small program by which kustomize calls this one."""
+    """Write the small program that kustomize runs to call this one."""
     if home is not None:
         recover(home)
-    tell(exec_plugin.install(home))
+    print_line(exec_plugin.install(home))
 
 
 @plugin.command("run")
 @click.argument("config", metavar="FILE")
 def run_plugin(config: str) -> None:
-    """Print what the topology in FILE emits, as kustomize and Argo CD ask for it."""
+    """Print the documents that the topology in FILE emits, for kustomize and Argo CD."""
     click.echo(yaml.dump_all(krm.generate(text(config))), nl=False)
 
 
@@ -203,21 +203,23 @@ def run_plugin(config: str) -> None:
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 def show_difference(old: str, new: str) -> None:
-    """Print what is different between two folders or files, by document and path.
+    """Print the differences between two folders or files, by document and path.
 
-    The exit code is 1 where there is a difference. What Secrets hold is not shown.
+    The exit code is 1 if there are any. The contents of Secrets are not shown.
     """
     from extcp_manifests.documents.compare import compare_files
 
-    sys.exit(1 if print_changes(compare_files(_contents(old, new), _contents(new, old))) else 0)
+    is_different = print_differences(compare_files(_contents(old, new), _contents(new, old)))
+    sys.exit(1 if is_different else 0)
 
 
 def _contents(place: str, other: str) -> dict[str, bytes]:
-    """The files below a folder by their paths, but for Git's and for our own list of them; two files have one name."""
+    """Return the files of a folder by their paths, without Git's and our own list; or a file, by the name for both."""
     path = Path(place)
     recover_below(path)
     if path.is_dir() != Path(other).is_dir():
-        raise InvalidInput([Problem((), f"and {other} are a folder and a file: compare two of a kind", place)])
+        kind = "folder" if path.is_dir() else "file"
+        raise InvalidInput([Problem((), f"is a {kind}, unlike {other}: compare two folders or two files", place)])
     if not path.is_dir():
         return {max(path.name, Path(other).name): path.read_bytes()}
     contents = {}

@@ -40,23 +40,24 @@ DIFF = click.option("--diff", is_flag=True, help="The same as --check, with the 
 
 
 FORCE = click.option(
-    "--force", is_flag=True, help="Take over another control plane's folder, and give up what was edited by hand."
+    "--force", is_flag=True, help="Take over another control plane's folder, and overwrite what was edited by hand."
 )
 
 
 CREDENTIALS = click.option(
-    "--credentials", metavar="FILE", help="Credentials of remote clusters; their Secrets then become files."
+    "--credentials", metavar="FILE", help="Credentials of remote clusters, whose Secrets are then written as files."
 )
 
 
 def not_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty name of a folder, which would stand for the current one."""
+    """Refuse an empty name of a folder, which would mean the current one."""
     if value == "":
         raise click.UsageError(f"{option.opts[0]} is empty: name a folder.")
     return value
 
 
 def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
+    """Return the plan of the topology in a file, and print its warnings."""
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
     given = text(file)
@@ -75,7 +76,7 @@ STDIN = "<stdin>"
 
 
 def source(file: str) -> Path | bytes:
-    """What the library reads, of which an interrupted run is finished first."""
+    """Return what the library is to read, after finishing what an interrupted run left there."""
     if file == "-":
         return text(file)
     recover(file)
@@ -83,12 +84,12 @@ def source(file: str) -> Path | bytes:
 
 
 def name_of(file: str) -> str:
-    """What messages call a file."""
+    """Return what messages call a file."""
     return STDIN if file == "-" else file
 
 
 def text(file: str) -> bytes:
-    """The content of a file, after what an interrupted run left there is finished; or of standard input."""
+    """Return the content of standard input or of a file, after finishing what an interrupted run left there."""
     if file == "-":
         return sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
     recover(file)
@@ -96,29 +97,31 @@ def text(file: str) -> bytes:
 
 
 def content(file: str) -> bytes:
-    """The content of a file as it is."""
+    """Return the content of a file as it is."""
     with Path(file).open("rb") as opened:
         return opened.read(yaml.MAX_BYTES + 1)
 
 
 def json_text(value: object) -> str:
+    """Return a value as JSON, with characters that are not ASCII as they are."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def tell(what: object, *, err: bool = False) -> None:
-    """Print one line for people, in which nothing is what it does not seem."""
+def print_line(what: object, *, err: bool = False) -> None:
+    """Print one line for people, with invisible characters as escapes."""
     click.echo(visible(str(what)), err=err)
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows in columns below a head."""
     lines = [tuple(map(visible, line)) for line in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def print_changes(changes: "Iterable[Change]") -> bool:
-    """Print a report, coloured on a terminal; whether there was anything to report comes back."""
+def print_differences(changes: "Iterable[Change]") -> bool:
+    """Print a report, coloured on a terminal, and return whether there were differences."""
     from extcp_manifests.documents.compare import report
 
     colours = {"+": "green", "-": "red", "~": "yellow", " ": None}
@@ -134,37 +137,47 @@ _MOST_PATHS = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
-    """What a command does to its folder: it writes it, by force or not, or only tells what it would write."""
+    """What a command does to its folder: it writes it, by force or not, or only reports what it would write."""
 
     check: bool
     diff: bool
     force: bool
 
     def __post_init__(self) -> None:
-        if self.force and self.only_tells:
+        if self.force and self.writes_nothing:
             raise click.UsageError("--force writes, while --check and --diff do not: choose one.")
 
     @property
-    def only_tells(self) -> bool:
+    def writes_nothing(self) -> bool:
+        """Whether the command writes nothing."""
         return self.check or self.diff
 
 
 def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str, mode: Mode) -> list[str]:
-    """Write a plan's files in one of its forms, with a progress bar where a person waits; their paths come back."""
+    """Write a plan's files in one of its forms, with a progress bar for people, and return the files' paths."""
     files = sum(1 for step in the_plan.steps if step.path)
     hidden = not sys.stderr.isatty() or files <= _MOST_PATHS
     with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
-        return write(folder, force=mode.force, on_file=lambda path: bar.update(0 if basename(path) in _BESIDE else 1))
+
+        def count(path: str) -> None:
+            if basename(path) not in _WITHOUT_STEP:
+                bar.update(1)
+
+        return write(folder, force=mode.force, on_file=count)
 
 
-def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
+_WITHOUT_STEP = (KUSTOMIZATION, OPENAPI, RUNBOOK)
+"""The names of files that belong to no step."""
+
+
+def print_file_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
     """Print what a run would change, and exit 1 if that is anything."""
     old: dict[str, bytes] = {}
     new: dict[str, bytes] = {}
     found = False
     for change in changes:
         found = True
-        tell(f"{Path(folder, change.path)}: {change.state}")
+        print_line(f"{Path(folder, change.path)}: {change.state}")
         if mode.diff and change.old is not None:
             old[change.path] = change.old
         if mode.diff and change.new is not None:
@@ -173,30 +186,27 @@ def tell_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> No
         from extcp_manifests.documents.compare import compare_files
 
         click.echo()
-        print_changes(compare_files(old, new))
+        print_differences(compare_files(old, new))
     sys.exit(1 if found else 0)
 
 
-# Files that do not count as a step's.
-_BESIDE = (KUSTOMIZATION, OPENAPI, RUNBOOK)
-
-
 def report_files(folder: str, paths: list[str], first: str = RUNBOOK, *, place: str | None = None) -> None:
-    """Tell which files were written, and what to do next, in the folder or in another place."""
+    """Print which files were written, and what to do next, in the folder or in another place."""
     for path in paths[:_MOST_PATHS]:
-        tell(Path(folder, path))
+        print_line(Path(folder, path))
     if len(paths) > _MOST_PATHS:
         click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
     click.echo()
-    tell(f"Next: follow {Path(folder, first)}, with {place or folder} as the current folder.")
+    print_line(f"Next: follow {Path(folder, first)}, with {place or folder} as the current folder.")
 
 
 def print_problem(level: str, problem: Problem) -> None:
-    """Tell of a problem that does not stop a command."""
-    tell(f"{level}: {problem}", err=True)
+    """Print a problem that does not stop a command to standard error."""
+    print_line(f"{level}: {problem}", err=True)
 
 
 def print_pieces(pieces: Iterable[bytes]) -> None:
+    """Print bytes as they are, piece by piece."""
     for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()

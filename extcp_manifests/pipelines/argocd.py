@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from extcp_manifests.pipelines.notes import NOTES, notes
-from extcp_manifests.pipelines.parts import Repository, document_entry, parts_of, release_name, require_names
+from extcp_manifests.pipelines.parts import Part, Repository, document_entry, parts_of, require_names
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.plan import Plan
-from extcp_manifests.topology.model import Topology
 
 
 def argocd(
     plan: Plan, repository: Repository, *, namespace: str = "argocd", project: str = "default"
 ) -> Iterator[Entry]:
-    """Applications whose sync waves follow the plan, and notes; clusters have the names that Argo CD knows them by.
+    """Return Applications whose sync waves follow the plan, and notes.
 
-    Raises InvalidInput for names that Kubernetes does not take.
+    Argo CD must know the clusters by their names in the topology. Raises InvalidInput for names that Kubernetes does
+    not take.
     """
     require_names(namespace=namespace, project=project)
     return _argocd(plan, repository, namespace, project)
@@ -23,30 +23,58 @@ def argocd(
 
 def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:
     for part in parts_of(plan):
-        source = {"repoURL": repository.url, "targetRevision": repository.revision}
-        spec: dict[str, Any] = {"project": project}
-        if part.base.kind == "values":
-            values = [f"$values/{file}" for file in repository.values(part.base)]
-            chart = {**_chart(plan.topology), "helm": {"releaseName": release_name(part), "valueFiles": values}}
-            spec["sources"] = [chart, {**source, "ref": "values"}]
-        else:
-            spec["source"] = {**source, "path": repository.folder(part.folder)}
-        spec["destination"] = {"name": part.cluster, "namespace": plan.topology.namespace}
-        options = ["ServerSideApply=true"] if part.base.kind == "install" else []
-        options += ["RespectIgnoreDifferences=true"] if part.owned else []
-        spec["syncPolicy"] = {"automated": {"prune": True}, **({"syncOptions": options} if options else {})}
-        if part.owned:
-            spec["ignoreDifferences"] = part.owned
         annotations = {"argocd.argoproj.io/sync-wave": str(part.wave)}
         metadata = {"name": part.name, "namespace": namespace, "annotations": annotations}
+        spec = {
+            "project": project,
+            **_source(part, repository),
+            "destination": {"name": part.cluster, "namespace": plan.topology.namespace},
+            **_sync(part),
+        }
         document = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec}
         yield document_entry(f"applications/{part.name}.yaml", document)
     yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _ARGOCD)))
 
 
-def _chart(topology: Topology) -> dict[str, str]:
-    repository = topology.chart_repository.removeprefix("oci://")  # Argo CD knows OCI registries without the scheme
-    return {"repoURL": repository, "chart": "gateway", "targetRevision": f"~{topology.release}.0"}
+def _source(part: Part, repository: Repository) -> dict[str, Any]:
+    """Return where an Application has its manifests, or its chart with the files of values."""
+    tree = {"repoURL": repository.url, "targetRevision": repository.revision}
+    if part.chart is None:
+        return {"source": {**tree, "path": repository.folder(part.folder)}}
+    chart = {
+        "repoURL": part.chart.repository.removeprefix("oci://"),  # Argo CD knows OCI registries without the scheme
+        "chart": "gateway",
+        "targetRevision": part.chart.version,
+        "helm": {
+            "releaseName": part.chart.name,
+            "valueFiles": [f"$values/{file}" for file in repository.values(part.base)],
+        },
+    }
+    return {"sources": [chart, {**tree, "ref": "values"}]}
+
+
+def _sync(part: Part) -> dict[str, Any]:
+    """Return how an Application is synchronised, and what of it istiod may write."""
+    options = []
+    if part.base.kind == "install":
+        options.append("ServerSideApply=true")
+    if part.written_by_istiod:
+        options.append("RespectIgnoreDifferences=true")
+    policy: dict[str, Any] = {"automated": {"prune": True}}
+    if options:
+        policy["syncOptions"] = options
+    if not part.written_by_istiod:
+        return {"syncPolicy": policy}
+    ignored = [
+        {
+            "group": "admissionregistration.k8s.io",
+            "kind": webhook.kind,
+            "name": webhook.name,
+            "jqPathExpressions": webhook.fields,
+        }
+        for webhook in part.written_by_istiod
+    ]
+    return {"syncPolicy": policy, "ignoreDifferences": ignored}
 
 
 _ARGOCD = """\

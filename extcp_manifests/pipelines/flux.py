@@ -6,11 +6,10 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.pipelines.notes import NOTES, notes
-from extcp_manifests.pipelines.parts import Part, Repository, document_entry, parts_of, release_name, require_names
+from extcp_manifests.pipelines.parts import Part, Repository, WebhookFields, document_entry, parts_of, require_names
+from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.plan import Plan
-
-# ----------------------------------------------------------------------------------------------------------------- Flux
 
 
 def flux(
@@ -21,7 +20,7 @@ def flux(
     namespace: str = "flux-system",
     here: str | None = None,
 ) -> Iterator[Entry]:
-    """Kustomizations that depend on each other as the plan says, and notes.
+    """Return Kustomizations that depend on each other as the plan says, and notes.
 
     `source` is the GitRepository of Flux; `here` is the cluster that Flux runs in, the others are reached by Secrets
     with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
@@ -31,76 +30,97 @@ def flux(
     topology = plan.topology
     known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
     if here is not None and here not in known:
-        raise InvalidInput([Problem(("here",), f"{here!r} is no cluster of this topology: use {', '.join(known[:5])}")])
+        problem = f"{here!r} is not a cluster of this topology: use {', '.join(known[:5])}"
+        raise InvalidInput([Problem(("here",), problem)])
     return _flux(plan, repository, source, namespace, here)
 
 
 def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here: str | None) -> Iterator[Entry]:
-    charts = False
+    chart_repository = None
     for part in parts_of(plan):
         reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)
-        if part.base.kind == "values":
-            charts = True
-            yield document_entry(f"kustomizations/{part.name}.yaml", _helm_release(plan, part, namespace, reach))
-            continue
-        spec: dict[str, Any] = {
-            "interval": "10m",
-            "sourceRef": {"kind": "GitRepository", "name": source},
-            "path": f"./{repository.folder(part.folder)}",
-            "prune": True,
-            "wait": True,
-            **reach,
-            **({"dependsOn": [{"name": name} for name in part.after]} if part.after else {}),
-            **({"patches": [_once(each) for each in part.owned]} if part.owned else {}),
-        }
         metadata = {"name": part.name, "namespace": namespace}
-        yield document_entry(f"kustomizations/{part.name}.yaml", {**_KUSTOMIZATION, "metadata": metadata, "spec": spec})
-    if charts:
-        metadata = {"name": "istio", "namespace": namespace}
-        url = plan.topology.chart_repository
-        spec = {"interval": "1h", "url": url, **({"type": "oci"} if url.startswith("oci://") else {})}
-        yield document_entry("kustomizations/istio-charts.yaml", {**_REPOSITORY, "metadata": metadata, "spec": spec})
+        if part.chart is None:
+            git = {"kind": "GitRepository", "name": source}
+            spec = _kustomization_spec(part, repository, git, reach)
+            document = {**_KUSTOMIZATION, "metadata": metadata, "spec": spec}
+        else:
+            chart_repository = part.chart.repository
+            document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(part, part.chart, reach)}
+        yield document_entry(f"kustomizations/{part.name}.yaml", document)
+    if chart_repository is not None:
+        yield document_entry("kustomizations/istio-charts.yaml", _helm_repository(chart_repository, namespace))
     yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _FLUX)))
 
 
 _KUSTOMIZATION = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"}
 
 
-_REPOSITORY = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository"}
+_HELM_RELEASE = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease"}
+
+
+_HELM_REPOSITORY = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository"}
 
 
 def _kubeconfig(part: Part) -> dict[str, Any]:
     return {"kubeConfig": {"secretRef": {"name": f"kubeconfig-{part.base.cluster}"}}}
 
 
-def _helm_release(plan: Plan, part: Part, namespace: str, reach: Mapping[str, Any]) -> dict[str, Any]:
-    chart: dict[str, Any] = {
+def _kustomization_spec(
+    part: Part, repository: Repository, git: Mapping[str, str], reach: Mapping[str, Any]
+) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "interval": "10m",
+        "sourceRef": git,
+        "path": f"./{repository.folder(part.folder)}",
+        "prune": True,
+        "wait": True,
+        **reach,
+    }
+    if part.after:
+        spec["dependsOn"] = [{"name": name} for name in part.after]
+    if part.written_by_istiod:
+        spec["patches"] = [_applied_once(webhook) for webhook in part.written_by_istiod]
+    return spec
+
+
+def _release_spec(part: Part, chart: InstallGatewayChart, reach: Mapping[str, Any]) -> dict[str, Any]:
+    (values,) = part.step.documents
+    chart_spec = {
         "chart": "gateway",
-        "version": f"~{plan.topology.release}.0",
+        "version": chart.version,
         "sourceRef": {"kind": "HelmRepository", "name": "istio"},
     }
-    (values,) = part.step.documents
-    spec = {
+    return {
         "interval": "10m",
-        "releaseName": release_name(part),
-        "targetNamespace": plan.topology.namespace,
-        "storageNamespace": plan.topology.namespace,
-        "chart": {"spec": chart},
+        "releaseName": chart.name,
+        "targetNamespace": chart.namespace,
+        "storageNamespace": chart.namespace,
+        "chart": {"spec": chart_spec},
         **reach,
         "values": values.plain(),
     }
-    metadata = {"name": part.name, "namespace": namespace}
-    return {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": metadata, "spec": spec}
 
 
-def _once(owned: Mapping[str, Any]) -> dict[str, Any]:
-    """Flux cannot leave single fields alone, so what istiod writes to is only applied where it is missing."""
+def _helm_repository(url: str, namespace: str) -> dict[str, Any]:
+    """Return the repository of all charts of a plan."""
+    spec = {"interval": "1h", "url": url}
+    if url.startswith("oci://"):
+        spec["type"] = "oci"
+    return {**_HELM_REPOSITORY, "metadata": {"name": "istio", "namespace": namespace}, "spec": spec}
+
+
+def _applied_once(webhook: WebhookFields) -> dict[str, Any]:
+    """Return a patch by which Flux applies a webhook only where it is missing.
+
+    Flux cannot leave alone the single fields that istiod writes.
+    """
     patch = {
         "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": owned["kind"],
-        "metadata": {"name": owned["name"], "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}},
+        "kind": webhook.kind,
+        "metadata": {"name": webhook.name, "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}},
     }
-    return {"target": {"kind": owned["kind"], "name": owned["name"]}, "patch": yaml.dump(patch)}
+    return {"target": {"kind": webhook.kind, "name": webhook.name}, "patch": yaml.dump(patch)}
 
 
 _FLUX = """\

@@ -1,8 +1,8 @@
 """A KRM function: a ResourceList in, a ResourceList out, with a topology as its configuration.
 
-The topology may say in `spec.emit` which clusters and which documents are wanted. What is emitted takes the place of
-items of the same kind, namespace and name, or comes last; all other items stay as they are, in their order. All items
-are validated, and what is found is told as results.
+The topology may say in `spec.emit` which clusters and which documents to emit. What is emitted replaces items of the
+same kind, namespace and name, or comes last; all other items stay as they are, in their order. All items are validated,
+and the findings are results.
 
 Source: github.com/kubernetes-sigs/kustomize: cmd/config/docs/api-conventions/functions-spec.md (v1).
 """
@@ -18,29 +18,30 @@ from extcp_manifests.documents.kubernetes import Identity, document_name, identi
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
+from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.plan import Plan, plan
-from extcp_manifests.planning.step import Step
+from extcp_manifests.planning.step import FileKind, Step
 from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.file import load
 
 API_VERSION = "config.kubernetes.io/v1"
 
 
-PARTS = ("applied", "install", "values")
+FILE_KINDS: tuple[FileKind, ...] = ("applied", "install", "values")
 """What can be emitted: what kubectl applies, IstioOperators, and values of charts, each as a ConfigMap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a function gives back."""
+    """What the function returns."""
 
     resource_list: dict[str, Any] = field(repr=False)
     text: str = field(repr=False)
-    """The same as YAML; where the given text is YAML that is refused, that text itself, so that no item is lost."""
+    """The same as YAML; for YAML that is refused the given text itself, so that no item is lost."""
 
     @property
     def failed(self) -> bool:
-        """Whether a result is an error; the process then ends with 1."""
+        """Whether a result is an error; the process then exits with 1."""
         return bool(self.errors)
 
     @property
@@ -52,23 +53,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Emit:
-    """Which documents are wanted."""
+    """Which documents to emit."""
 
     clusters: tuple[str, ...]
-    parts: tuple[str, ...]
+    documents: tuple[str, ...]
 
-    def has(self, step: Step) -> bool:
-        return step.path is not None and step.cluster in self.clusters and step.file_kind in self.parts
+    def includes(self, step: Step) -> bool:
+        """Return whether to emit the documents of a step."""
+        return step.path is not None and step.cluster in self.clusters and step.file_kind in self.documents
 
 
 def run(text: str | bytes) -> Answer:
-    """Answer a ResourceList; no text makes this fail, and none loses an item.
+    """Answer a ResourceList; whatever the text is, this does not fail and loses no item.
 
-    Items are read as Go's parser reads YAML 1.1, so that `yes` is a boolean unless it stands in quotes.
+    Items are read as Go's parser reads YAML 1.1, so that `yes` is a boolean unless it is quoted.
     """
     require(text, str | bytes, ("text",), "text or bytes")
     try:
-        resource_list = _answered(yaml.load(text))
+        resource_list = _output_for(yaml.load(text))
         return Answer(resource_list, yaml.dump(resource_list))
     except yaml.NotYaml as error:
         resource_list = _list([], [_result(problem) for problem in error.problems])
@@ -76,43 +78,44 @@ def run(text: str | bytes) -> Answer:
     except InvalidInput as error:
         problems = error.problems
     except Exception as error:
-        problems = (_fault(error),)
+        problems = (_internal_error(error),)
     resource_list = _list([], [_result(problem) for problem in problems])
     return Answer(resource_list, text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
-def _fault(error: Exception) -> Problem:
-    """What is told of an exception that should not be; its own text may hold what is in the items."""
+def _internal_error(error: Exception) -> Problem:
+    """Return a problem for a bug of this package; the exception's own text is left out, for it may quote the items."""
     package = Path(__file__).parents[1]
     ours = [frame for frame in extract_tb(error.__traceback__) if package in Path(frame.filename).parents]
     file = Path(ours[-1].filename).relative_to(package).as_posix()
-    place = f"{file}, line {ours[-1].lineno}"
-    problem = (
-        f"{type(error).__name__} in {place}, which is a fault of extcp-manifests: all items are given back as they"
-    )
-    return Problem((), f"{problem} came; please report it with a ResourceList that shows it")
+    bug = f"{type(error).__name__} in {file}, line {ours[-1].lineno}, which is a bug in extcp-manifests"
+    way_out = "all items are returned unchanged; please report it with a ResourceList that shows it"
+    return Problem((), f"{bug}: {way_out}")
 
 
-def _answered(given: Any) -> dict[str, Any]:
+def _output_for(given: Any) -> dict[str, Any]:
+    """Return the ResourceList that answers another one; where something is wrong, with the given items."""
     items = given.get("items") if isinstance(given, Mapping) else None
-    known = list(items) if isinstance(items, list) else []
+    given_items = list(items) if isinstance(items, list) else []
     try:
         _require_resource_list(given)
-        the_plan, emit = _read(given.get("functionConfig"))
-        merged = _merged(known, emitted(the_plan, emit))
-        return _list(merged, list(_validated(merged, the_plan.topology.istio)), given)
+        the_plan, emit = _read_config(given.get("functionConfig"))
+        merged = _merged(given_items, _emitted(the_plan, emit))
+        return _list(merged, list(_validated(merged, the_plan.resolved.release)), given)
     except InvalidInput as error:
-        return _list(known, [_result(problem) for problem in error.problems], given)
+        return _list(given_items, [_result(problem) for problem in error.problems], given)
     except Exception as error:
-        return _list(known, [_result(_fault(error))], given)
+        return _list(given_items, [_result(_internal_error(error))], given)
 
 
 def generate(text: str | bytes) -> list[dict[str, Any]]:
-    """The documents of a topology with `spec.emit`. Raises InvalidInput with every problem."""
-    return emitted(*_read(yaml.load(text)))
+    """Return the documents of a topology with `spec.emit`. Raises InvalidInput with every problem."""
+    the_plan, emit = _read_config(yaml.load(text))
+    return _emitted(the_plan, emit)
 
 
 def _require_resource_list(given: Any) -> None:
+    """Refuse what is not a ResourceList of mappings."""
     if not isinstance(given, Mapping) or given.get("kind") != "ResourceList":
         raise InvalidInput([Problem(("kind",), "must be a ResourceList, with items and a functionConfig")])
     items = given.get("items")
@@ -130,8 +133,8 @@ def _require_resource_list(given: Any) -> None:
 # -------------------------------------------------------------------------------------------------------- configuration
 
 
-def _read(config: Any) -> tuple[Plan, _Emit]:
-    """The plan of a topology, and what of it is wanted; annotations and labels of the configuration do not matter."""
+def _read_config(config: Any) -> tuple[Plan, _Emit]:
+    """Return the plan of a topology, and what to emit; annotations and labels of the configuration are ignored."""
     if not isinstance(config, Mapping):
         raise InvalidInput([Problem(("functionConfig",), "is required: give a topology, `kind: ExternalControlPlane`")])
     metadata, spec = config.get("metadata"), config.get("spec")
@@ -141,14 +144,15 @@ def _read(config: Any) -> tuple[Plan, _Emit]:
     if isinstance(spec, Mapping):
         document["spec"] = {key: value for key, value in spec.items() if key != "emit"}
     the_plan = plan(load(document))
-    return the_plan, _emit(spec.get("emit") if isinstance(spec, Mapping) else None, the_plan)
+    emit = spec.get("emit") if isinstance(spec, Mapping) else None
+    return the_plan, _read_emit(emit, the_plan)
 
 
-def _emit(given: Any, the_plan: Plan) -> _Emit:
-    topology = the_plan.topology
-    clusters = (topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters))
+def _read_emit(given: Any, the_plan: Plan) -> _Emit:
+    resolved = the_plan.resolved
+    clusters = (resolved.external.name, *(remote.target.name for remote in resolved.remotes))
     if given is None:
-        return _Emit(clusters, PARTS[:1])
+        return _Emit(clusters, FILE_KINDS[:1])
     if not isinstance(given, Mapping):
         raise InvalidInput([Problem(("spec", "emit"), "must be a mapping with the keys clusters and documents")])
     problems = [
@@ -156,60 +160,69 @@ def _emit(given: Any, the_plan: Plan) -> _Emit:
         for key in given
         if key not in ("clusters", "documents")
     ]
-    chosen = [
-        _chosen(given, "clusters", clusters, clusters, problems),
-        _chosen(given, "documents", PARTS, PARTS[:1], problems),
-    ]
+    problems += _wrong_names(given, "clusters", clusters)
+    problems += _wrong_names(given, "documents", FILE_KINDS)
     if problems:
         raise InvalidInput(problems)
-    return _Emit(*chosen)
+    wanted_clusters, wanted_documents = given.get("clusters"), given.get("documents")
+    return _Emit(
+        clusters=clusters if wanted_clusters is None else tuple(wanted_clusters),
+        documents=FILE_KINDS[:1] if wanted_documents is None else tuple(wanted_documents),
+    )
 
 
-def _chosen(
-    given: Mapping[str, Any], key: str, known: tuple[str, ...], default: tuple[str, ...], problems: list[Problem]
-) -> tuple[str, ...]:
+def _wrong_names(given: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield what is wrong about a list of names in `emit`; it may be left out."""
     names = given.get(key)
     if names is None:
-        return default
+        return
     if not isinstance(names, list):
-        problems.append(Problem(("spec", "emit", key), f"must be a list of {', '.join(known[:5])}"))
-        return ()
+        yield Problem(("spec", "emit", key), f"must be a list of {', '.join(known[:5])}")
+        return
+    shown = ", ".join(known[:5])
+    if len(known) > 5:
+        shown += ", ..."
     for index, name in enumerate(names):
         if name not in known:
-            shown = f"{', '.join(known[:5])}{', ...' if len(known) > 5 else ''}"
-            problems.append(Problem(("spec", "emit", key, index), f"is {name!r}: use {shown}"))
-    return tuple(names)
+            yield Problem(("spec", "emit", key, index), f"is {name!r}: use {shown}")
 
 
 # ------------------------------------------------------------------------------------------------------------ documents
 
 
-def emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
-    """The documents that are wanted, in the plan's order.
+def _emitted(the_plan: Plan, emit: _Emit) -> list[dict[str, Any]]:
+    """Return the documents to emit, in the plan's order.
 
     Raises InvalidInput where two clusters have one of the same kind, namespace and name, which one list cannot hold.
     """
-    documents: dict[Identity, tuple[str, dict[str, Any]]] = {}
+    documents: dict[Identity, dict[str, Any]] = {}
+    cluster_of: dict[Identity, str] = {}
     for step in the_plan.steps:
-        for document in _documents(step) if emit.has(step) else ():
-            before, _ = documents.setdefault(identity_of(document), (step.cluster, document))
-            if before != step.cluster:
-                problem = f"{document_name(document)} stands in {before!r} and in {step.cluster!r}: emit one cluster"
+        if not emit.includes(step):
+            continue
+        for document in _documents(step):
+            identity = identity_of(document)
+            documents.setdefault(identity, document)
+            other = cluster_of.setdefault(identity, step.cluster)
+            if other != step.cluster:
+                problem = f"{document_name(document)} is in {other!r} and in {step.cluster!r}: emit one cluster"
                 raise InvalidInput([Problem(("spec", "emit", "clusters"), problem)])
-    return [document for _, document in documents.values()]
+    return list(documents.values())
 
 
 def _documents(step: Step) -> Iterator[dict[str, Any]]:
+    """Yield the documents of a step as plain data; values of a chart as a ConfigMap."""
     for document in step.documents:
-        if step.file_kind != "values":
-            yield yaml.load(yaml.dump(document.plain()))
+        text = yaml.dump(document.plain())
+        if isinstance(step.action, InstallGatewayChart):
+            metadata = {"name": f"{step.action.name}-values"}
+            yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"values.yaml": text}}
         else:
-            name = f"{str(step.path).rpartition('/')[2].split('.')[0]}-values"
-            data = {"values.yaml": yaml.dump(document.plain())}
-            yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+            yield yaml.load(text)
 
 
 def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
+    """Return the items with ours in place of those of the same identity, and the rest of ours at the end."""
     waiting = {identity_of(document): document for document in ours}
     merged = [waiting.pop(identity_of(item), item) for item in items]
     return [*merged, *waiting.values()]
@@ -219,6 +232,7 @@ def _merged(items: list[Any], ours: list[dict[str, Any]]) -> list[Any]:
 
 
 def _validated(items: list[Any], release: Release) -> Iterator[dict[str, Any]]:
+    """Yield a result for each finding in the items."""
     for document, level, problem in validate(items, release=release, more=TOPOLOGY_CHECKS):
         given = document.get("metadata")
         metadata = given if isinstance(given, Mapping) else {}
@@ -228,16 +242,17 @@ def _validated(items: list[Any], release: Release) -> Iterator[dict[str, Any]]:
 
 
 def _result(problem: Problem, severity: str = "error") -> dict[str, Any]:
-    place = {"field": {"path": problem.path}} if problem.path else {}
-    return {"message": str(problem), "severity": severity, **place}
+    result: dict[str, Any] = {"message": str(problem), "severity": severity}
+    if problem.path:
+        result["field"] = {"path": problem.path}
+    return result
 
 
 def _list(items: list[Any], results: list[dict[str, Any]], given: Any = None) -> dict[str, Any]:
+    resource_list: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "ResourceList", "items": items}
     config = given.get("functionConfig") if isinstance(given, Mapping) else None
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ResourceList",
-        "items": items,
-        **({"functionConfig": config} if config is not None else {}),
-        **({"results": results} if results else {}),
-    }
+    if config is not None:
+        resource_list["functionConfig"] = config
+    if results:
+        resource_list["results"] = results
+    return resource_list

@@ -7,15 +7,13 @@ from extcp_manifests.planning.commands import BUILT, build, kubectl
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.runbook import code, fenced, markdown
 from extcp_manifests.planning.step import Command, Pipeline, piped
-from extcp_manifests.topology.clusters import context_of
 
 NOTES = "NOTES.md"
-
-
-# ---------------------------------------------------------------------------------------------------------------- notes
+"""The name of their file."""
 
 
 def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
+    """Yield the notes, piece by piece; `about` says how the tool applies what is beside them."""
     name = markdown(plan.topology.name or plan.topology.mesh_id)
     yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
     yield _RENDER.format(release=plan.topology.release)
@@ -26,7 +24,7 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
 
 
 def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
-    """Build a base into a file, and have istioctl render that into the folder, whole or not at all."""
+    """Return the command that builds a base and has istioctl render it into the part's folder, whole or not at all."""
     base, folder = repository.folder(part.base.path), repository.folder(part.folder)
     built, manifest = f"{base}/{BUILT}", f"{folder}/manifest.yaml"
     render = ("istioctl", "manifest", "generate", "-f", built)
@@ -44,20 +42,19 @@ def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
     return Command(tuple(pipelines))
 
 
-# With a namespace goes all that is in it, also what others put there.
+# Removing a namespace removes all that is in it, also what others put there.
 _KEPT = ("kustomize.toolkit.fluxcd.io/prune=disabled", "argocd.argoproj.io/sync-options=Prune=false")
 
 
 def _by_hand(plan: Plan) -> Iterator[str]:
-    """The commands that make Secrets, each with the part that must be there before."""
-    topology = plan.topology
-    external = topology.external_cluster
-    restart = ("rollout", "restart", f"deployment/{topology.names.istiod}", "-n", topology.namespace)
-    yield _SECRETS.format(restart=fenced(piped(kubectl(context_of(external), *restart))))
+    """Yield the commands that make Secrets, each with the part that must be applied before it."""
+    resolved = plan.resolved
+    restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
+    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.context, *restart))))
     names = {part.base: part.name for part in parts_of(plan)}
     before = ""
     for placed in plan.kustomize().placed():
-        if placed.base is None:
+        if placed.base is None:  # the only steps without a file are those that make Secrets
             yield f"\nAfter {code(before)}:\n\n{fenced(placed.step.command)}"
         else:
             before = names.get(placed.base, before)

@@ -1,8 +1,8 @@
-"""The actions of a plan: each with its command, and with what takes back exactly what that command made.
+"""The actions of a plan: each with its command, and with the commands that remove exactly what that command made.
 
 Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Nothing pipes
-into istioctl, which takes an empty file for its whole default profile. Istio's CRDs stay wherever they were made, since
-all configuration of the mesh goes with them, other control planes' too.
+into istioctl, which reads an empty file as its whole default profile. Istio's CRDs stay wherever they were made, since
+removing them removes all configuration of the mesh, other control planes' too.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class ApplyBase:
 
     base: str
     is_first: bool
-    """Whether the step is the first of its base, whose way back takes all of it."""
+    """Whether the step is the first of its base, whose undo deletes all of it."""
     tool: ClassVar[Tool] = "kubectl"
 
     def command(self, context: str, file: str) -> Command:  # noqa: ARG002
@@ -55,11 +55,11 @@ class RenderAndApply:
     """
 
     removal: Literal["rendered", "objects"]
-    """Whether the way back removes what is rendered, where no CRDs are among that, or the objects."""
+    """What the undo removes: what is rendered, where no CRDs are among that, or the objects."""
     namespace: str = ""
     """The namespace of the objects."""
     objects: tuple[str, ...] = ()
-    """What goes, as `kind/name`."""
+    """What the undo deletes, as `kind/name`."""
     tool: ClassVar[Tool] = "istioctl"
 
     def command(self, context: str, file: str) -> Command:
@@ -82,7 +82,7 @@ class Install:
     """Have istioctl install an IstioOperator, wait until it runs, and mark all that it made by the operator's name."""
 
     removal: Literal["owner", "rendered", "objects"]
-    """Whether the way back removes what has that mark, or what is rendered, or nothing but the objects.
+    """What the undo removes: what has that mark, or what is rendered, or nothing but the objects.
 
     From 1.21 `istioctl uninstall -f` goes by the mark; before that it removed istiod alone, of every control plane of
     the revision (istio 1.20.8: operator/cmd/mesh/uninstall.go; 1.24.6: operator/pkg/uninstall/prune.go).
@@ -90,7 +90,7 @@ class Install:
     namespace: str = ""
     """The namespace of the objects."""
     objects: tuple[str, ...] = ()
-    """What goes besides, as `kind/name`."""
+    """What the undo deletes besides, as `kind/name`."""
     state: str | None = None
     """What istioctl saves, as `kind/name`; by itself, since kubectl knows its kind only with the CRDs."""
     tool: ClassVar[Tool] = "istioctl"
@@ -121,9 +121,10 @@ class Install:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An action of istioctl on a file that kubectl builds of a base before.
+    """An action of istioctl on a file that kubectl first builds from a base.
 
-    istioctl must not read it from a pipe: where kubectl fails, that is empty, and means a whole Istio.
+    istioctl must not read it from a pipe: where kubectl fails, the pipe is empty, and istioctl would install its whole
+    default profile.
     """
 
     action: RenderAndApply | Install
@@ -143,7 +144,7 @@ class Built:
         return (*map(self._after_building, by_file), *self.action.undo_by_name(context))
 
     def _after_building(self, command: Command) -> Command:
-        """Return the command behind the one that builds its file."""
+        """Return the command, run only after its file was built."""
         return Command((build(self.base, self.file), *command.pipelines))
 
 
@@ -164,13 +165,17 @@ class InstallGatewayChart:
     """Further files of values, of which later ones win."""
     tool: ClassVar[Tool] = "helm"
 
+    @property
+    def version(self) -> str:
+        """The range of the chart's versions, as Helm reads it: the newest patch of the release."""
+        return f"~{self.release}.0"
+
     def command(self, context: str, file: str) -> Command:
         is_oci = self.repository.startswith("oci://")
         chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
-        version = f"~{self.release}.0"
         install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
-        return piped((*install, "--version", version, *values))
+        return piped((*install, "--version", self.version, *values))
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (piped(("helm", "uninstall", self.name, *self._where(context))),)
@@ -217,7 +222,7 @@ def build(base: str, file: str) -> Pipeline:
 
 
 def rendered(file: str) -> str:
-    """Return the name of the file that gets what istioctl renders of another; no tool takes it for a manifest."""
+    """Return the file for what istioctl renders of another; by its ending no tool reads it as a manifest."""
     return f"{file}.rendered"
 
 

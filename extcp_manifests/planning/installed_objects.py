@@ -1,6 +1,6 @@
-"""What istioctl makes of our IstioOperators, by release, as far as it must be taken back by name.
+"""What istioctl makes of our IstioOperators, by release, as far as it must be deleted by name.
 
-CRDs are none of it: they stay. Source: istio 1.15.7 to 1.30.3 and the branch release-1.31, rendered: from 1.24 with
+CRDs are not among it: they stay. Source: istio 1.15.7 to 1.30.3 and the branch release-1.31, rendered: from 1.24 with
 istioctl 1.31 and the charts of each release, 1.20 with its own istioctl, all others with Helm; the default tag: istio
 1.15.7 and 1.30.3: istioctl/pkg/tag/generate.go, read.
 """
@@ -37,7 +37,7 @@ _WITH_ISTIOD: tuple[Part, ...] = ("config cluster", "shared gateway")
 _ALL: tuple[Part, ...] = ("config cluster", "remote cluster", "shared gateway")
 
 
-# Webhooks first, so that nothing waits for them while the rest goes.
+# Webhooks first, so that no request waits for them while the rest is deleted.
 _MADE = (
     _Made("mutatingwebhookconfiguration/{injector}", _ALL),
     _Made("validatingwebhookconfiguration/{validator}", _WITH_ISTIOD),
@@ -89,7 +89,7 @@ _MADE = (
 )
 
 
-# What `istioctl uninstall -f` of the shared gateway leaves, since it passes over the charts' base, and what the default
+# What `istioctl uninstall -f` of the shared gateway leaves, since it skips the charts' base, and what the default
 # tag adds (istio 1.21.6 and 1.30.3: operator/pkg/helmreconciler/prune.go, operator/pkg/uninstall/prune.go).
 _LEFT = (
     "validatingwebhookconfiguration/istiod-default-validator",
@@ -102,7 +102,7 @@ _LEFT = (
 def made_by(part: Part, release: Release, names: Names, *, gateway: str = "") -> Iterator[str]:
     """Yield what istioctl makes for a part of the installation, as kubectl names it: `clusterrole/NAME`.
 
-    What is only there with some kinds of addresses is among it; kubectl ignores what is not found.
+    Objects that exist only for some kinds of addresses are included; kubectl ignores those that it does not find.
     """
     for made in _MADE:
         if part in made.parts and release in made.releases:

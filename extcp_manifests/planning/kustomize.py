@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename
 from typing import Literal
 
 from extcp_manifests import yaml
@@ -29,9 +29,9 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK, runbook
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
-from extcp_manifests.topology.model import Topology
 
 KUSTOMIZATION = "kustomization.yaml"
 OPENAPI = "istio-operator.openapi.json"
@@ -41,7 +41,8 @@ VALUES = "values.yaml"
 _MORE_VALUES = b"# Values that beat those of the base.\n{}\n"
 
 
-BaseKind = Literal["applied", "install", "values", "secrets"]
+BaseKind = Literal["cluster", "applied", "install", "values", "secrets"]
+"""What a base is for: all that is applied in a cluster, what one stage applies there, or a single file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,17 @@ class Base:
     cluster: str
     """The cluster's folder."""
     kind: BaseKind
-    name: str
-    """The name of the file that it is for, or of the stage that is applied."""
+    name: str = ""
+    """The name of the stage that is applied, of the file, or of the Helm release; empty for a whole cluster."""
 
     @property
     def path(self) -> str:
         """The folder, with `/`."""
-        return f"{self.cluster}/{self.name}" if self.kind == "applied" else f"{self.cluster}/{self.kind}/{self.name}"
+        if self.kind == "cluster":
+            return self.cluster
+        if self.kind == "applied":
+            return f"{self.cluster}/{self.name}"
+        return f"{self.cluster}/{self.kind}/{self.name}"
 
     @property
     def rendered(self) -> str:
@@ -66,8 +71,8 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a file of the plan is in the tree."""
+class _TreeFile:
+    """A file of the plan in the tree."""
 
     base: Base
     file: str
@@ -79,17 +84,18 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class PlacedStep:
-    """A step as the tree has it, and the base of its file; None where it has none."""
+    """A step with the file and the command of the tree."""
 
     step: Step
     base: Base | None
+    """The base of the step's file; None where it has no file."""
 
 
 @dataclass(frozen=True)
 class KustomizeTree:
     """The bases of a plan; files are made when they are asked for, and not kept."""
 
-    topology: Topology
+    resolved: Resolved
     steps: Sequence[Step]
     """The plan's steps."""
     overlays: tuple[str, ...] = ()
@@ -101,9 +107,9 @@ class KustomizeTree:
             raise InvalidInput(problems)
 
     def entries(self) -> Iterator[Entry]:
-        """Every file of the tree, runbooks at the end."""
+        """Yield every file of the tree, runbooks at the end."""
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
-        stages_of: dict[str, dict[str, list[str]]] = {}
+        applied: dict[str, dict[Base, list[str]]] = {}  # the files of each stage's base, by cluster
         for placed in self.placed():
             step, base = placed.step, placed.base
             if step.path is None or base is None:
@@ -111,27 +117,28 @@ class KustomizeTree:
             file = basename(step.path)
             yield Entry(step.path, (once(step.builders),), secret=step.secret)
             if base.kind == "applied":
-                stages_of.setdefault(base.cluster, {}).setdefault(base.name, []).append(file)
+                applied.setdefault(base.cluster, {}).setdefault(base, []).append(file)
             else:
-                yield from _own_base(base, file)
-        for cluster, stages in stages_of.items():
-            for stage, files in stages.items():
-                yield _kustomization(f"{cluster}/{stage}", *files)
-            yield _kustomization(cluster, *stages)
+                yield from _single_file_base(base, file)
+        for cluster, files_of in applied.items():
+            for base, files in files_of.items():
+                yield _kustomization(base, files)
+            yield _kustomization(Base(cluster, "cluster"), [base.name for base in files_of])
         for path, steps in self.runbooks():
-            yield Entry(path, (piece.encode() for piece in runbook(self.topology, steps)))
+            yield Entry(path, (piece.encode() for piece in runbook(self.resolved, steps)))
 
     def runbooks(self) -> Iterator[tuple[str, Sequence[Step]]]:
-        """Each runbook's path with the steps that it tells."""
+        """Yield each runbook's path with its steps."""
         if len(self.overlays) < 2:
-            yield RUNBOOK, self.followed
+            yield RUNBOOK, self.runbook_steps
             return
         for name in self.overlays:
-            yield f"RUNBOOK-{name}.md", _Relocated(self.steps, f"{OVERLAYS}/{name}/")
+            yield f"RUNBOOK-{name}.md", _TreeSteps(self.steps, _overlay_folder(name))
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Each file, path and content, one at a time."""
-        return ((entry.path, b"".join(entry.pieces)) for entry in self.entries())
+        """Yield each file, path and content, one at a time."""
+        for entry in self.entries():
+            yield entry.path, b"".join(entry.pieces)
 
     def write(
         self,
@@ -150,38 +157,53 @@ class KustomizeTree:
 
     @property
     def _owner(self) -> writing.Owner:
-        return writing.owner_of(self.topology, "kustomize")
+        return writing.owner_of(self.resolved.topology, "kustomize")
 
     def skeletons(self) -> Iterator[Entry]:
-        """A kustomization over every base for each overlay, for people to add their patches to.
+        """Yield a kustomization over every base for each overlay, for people to add their patches to.
 
-        Beside charts' values it is a further file of values. `write` leaves alone those that are there already.
+        For the values of a chart there is a further file of values beside it. `write` leaves alone those that are there
+        already.
         """
         for name in self.overlays:
-            for base in self._bases():
-                place = f"{OVERLAYS}/{name}/{base}"
+            for base in self.bases():
                 yield _skeleton(name, base)
-                if base.split("/")[1:2] == ["values"]:
-                    yield Entry(f"{place}/{VALUES}", (_MORE_VALUES,), keep=True)
+                if base.kind == "values":
+                    yield Entry(f"{_overlay_folder(name)}{base.path}/{VALUES}", (_MORE_VALUES,), keep=True)
 
-    def _bases(self) -> Iterator[str]:
-        return (dirname(entry.path) for entry in self.entries() if basename(entry.path) == KUSTOMIZATION)
+    def bases(self) -> Iterator[Base]:
+        """Yield every base once: those of single files in the plan's order, then the stages of each cluster."""
+        found: set[Base] = set()
+        applied: dict[str, list[Base]] = {}
+        for placed in self.placed():
+            base = placed.base
+            if base is None or base in found:
+                continue
+            found.add(base)
+            if base.kind == "applied":
+                applied.setdefault(base.cluster, []).append(base)
+            else:
+                yield base
+        for cluster, stages in applied.items():
+            yield from stages
+            yield Base(cluster, "cluster")
 
     def left_over(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Return the folders of overlays in a written tree that stand over a base that is gone, as paths with `/`.
+        """Return the folders of overlays in a written tree whose base is gone, as paths with `/`.
 
         Where a whole cluster is gone it is that cluster's folder.
         """
-        bases = set(self._bases())
+        bases = {base.path for base in self.bases()}
         root = Path(folder)
         gone: list[str] = []
         found = root.glob(f"{OVERLAYS}/*/**/{KUSTOMIZATION}")
         for kustomization in sorted(found, key=lambda path: (len(path.parts), path)):
             place = kustomization.parent.relative_to(root).as_posix()
-            base = place.split("/", 2)[2] if place.count("/") > 1 else ""
-            is_ours = bool(base) and _reads_base(kustomization, base)
-            covered = any(place.startswith(f"{above}/") for above in gone)
-            if is_ours and not covered and base not in bases:
+            _, _, base = place.removeprefix(f"{OVERLAYS}/").partition("/")
+            if not base or base in bases:
+                continue
+            is_covered = any(place.startswith(f"{above}/") for above in gone)
+            if not is_covered and _reads_base(kustomization, base):
                 gone.append(place)
         return gone
 
@@ -192,82 +214,101 @@ class KustomizeTree:
 
     def placed(self) -> Iterator[PlacedStep]:
         """Yield the steps with their files in the tree, and commands that read them through the bases."""
-        return self._relocated.placed()
+        return self._tree_steps.placed()
 
     @cached_property
-    def _relocated(self) -> "_Relocated":
-        return _Relocated(self.steps, "")
+    def _tree_steps(self) -> "_TreeSteps":
+        return _TreeSteps(self.steps, "")
 
     @cached_property
-    def followed(self) -> Sequence[Step]:
-        """The same, with commands that read the first overlay, where there is one."""
-        return _Relocated(self.steps, f"{OVERLAYS}/{self.overlays[0]}/") if self.overlays else self._relocated
+    def runbook_steps(self) -> Sequence[Step]:
+        """The same steps, with commands that read the first overlay, where there is one."""
+        if self.overlays:
+            return _TreeSteps(self.steps, _overlay_folder(self.overlays[0]))
+        return self._tree_steps
+
+
+def _overlay_folder(name: str) -> str:
+    """Return what the paths of all files of an overlay begin with."""
+    return f"{OVERLAYS}/{name}/"
 
 
 def _reads_base(kustomization: Path, base: str) -> bool:
-    """Whether a kustomization of an overlay still stands over its own base, as the skeleton did."""
+    """Return whether a kustomization of an overlay still reads its own base, as the skeleton did."""
     try:
         content = yaml.load(kustomization.read_bytes())
     except InvalidInput:
         return False
     resources = content.get("resources") if isinstance(content, Mapping) else None
-    return isinstance(resources, list) and f"{'../' * (base.count('/') + 3)}{base}" in resources
+    return isinstance(resources, list) and _way_to_base(base) in resources
 
 
-def _places(steps: Iterable[Step]) -> dict[str, "_Place"]:
-    """Return the place of each file in the tree, by its path in the plan.
+def _way_to_base(base: str) -> str:
+    """Return the relative path to a base from the same folder of an overlay."""
+    depth = len((OVERLAYS, "NAME", *base.split("/")))
+    return f"{'../' * depth}{base}"
 
-    What a stage applies in a cluster one after the other shares a base; what comes behind another step has a further
-    one, so that no document goes before the steps that it waits for.
+
+def _tree_files(steps: Iterable[Step]) -> dict[str, "_TreeFile"]:
+    """Return each file of the plan in the tree, by its path in the plan.
+
+    What a stage applies in a cluster one after the other shares a base; what comes after another step has a further
+    one, so that no document is applied before the steps that it waits for.
     """
-    places: dict[str, _Place] = {}
-    taken: dict[tuple[str, str], int] = {}
-    before: tuple[str, str] | None = None
+    files: dict[str, _TreeFile] = {}
+    count: dict[Base, int] = {}  # how many bases each stage has so far
+    before: Base | None = None  # the stage of the step before, where that was applied
     for step in steps:
-        stage: tuple[str, str] | None = None
-        if step.path is not None:
-            cluster, file = step.path.split("/", 1)[0], basename(step.path)
-            name = file.removesuffix(".yaml").removesuffix(".values")
-            if step.secret:
-                places[step.path] = _Place(Base(cluster, "secrets", name), file)
-            elif step.file_kind == "values":
-                places[step.path] = _Place(Base(cluster, "values", name), VALUES)
-            elif step.file_kind == "install":
-                places[step.path] = _Place(Base(cluster, "install", name), file)
-            else:
-                stage = cluster, step.stage.lower().replace(" ", "-")
-                if stage != before:
-                    taken[stage] = taken.get(stage, 0) + 1
-                number = f"-{taken[stage]}" if taken[stage] > 1 else ""
-                places[step.path] = _Place(Base(cluster, "applied", f"{stage[1]}{number}"), file)
+        if step.path is None:
+            before = None
+            continue
+        file = basename(step.path)
+        if step.secret or step.file_kind != "applied":
+            files[step.path] = _single_file(step, file)
+            before = None
+            continue
+        stage = Base(step.folder, "applied", step.stage.lower().replace(" ", "-"))
+        if stage != before:
+            count[stage] = count.get(stage, 0) + 1
+        number = count[stage]
+        base = stage if number == 1 else replace(stage, name=f"{stage.name}-{number}")
+        files[step.path] = _TreeFile(base, file)
         before = stage
-    return places
+    return files
 
 
-def _own_base(base: Base, file: str) -> Iterator[Entry]:
+def _single_file(step: Step, file: str) -> _TreeFile:
+    """Return the place of a file that has a base of its own."""
+    if isinstance(step.action, InstallGatewayChart):
+        return _TreeFile(Base(step.folder, "values", step.action.name), VALUES)
+    kind: BaseKind = "secrets" if step.secret else "install"
+    return _TreeFile(Base(step.folder, kind, file.removesuffix(".yaml")), file)
+
+
+def _single_file_base(base: Base, file: str) -> Iterator[Entry]:
     """Yield the kustomization of a base that has one file."""
     if base.kind == "install":
-        yield _kustomization(base.path, file, openapi=True)
+        yield _kustomization(base, [file], openapi=True)
         yield Entry(f"{base.path}/{OPENAPI}", (_openapi(),))
     elif base.kind == "values":
         generator = {"name": f"{base.name}-values", "files": [file]}
         content = {**_HEAD, "configMapGenerator": [generator], "generatorOptions": {"disableNameSuffixHash": True}}
         yield Entry(f"{base.path}/{KUSTOMIZATION}", (yaml.dump(content).encode(),))
     else:
-        yield _kustomization(base.path, file)
+        yield _kustomization(base, [file])
 
 
 _HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 
 
-def _kustomization(base: str, *resources: str, openapi: bool = False) -> Entry:
-    return Entry(f"{base}/{KUSTOMIZATION}", (_kustomization_text(resources, openapi),))
+def _kustomization(base: Base, resources: Iterable[str], *, openapi: bool = False) -> Entry:
+    return Entry(f"{base.path}/{KUSTOMIZATION}", (_kustomization_text(tuple(resources), openapi),))
 
 
-def _skeleton(overlay: str, base: str) -> Entry:
-    """A kustomization over a base, which is people's own once it is there."""
-    way = f"{'../' * (base.count('/') + 3)}{base}"
-    return replace(_kustomization(f"{OVERLAYS}/{overlay}/{base}", way), keep=True)
+def _skeleton(overlay: str, base: Base) -> Entry:
+    """Return a kustomization over a base, which belongs to the user once it is there."""
+    content = _kustomization_text((_way_to_base(base.path),), False)
+    return Entry(f"{_overlay_folder(overlay)}{base.path}/{KUSTOMIZATION}", (content,), keep=True)
 
 
 @lru_cache(maxsize=64)
@@ -278,8 +319,8 @@ def _kustomization_text(resources: tuple[str, ...], openapi: bool) -> bytes:
 
 # ---------------------------------------------------------------------------------------------------- merging by name
 
-# The lists of an IstioOperator's component that merge, and the keys by which a person means their items. The patches of
-# an overlay are none of them: their paths may stand twice, as `volumes[100]` does for two volumes.
+# The lists of an IstioOperator's component that merge, and the keys that identify their items. An overlay's patches are
+# not among them: a path may appear twice, as `volumes[100]` does for two volumes.
 # The ports of a Service merge by `name` too. An item of a patch that lacks the key is lost, and the whole list with it
 # where that is the only item (kubectl 1.37, run): `validate` refuses a Service without ports.
 _COMPONENT = {
@@ -299,7 +340,7 @@ _OPERATOR = {"group": "install.istio.io", "kind": "IstioOperator", "version": "v
 
 @lru_cache(maxsize=1)
 def _openapi() -> bytes:
-    """The schema by which kustomize merges the lists of IstioOperators."""
+    """Return the schema by which kustomize merges the lists of IstioOperators."""
     ports = _object(ports=_list(("name",), _object()))
     lists = {key: _list(keys, _object()) for key, keys in _COMPONENT.items()}
     definitions = {"extcp.component": _object(k8s=_object(service=ports, **lists))}
@@ -321,7 +362,7 @@ def _object(**properties: object) -> dict[str, object]:
 
 
 def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
-    """A list that merges by one key, or by several."""
+    """Return the schema of a list that merges by one key, or by several."""
     merge = {"x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": keys[0]}
     several = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys} if len(keys) > 1 else {}
     return {"type": "array", "items": items, **merge, **several}
@@ -330,48 +371,53 @@ def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
-class _Relocated(StepSequence):
+class _TreeSteps(StepSequence):
     """Steps as the tree has them; what is applied together is one command, at the first of its steps."""
 
-    def __init__(self, steps: Sequence[Step], above: str) -> None:
+    def __init__(self, steps: Sequence[Step], overlay_folder: str) -> None:
         self._steps = steps
-        self._above = above
-        """Where commands find the bases: nothing, or the folder of an overlay."""
+        self._overlay_folder = overlay_folder
+        """What commands add before the paths of bases: nothing, or the folder of an overlay."""
 
     def __iter__(self) -> Iterator[Step]:
-        return map(self._relocated, self._steps)
+        return map(self._in_tree, self._steps)
 
     def __reversed__(self) -> Iterator[Step]:
-        return map(self._relocated, reversed(self._steps))
+        return map(self._in_tree, reversed(self._steps))
 
     def placed(self) -> Iterator[PlacedStep]:
         """Yield the same steps with the bases of their files."""
         for step in self._steps:
-            place = None if step.path is None else self._places[step.path]
-            yield PlacedStep(self._relocated(step), place.base if place else None)
+            base = None if step.path is None else self._files[step.path].base
+            yield PlacedStep(self._in_tree(step), base)
 
     @cached_property
-    def _places(self) -> dict[str, _Place]:
-        return _places(self._steps)
+    def _files(self) -> dict[str, _TreeFile]:
+        return _tree_files(self._steps)
 
     @cached_property
-    def _firsts(self) -> dict[Base, str]:
-        """For each base the file whose step applies it."""
-        firsts: dict[Base, str] = {}
-        for place in self._places.values():
-            firsts.setdefault(place.base, place.path)
-        return firsts
+    def _first_files(self) -> dict[Base, str]:
+        """The first file of each base, whose step applies the whole base."""
+        first: dict[Base, str] = {}
+        for file in self._files.values():
+            first.setdefault(file.base, file.path)
+        return first
 
-    def _relocated(self, step: Step) -> Step:
+    def _in_tree(self, step: Step) -> Step:
+        """Return a step with its file in the tree, and an action that reads the base of that file."""
         if step.path is None:
             return step
-        place = self._places[step.path]
-        base = f"{self._above}{place.base.path}"
-        action: Action = step.action
-        if isinstance(action, Apply):
-            action = ApplyBase(base, is_first=self._firsts[place.base] == place.path)
-        elif isinstance(action, RenderAndApply | Install):
-            action = Built(action, base)
-        elif isinstance(action, InstallGatewayChart) and self._above:
-            action = replace(action, more_values=(f"{base}/{VALUES}",))
-        return replace(step, path=place.path, action=action)
+        file = self._files[step.path]
+        return replace(step, path=file.path, action=self._action(step.action, file))
+
+    def _action(self, action: Action, file: _TreeFile) -> Action:
+        base = f"{self._overlay_folder}{file.base.path}"
+        match action:
+            case Apply():
+                return ApplyBase(base, is_first=self._first_files[file.base] == file.path)
+            case RenderAndApply() | Install():
+                return Built(action, base)
+            case InstallGatewayChart() if self._overlay_folder:
+                return replace(action, more_values=(f"{base}/{VALUES}",))
+            case _:
+                return action

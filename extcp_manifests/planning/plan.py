@@ -17,10 +17,10 @@ from extcp_manifests.topology.model import Topology
 
 
 def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "Plan":
-    """Everything there is to do for a topology, in order.
+    """Return everything there is to do for a topology, in order.
 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
-    commands that make them. Raises InvalidInput for credentials that fit no cluster or not the release.
+    commands that make them. Raises InvalidInput for credentials that do not match a cluster or the release.
     """
     require(topology, Topology, ("topology",), "a Topology, as `load` gives it")
     api_servers = {cluster.name: cluster.api_server for cluster in topology.mesh_clusters}
@@ -33,45 +33,54 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The steps of an external control plane; documents are built when they are asked for, and not kept."""
+    """The steps of an external control plane; documents are built when they are needed, and not kept."""
 
     topology: Topology
     credentials: Mapping[str, ClusterCredentials] = field(default_factory=dict, repr=False)
+    resolved: Resolved = field(init=False, repr=False, compare=False)
+    """What all steps ask for, worked out once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resolved", Resolved.of(self.topology, self.credentials))
 
     @property
     def steps(self) -> "Steps":
         """The steps in their order."""
-        return Steps(Resolved.of(self.topology, self.credentials))
+        return Steps(self.resolved)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Each file of documents, path and content, one at a time."""
-        for path, text, _ in self._texts():
-            yield path, text
+        """Yield each file of documents, path and content, one at a time."""
+        for file in self._files():
+            yield file.path, file.content
 
     def render(self) -> Mapping[str, bytes]:
-        """All files of documents by their paths; the runbook is not among them."""
+        """Return all files of documents by their paths; the runbook is not among them."""
         return dict(self.files())
 
     def kustomize(self, *, overlays: Sequence[str] = ()) -> KustomizeTree:
-        """The same files as bases for kustomize; with overlays, commands read those. Raises InvalidInput for names."""
-        return KustomizeTree(self.topology, self.steps, tuple(overlays))
+        """Return the same files as bases for kustomize; with overlays, commands read those.
+
+        Raises InvalidInput for names of overlays that are not DNS labels.
+        """
+        return KustomizeTree(self.resolved, self.steps, tuple(overlays))
 
     def runbook(self) -> str:
-        """The commands in order and the clean-up in reverse order, as Markdown."""
+        """Return the commands in order and the clean-up in reverse order, as Markdown."""
         return "".join(self.runbook_lines())
 
     def runbook_lines(self) -> Iterator[str]:
-        """The runbook, piece by piece."""
-        return runbook(self.topology, self.steps)
+        """Yield the runbook, piece by piece."""
+        return runbook(self.resolved, self.steps)
 
     def write(
         self, folder: str | os.PathLike[str], *, force: bool = False, on_file: Callable[[str], None] | None = None
     ) -> list[str]:
         """Write all files and the runbook into a folder, and return their paths.
 
-        Files of an earlier run that no longer belong are removed; a file that was not written by this library is never
-        touched, and one that was edited by hand, or a folder of another control plane, only with `force`. Files with
-        tokens get mode 0600. `on_file` is told each path. Raises OutputError, with the folder as it was before.
+        Files of an earlier run that are no longer part of the plan are removed; a file that was not written by this
+        library is never touched, and one that was edited by hand, or a folder of another control plane, only with
+        `force`. Files with tokens get mode 0600. `on_file` is called with each path. Raises OutputError, with the
+        folder as it was before.
         """
         return writing.write(folder, self._entries(), owner=self._owner, force=force, on_file=on_file)
 
@@ -84,20 +93,29 @@ class Plan:
         return writing.owner_of(self.topology, "generate")
 
     def _entries(self) -> Iterator[writing.Entry]:
-        for path, text, secret in self._texts():
-            yield writing.Entry(path, (text,), secret=secret)
+        for file in self._files():
+            yield writing.Entry(file.path, (file.content,), secret=file.secret)
         yield writing.Entry(RUNBOOK, (piece.encode() for piece in self.runbook_lines()))
 
-    def _texts(self) -> Iterator[tuple[str, bytes, bool]]:
-        """Each file's path, its content and whether it holds a token."""
+    def _files(self) -> Iterator["_File"]:
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
         for step in self.steps:
             if step.path is not None:
-                yield step.path, once(step.builders), step.secret
+                yield _File(step.path, once(step.builders), step.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of documents."""
+
+    path: str
+    content: bytes = field(repr=False)
+    secret: bool
+    """Whether it holds a token."""
 
 
 class Steps(StepSequence):
-    """The steps of a plan; each is made anew whenever it is come to, so that thousands of clusters need no memory."""
+    """The steps of a plan; each is made anew in every iteration, so that thousands of clusters need little memory."""
 
     def __init__(self, resolved: Resolved) -> None:
         self._resolved = resolved

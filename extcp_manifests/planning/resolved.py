@@ -13,7 +13,7 @@ from extcp_manifests.topology.model import Topology
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A cluster as the place of steps."""
+    """A cluster as the place where steps are run."""
 
     name: str
     context: str
@@ -23,18 +23,29 @@ class Target:
 
     @classmethod
     def of(cls, cluster: ExternalCluster | MeshCluster) -> "Target":
+        """Return a cluster's name, context and folder."""
         return cls(cluster.name, context_of(cluster), folder_of(cluster.name))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTarget:
+    """A remote cluster of the topology, and where its steps are run."""
+
+    cluster: MeshCluster
+    target: Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
-    """A topology, its release, address kind, names and clusters, and the credentials that were given."""
+    """A topology, its release, kind of address, names and clusters, and the credentials that were given."""
 
     topology: Topology
     release: Release
     exposure: Exposure
     names: Names
     external: Target
+    remotes: tuple[RemoteTarget, ...]
+    """Every remote cluster, the config cluster first."""
     has_east_west: bool
     """Whether any cluster has an east-west gateway."""
     credentials: Mapping[str, ClusterCredentials] = field(repr=False)
@@ -42,12 +53,15 @@ class Resolved:
 
     @classmethod
     def of(cls, topology: Topology, credentials: Mapping[str, ClusterCredentials]) -> "Resolved":
+        """Work out everything for a topology."""
+        clusters = topology.mesh_clusters
         return cls(
             topology=topology,
             release=topology.istio,
             exposure=topology.exposure,
             names=topology.names,
             external=Target.of(topology.external_cluster),
-            has_east_west=any(cluster.gateways.east_west for cluster in topology.mesh_clusters),
+            remotes=tuple(RemoteTarget(cluster, Target.of(cluster)) for cluster in clusters),
+            has_east_west=any(cluster.gateways.east_west for cluster in clusters),
             credentials=credentials,
         )

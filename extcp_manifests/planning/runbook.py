@@ -5,34 +5,34 @@ from itertools import groupby
 
 from extcp_manifests.errors import visible
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.step import Check, Command, Step, piped
-from extcp_manifests.topology.clusters import context_of
-from extcp_manifests.topology.model import Topology
 
 RUNBOOK = "RUNBOOK.md"
 """The name of its file."""
 
 
-def runbook(topology: Topology, steps: Sequence[Step]) -> Iterator[str]:
-    """The runbook, piece by piece; steps are gone through forwards, then backwards."""
+def runbook(resolved: Resolved, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield the runbook, piece by piece; the steps are iterated forwards, then backwards."""
+    topology, release, exposure = resolved.topology, resolved.release, resolved.exposure
     yield _HEAD.format(
         title=markdown(topology.name or topology.mesh_id),
         release=topology.release,
-        kubernetes=_kubernetes(topology.istio),
+        kubernetes=_kubernetes(release),
         helm=", Helm" if any(step.tool == "helm" for step in steps) else "",
         address=topology.address,
     )
-    yield from _contexts(topology)
-    if topology.exposure.needs_credential:
+    yield from _contexts(resolved)
+    if exposure.needs_credential:
         yield _TRUST.format(address=topology.address)
     for number, (stage, members) in enumerate(groupby(steps, key=lambda step: step.stage), start=1):
         yield f"\n## {number}. {stage}\n"
         for step in members:
             yield from _step(step)
     yield _CLEAN_UP.format(
-        shared=_SHARED if topology.exposure.needs_credential else "",
-        certificate=_CERTIFICATE if topology.exposure.needs_credential else "",
-        config_maps=_listed("ConfigMap", topology.istio.config_maps_everywhere),
+        shared=_SHARED if exposure.needs_credential else "",
+        certificate=_CERTIFICATE if exposure.needs_credential else "",
+        config_maps=_listed("ConfigMap", release.config_maps_everywhere),
     )
     for step in reversed(steps):
         for command in step.undo:
@@ -107,16 +107,16 @@ def _kubernetes(release: Release) -> str:
     return f"Istio {release} supports Kubernetes {release.kubernetes}."
 
 
-def _contexts(topology: Topology) -> Iterator[str]:
-    """A command that fails for a context that is missing, and where API servers are."""
-    contexts = [context_of(topology.external_cluster), *map(context_of, topology.mesh_clusters)]
+def _contexts(resolved: Resolved) -> Iterator[str]:
+    """Yield a command that fails for a context that is missing, and say where API servers are."""
+    contexts = [resolved.external.context, *(remote.target.context for remote in resolved.remotes)]
     yield "  ```sh\n  kubectl config get-contexts"
     if any(context.startswith("-") for context in contexts):
         yield " --"  # none of them is an option
     for context in contexts:
         yield f" \\\n    {piped((context,))}"
     yield "\n  ```\n"
-    if any(cluster.api_server is not None for cluster in topology.mesh_clusters):
+    if any(remote.cluster.api_server is not None for remote in resolved.remotes):
         yield _REACH_OWN
     else:
         yield _REACH

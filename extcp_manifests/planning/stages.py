@@ -18,15 +18,15 @@ from extcp_manifests.planning.commands import (
     kubectl,
 )
 from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
-from extcp_manifests.planning.resolved import Resolved, Target
+from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
 from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, Step, piped
-from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A cluster as the place of a stage's steps."""
+    """A cluster in which steps of a stage are run."""
 
     stage: str
     target: Target
@@ -35,16 +35,16 @@ class _Place:
         return kubectl(self.target.context, *words)
 
     def check(self, expect: str, *words: str) -> Check:
-        """A call of kubectl that fails where something is missing, and what else to see in its answer."""
+        """Return a call of kubectl that fails where something is missing, and what else its output should show."""
         return Check(piped(self.kubectl(*words)), expect)
 
     def wait_for(self, deployment: str, namespace: str) -> Check:
-        """Wait until the pods of a Deployment run."""
+        """Return a check that waits until the pods of a Deployment run."""
         words = ("rollout", "status", f"deployment/{deployment}", "-n", namespace, f"--timeout={_PATIENCE}")
         return self.check(f'"{deployment}" successfully rolled out', *words)
 
     def address(self, service: str, namespace: str, expect: str) -> Check:
-        """The external address of a Service; the command fails while there is none."""
+        """Return a check for the external address of a Service, which fails while there is none."""
         shown = "jsonpath={.status.loadBalancer.ingress}"
         command = piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", "."))
         return Check(command, f"{expect}; repeat this while it shows none, which can take minutes")
@@ -59,11 +59,12 @@ class _Place:
         verify: tuple[Check, ...] = (),
         secret: bool = False,
     ) -> Step:
-        """A step with a file, on which the action works."""
+        """Return a step with a file, which its action reads."""
         return Step(
             stage=self.stage,
             cluster=self.target.name,
             context=self.target.context,
+            folder=self.target.folder,
             why=why,
             action=action,
             part=part,
@@ -80,7 +81,7 @@ _PATIENCE = "5m"
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What the steps of a stage are about: the topology, one of its remote clusters, and where steps take place."""
+    """What the steps of a stage are made of: the topology, one of its remote clusters, and where steps are run."""
 
     resolved: Resolved
     cluster: MeshCluster
@@ -92,7 +93,7 @@ class _Stage:
         return self.resolved.topology
 
     def set_up_remote(self, part: Part) -> RenderAndApply:
-        """How a remote cluster is set up.
+        """Return how a remote cluster is set up.
 
         From 1.24 the guide installs remote clusters with `istioctl install`, which also makes the default revision tag
         and switches off the webhooks that the cluster's own file renders (istio 1.24.6: operator/pkg/webhook, seen with
@@ -102,13 +103,13 @@ class _Stage:
         return RenderAndApply("objects", self.topology.namespace, tuple(made))
 
     def install(self, operator: str) -> Install:
-        """How this release installs an IstioOperator of the control plane's namespace, without CRDs."""
+        """Return how this release installs an IstioOperator of the control plane's namespace, without CRDs."""
         if self.resolved.release.uninstall_by_owner:
             return Install("owner")
         return Install("rendered", self.topology.namespace, state=_state(operator, self.topology.revision))
 
     def install_gateway(self, operator: str) -> Install | RenderAndApply:
-        """How this release installs a gateway of the mesh in this cluster; the config cluster has Istio's CRDs."""
+        """Return how this release installs a gateway of the mesh; only the config cluster has Istio's CRDs."""
         without_crds = self.cluster != self.topology.config_cluster
         if without_crds and self.resolved.release.saves_installed_state:
             return RenderAndApply("rendered")
@@ -126,26 +127,32 @@ class _Stage:
 
 
 def _state(operator: str, revision: str | None = None) -> str:
-    """What `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
-    return f"istiooperator/installed-state-{operator}" + (f"-{revision}" if revision else "")
+    """Return the object that `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
+    name = f"istiooperator/installed-state-{operator}"
+    return name if revision is None else f"{name}-{revision}"
 
 
 def steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the steps of all stages, in order."""
     for row in _STAGES:
-        for cluster in row.clusters(resolved.topology):
-            yield from row.steps(_stage(resolved, row.title, cluster))
+        for remote in row.clusters(resolved):
+            yield from row.steps(_stage(resolved, row.title, remote))
 
 
 def reversed_steps_of(resolved: Resolved) -> Iterator[Step]:
     """Yield the same steps, the last one first."""
     for row in reversed(_STAGES):
-        for cluster in reversed(row.clusters(resolved.topology)):
-            yield from reversed(list(row.steps(_stage(resolved, row.title, cluster))))
+        for remote in reversed(row.clusters(resolved)):
+            yield from reversed(list(row.steps(_stage(resolved, row.title, remote))))
 
 
-def _stage(resolved: Resolved, title: str, cluster: MeshCluster) -> _Stage:
-    return _Stage(resolved, cluster, _Place(title, Target.of(cluster)), _Place(title, resolved.external))
+def _stage(resolved: Resolved, title: str, remote: RemoteTarget) -> _Stage:
+    return _Stage(
+        resolved=resolved,
+        cluster=remote.cluster,
+        remote=_Place(title, remote.target),
+        external=_Place(title, resolved.external),
+    )
 
 
 def _shared_gateway(stage: _Stage) -> Iterator[Step]:
@@ -264,7 +271,7 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
 
 
 def _gateways(stage: _Stage) -> Iterator[Step]:
-    """The ingress and egress gateway of a cluster, where wanted."""
+    """Yield the steps of the ingress and the egress gateway of a cluster, where they are wanted."""
     topology, wanted = stage.topology, stage.cluster.gateways
     if wanted.ingress:
         yield _gateway(
@@ -295,7 +302,7 @@ def _gateway(stage: _Stage, name: str, operator: IngressGateway | EgressGateway,
 
 
 def _sample(stage: _Stage) -> Iterator[Step]:
-    """Helloworld and a client, where wanted."""
+    """Yield the steps of helloworld and a client, where they are wanted."""
     topology, sample, place = stage.topology, stage.cluster.sample, stage.remote
     if sample is None:
         return
@@ -336,7 +343,7 @@ def _sample(stage: _Stage) -> Iterator[Step]:
 
 
 def _sample_gateway(stage: _Stage) -> Iterator[Step]:
-    """The way to helloworld from outside, where there is both."""
+    """Yield the step that opens helloworld to the outside, where there is a sample and an ingress gateway."""
     release, place = stage.resolved.release, stage.remote
     if stage.cluster.sample is None or not stage.cluster.gateways.ingress:
         return
@@ -411,7 +418,7 @@ def _east_west(stage: _Stage) -> Iterator[Step]:
 
 
 def _expose_services(stage: _Stage) -> Iterator[Step]:
-    """One Gateway for the whole mesh, in the config cluster, as soon as any cluster has an east-west gateway."""
+    """Yield one Gateway for the whole mesh, in the config cluster, if any cluster has an east-west gateway."""
     topology = stage.topology
     if not stage.resolved.has_east_west:
         return
@@ -423,20 +430,8 @@ def _expose_services(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _config_only(topology: Topology) -> tuple[MeshCluster, ...]:
-    return (topology.config_cluster,)
-
-
-def _further(topology: Topology) -> tuple[MeshCluster, ...]:
-    return tuple(topology.remote_clusters)
-
-
-def _all(topology: Topology) -> tuple[MeshCluster, ...]:
-    return topology.mesh_clusters
-
-
 def _injector_webhook(stage: _Stage) -> Check:
-    """The webhooks of the cluster's own file, which no installation may have switched off."""
+    """Return a check that no other installation has switched off the webhooks of the cluster's own file."""
     names = stage.resolved.names
     shown = "jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}"
     get = stage.remote.kubectl("get", "mutatingwebhookconfiguration", names.injector_webhook, "-o", shown)
@@ -450,7 +445,7 @@ def _injector_webhook(stage: _Stage) -> Check:
 
 
 def _injection(stage: _Stage) -> Check:
-    """A pod that is not kept: the API server asks istiod to inject it, or refuses it, or forgets to ask."""
+    """Return a check that istiod injects a pod, on a dry run, which keeps no pod."""
     label = stage.resolved.names.injection_of_a_pod
     words = ("run", "injection-check", "-n", "default", "--image=none", f"--labels={label}", "--dry-run=server")
     command = piped(stage.remote.kubectl(*words, "-o", "yaml"), ("grep", "istio-proxy"))
@@ -458,12 +453,16 @@ def _injection(stage: _Stage) -> Check:
 
 
 def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
-    """The Secret for a cluster: from credentials a file, else istioctl's doing, else a token to fetch."""
+    """Return the step for the Secret of a cluster.
+
+    With credentials it is a file; without, istioctl makes it, unless istioctl refuses the cluster's name: then a token
+    is made that credentials can be made of.
+    """
     topology, cluster = stage.topology, stage.cluster
     given = stage.resolved.credentials.get(cluster.name)
     if given is not None:
         return stage.external.step(
-            f"remote-secret-{folder_of(cluster.name)}.yaml",
+            f"remote-secret-{stage.remote.target.folder}.yaml",
             Apply(),
             builders.RemoteSecret(
                 release=stage.resolved.release,
@@ -496,6 +495,7 @@ def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, 
         stage=place.stage,
         cluster=place.target.name,
         context=place.target.context,
+        folder=place.target.folder,
         why=why,
         action=CreateRemoteSecret(
             source=stage.remote.target.context,
@@ -511,7 +511,7 @@ def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, 
 
 
 def _token(stage: _Stage) -> Step:
-    """For a name that istioctl refuses as `--name`: a token that credentials can be made of."""
+    """Return the step that makes a token, where istioctl refuses the cluster's name as `--name`."""
     token = builders.ServiceAccountToken(namespace=stage.topology.namespace)
     return stage.remote.step(
         "reader-token.yaml",
@@ -532,21 +532,33 @@ class _Row:
     """A stage of the guide, the remote clusters that it is about, and its steps for one of them."""
 
     title: str
-    clusters: Callable[[Topology], Sequence[MeshCluster]]
+    clusters: Callable[[Resolved], Sequence[RemoteTarget]]
     steps: Callable[[_Stage], Iterable[Step]]
 
 
+def _config_cluster_alone(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes[:1]
+
+
+def _further_clusters(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes[1:]
+
+
+def _every_cluster(resolved: Resolved) -> Sequence[RemoteTarget]:
+    return resolved.remotes
+
+
 _STAGES = (
-    _Row("Open the external cluster", _config_only, _shared_gateway),
-    _Row("Set up the config cluster", _config_only, _config_cluster),
-    _Row("Start the control plane", _config_only, _control_plane),
-    _Row("Deploy the sample", _config_only, _sample),
-    _Row("Add gateways to the mesh", _config_only, _gateways),
-    _Row("Add gateways to the mesh", _config_only, _sample_gateway),
-    _Row("Join the further clusters", _further, _join),
-    _Row("Connect the networks", _all, _east_west),
-    _Row("Connect the networks", _config_only, _expose_services),
-    _Row("Use the further clusters", _further, _sample),
-    _Row("Use the further clusters", _further, _gateways),
+    _Row("Open the external cluster", _config_cluster_alone, _shared_gateway),
+    _Row("Set up the config cluster", _config_cluster_alone, _config_cluster),
+    _Row("Start the control plane", _config_cluster_alone, _control_plane),
+    _Row("Deploy the sample", _config_cluster_alone, _sample),
+    _Row("Add gateways to the mesh", _config_cluster_alone, _gateways),
+    _Row("Add gateways to the mesh", _config_cluster_alone, _sample_gateway),
+    _Row("Join the further clusters", _further_clusters, _join),
+    _Row("Connect the networks", _every_cluster, _east_west),
+    _Row("Connect the networks", _config_cluster_alone, _expose_services),
+    _Row("Use the further clusters", _further_clusters, _sample),
+    _Row("Use the further clusters", _further_clusters, _gateways),
 )
 """The guide, in its order; one title may have several rows."""

@@ -15,7 +15,7 @@ Argv = tuple[str, ...]
 Tool = Literal["kubectl", "istioctl", "helm"]
 
 FileKind = Literal["applied", "install", "values"]
-"""What becomes of a file: it is applied as it is, or is for istioctl to install, or has the values of a chart."""
+"""What a file is for: kubectl applies it as it is, istioctl installs it, or it has the values of a chart."""
 
 Part = Literal["shared gateway", "config cluster", "external istiod", "remote cluster", "gateway", "east-west gateway"]
 """A part of the installation, which a tool installs and removes as a whole."""
@@ -62,7 +62,7 @@ class Builder(Protocol):
 
 
 class Action(Protocol):
-    """What is done in a cluster, most often with a file, and what takes it back."""
+    """What is done in a cluster, most often with a file, and how it is undone."""
 
     tool: ClassVar[Tool]
     """The program that reads the file."""
@@ -72,13 +72,13 @@ class Action(Protocol):
         ...
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        """Return what takes exactly that back, in order."""
+        """Return the commands that remove exactly what that command made, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something to look at after a step, and what should be seen."""
+    """A command to run after a step, and what it should show."""
 
     command: Command
     expect: str
@@ -89,10 +89,12 @@ class Step:
     """One thing to do in one cluster."""
 
     stage: str
-    """The part of the whole that the step belongs to."""
+    """The stage of the guide that the step belongs to."""
     cluster: str
     context: str
     """The cluster's context in the kubeconfig."""
+    folder: str
+    """The folder of the cluster's files in the output."""
     why: str
     """One sentence."""
     action: Action
@@ -113,7 +115,7 @@ class Step:
 
     @property
     def file_kind(self) -> FileKind:
-        """What becomes of the step's file."""
+        """What the step's file is for."""
         return _FILE_KINDS[self.tool]
 
     @property
@@ -123,7 +125,7 @@ class Step:
 
     @property
     def undo(self) -> tuple[Command, ...]:
-        """What takes the step back, in order."""
+        """The commands that undo the step, in order."""
         return self.action.undo(self.context, self.path or "")
 
     @property
@@ -136,7 +138,7 @@ _FILE_KINDS: Mapping[Tool, FileKind] = {"kubectl": "applied", "istioctl": "insta
 
 
 class StepSequence(Sequence[Step]):
-    """Steps that are made anew whenever they are come to; `__iter__` and `__reversed__` make them."""
+    """Steps that are made anew in every iteration; subclasses define `__iter__` and `__reversed__`."""
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

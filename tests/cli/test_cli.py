@@ -26,7 +26,7 @@ def process(*words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[
 
 
 def test_a_process_does_the_same() -> None:
-    """The command line as a process has the streams and the exit code that it has here."""
+    """As a process the command line has the same output and exit code as in these tests."""
     for words, stdin in (
         (["releases"], ""),
         (["generate", "-"], "a: ["),
@@ -66,7 +66,7 @@ def test_generate_reads_standard_input_and_another_release() -> None:
 
 
 def test_generate_names_only_some_of_many_files(tmp_path: Path) -> None:
-    """A long list of files is cut, with the number of those left out."""
+    """A long list of files is cut off, with the number of those left out."""
     remotes = "".join(f"  - {{name: c{number}, network: net}}\n" for number in range(50))
     text = GUIDE.read_text().split("  remoteClusters:")[0] + "  remoteClusters:\n" + remotes
     done = run("generate", "-", "-o", tmp_path / "out", stdin=text)
@@ -94,7 +94,7 @@ def test_problems_go_to_standard_error_a_line_each(tmp_path: Path) -> None:
 
 
 def test_broken_yaml_names_the_line() -> None:
-    """Text that is not YAML is one line with its place."""
+    """Text that is not YAML is reported in one line with its place."""
     done = run("plan", "-", stdin="a: [\n")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("<stdin>:2: not YAML: ")
@@ -151,14 +151,14 @@ def test_problems_of_credentials_name_their_file(tmp_path: Path) -> None:
     ],
 )
 def test_calls_that_contradict_themselves(words: tuple[str | Path, ...], message: str) -> None:
-    """Empty options, as from unset shell variables, are no options that are left out."""
+    """Empty options, as from unset shell variables, are not treated as left out."""
     done = run("generate", *words)
     assert done.returncode == 2
     assert message in done.stderr
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """A foreign file in the way is a problem with its place."""
+    """A file that was not written by this library is a problem with its place."""
     (tmp_path / "RUNBOOK.md").write_text("mine")
     done = run("generate", GUIDE, "-o", tmp_path)
     assert done.returncode == 1
@@ -169,7 +169,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("generate",), ("nonsense",), ("inject", "encode"), ("plan", "a", "b")])
 def test_wrong_usage_exits_with_2(words: tuple[str, ...]) -> None:
-    """A call that cannot be understood exits 2 and says how it is meant."""
+    """A wrong call exits with 2 and shows the usage."""
     done = run(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Usage: ")
@@ -209,7 +209,7 @@ def test_plan_prints_the_runbook() -> None:
     ],
 )
 def test_inject_encode(words: tuple[str, ...], printed: str) -> None:
-    """The path, or with an address the setting of a remote cluster."""
+    """The path is printed, or with an address the setting of a remote cluster."""
     done = run("inject", "encode", *words)
     assert (done.returncode, done.stdout) == (0, printed)
 
@@ -251,7 +251,7 @@ def test_schema() -> None:
     ],
 )
 def test_inject_decode_of_too_little(path: str, output: str, told: str) -> None:
-    """A path that does not tell both cluster and network is told of, and makes the exit code 1."""
+    """A path without a cluster or a network is reported, and makes the exit code 1."""
     done = run("inject", "decode", path)
     assert (done.returncode, done.stdout, done.stderr) == (1, output, told)
 
@@ -260,7 +260,7 @@ MESH = ROOT / "examples/mesh_config"
 
 
 def test_merge_mesh_explains() -> None:
-    """Each value of both mesh configs, who set it, and what it beats."""
+    """Each value of both mesh configs is shown with its source and what it overrides."""
     done = run(
         "merge-mesh",
         "--shared",
@@ -281,7 +281,7 @@ def test_merge_mesh_explains() -> None:
 
 
 def test_merge_mesh_prints_the_effective_config() -> None:
-    """Without --explain the mesh config itself; what is ignored or refused goes to standard error."""
+    """Without --explain the mesh config itself is printed; what is ignored or refused goes to standard error."""
     shared = "fooBar: 1\nconnectTimeout: 0s\n"
     done = run("merge-mesh", "--shared", "-", "--local", MESH / "operator.yaml", "--release", "1.24", stdin=shared)
     assert done.returncode == 1
@@ -316,7 +316,7 @@ spec:
 
 
 def test_patch(tmp_path: Path) -> None:
-    """Rendered manifests come back with the overlays of our own IstioOperator, or the change as kustomize patches."""
+    """Rendered manifests are printed with the overlays applied, or the change as kustomize patches."""
     plan(load(GUIDE, release="1.18")).write(tmp_path)
     istiod = tmp_path / "external/external-istiod.yaml"
     words = ("patch", "--release", "1.31", "--overlays", istiod)
@@ -347,7 +347,7 @@ def test_patch(tmp_path: Path) -> None:
 
 
 def test_compose(tmp_path: Path) -> None:
-    """Files and flags come out as one IstioOperator; a wrong flag is a problem."""
+    """Files and flags are printed as one IstioOperator; a wrong flag is a problem."""
     (tmp_path / "a.yaml").write_text("kind: IstioOperator\nspec: {profile: empty, values: {a: 1}}\n")
     words = ("compose", "-f", tmp_path / "a.yaml", "-f", "-", "--set", "values.c=3", "--release", "1.24")
     done = run(*words, stdin="kind: IstioOperator\nspec: {values: {b: 2}}\n")
@@ -374,8 +374,8 @@ spec:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_compose_tells_what_is_dropped(tmp_path: Path, strict: bool) -> None:
-    """What a file drops is told with its name and line, and nothing invisible; the output is that of istioctl."""
+def test_compose_reports_what_is_dropped(tmp_path: Path, strict: bool) -> None:
+    """What a file drops is reported with its name and line, without invisible characters; the output is istioctl's."""
     (tmp_path / "ours.yaml").write_text(OURS)
     words = ["compose", "-f", "ours.yaml", "-f", "-", "--release", "1.27", *(["--strict"] if strict else [])]
     done = run(*words, "--set", "components.pilot.k8s=1", stdin=MINE, cwd=tmp_path)
@@ -391,7 +391,7 @@ def test_compose_tells_what_is_dropped(tmp_path: Path, strict: bool) -> None:
 
 
 def test_compose_explains(tmp_path: Path) -> None:
-    """Each value has the file or the flag that said it; what is dropped is told beside."""
+    """Each value has the file or the flag that set it; what is dropped is reported beside."""
     (tmp_path / "ours.yaml").write_text(OURS)
     words = ("compose", "-f", "ours.yaml", "-f", "-", "--release", "1.27", "--explain", "--set", "hub=a b")
     done = run(*words, stdin=MINE, cwd=tmp_path)
@@ -406,11 +406,11 @@ def test_compose_explains(tmp_path: Path) -> None:
     assert done.stderr.startswith("<stdin>:6: spec.components.pilot.k8s.env: replaces the list of ours.yaml")
     done = run(*words, "--preview", stdin=MINE, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--preview says who set each value by itself: leave --explain out." in done.stderr
+    assert "--preview shows who set each value anyway: leave --explain out." in done.stderr
 
 
 def test_problems_of_compose_name_their_files(tmp_path: Path) -> None:
-    """All files and flags that are wrong are told at once, with their names and lines."""
+    """All wrong files and flags are reported at once, with their names and lines."""
     (tmp_path / "a.yaml").write_text("a: [")
     words = ("compose", "--release", "1.31", "-f", "a.yaml", "-f", "-", "--set", "x")
     done = run(*words, stdin="[]", cwd=tmp_path)
@@ -423,7 +423,7 @@ def test_problems_of_compose_name_their_files(tmp_path: Path) -> None:
 
 
 def test_merge_mesh_takes_documents_for_what_they_are(tmp_path: Path) -> None:
-    """Istiod's own mesh config is read from its IstioOperator; what it drops of the shared one is told."""
+    """Istiod's own mesh config is read from its IstioOperator; what it drops of the shared one is reported."""
     plan(load(GUIDE)).write(tmp_path)
     (tmp_path / "admin.yaml").write_text("extensionProviders:\n- {name: a, lightstep: {port: 1}}\nfooBar: 1\n")
     own = "kind: IstioOperator\nspec:\n  meshConfig:\n    extensionProviders:\n    - {name: a, zipkin: {port: 1}}\n"
@@ -450,7 +450,7 @@ def test_merge_mesh_takes_documents_for_what_they_are(tmp_path: Path) -> None:
 
 
 def test_compose_preview() -> None:
-    """Components and values over the profile, with who set them."""
+    """Components and values are merged with the profile, and shown with who set them."""
     operator = "kind: IstioOperator\nspec: {profile: remote, values: {global: {istioNamespace: ns}}}\n"
     done = run(
         "compose", "-f", "-", "--set", "values.global.network=n", "--release", "1.24", "--preview", stdin=operator
@@ -498,7 +498,7 @@ data: {mesh: "connectTimeout: 0s", meshNetworks: "networks: {a: {gateways: [{add
 
 @pytest.mark.parametrize("form", ["text", "json", "sarif"])
 def test_validate_wrong_files(form: str) -> None:
-    """Every finding of every document is told, as lines, JSON or SARIF; errors make the exit code 1."""
+    """Every finding of every document is reported, as lines, JSON or SARIF; errors make the exit code 1."""
     done = run("validate", "--release", "1.24", "--format", form, "-", stdin=WRONG)
     assert (done.returncode, done.stderr) == (
         1,
@@ -537,7 +537,7 @@ GATEWAY = "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: 
 
 
 def test_validate_folders(tmp_path: Path) -> None:
-    """Of a folder all YAML and JSON files are read, in order, but what is hidden and our own listing; links end."""
+    """All YAML and JSON files of a folder are read in order, but hidden ones and our own list; loops of links end."""
     for name in ("b/z.yml", "b/a.json", "a.yaml", ".git/x.yaml", ".extcp-manifests.json", "b/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(GATEWAY)
@@ -553,7 +553,7 @@ def test_validate_an_empty_folder(tmp_path: Path) -> None:
     """A folder without anything to check is an error."""
     done = run("validate", ".", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ".: has no file .yaml or .yml or .json: name another folder\n"
+    assert done.stderr == ".: has no .yaml, .yml or .json file: name another folder\n"
 
 
 def test_validate_nothing() -> None:
@@ -567,7 +567,7 @@ def test_validate_nothing() -> None:
 
 @pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
 def test_validate_strictly(words: tuple[str, ...], code: int) -> None:
-    """What was skipped is told, and only with --strict it makes the exit code 1."""
+    """What was skipped is reported, and makes the exit code 1 only with --strict."""
     done = run("validate", "--release", "1.30", *words, "-", stdin="{apiVersion: apps/v1, kind: Deployment}\n")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == (
@@ -596,7 +596,7 @@ def test_the_release_that_documents_tell(tmp_path: Path) -> None:
 
 
 def test_validate_broken_files() -> None:
-    """A text that is no YAML is an error of the file."""
+    """A text that is not YAML is an error of the file."""
     done = run("validate", "-", stdin="a: [\n")
     assert done.returncode == 1
     assert done.stdout == "<stdin>:2 error: not YAML: did not find expected node content\n"
@@ -658,7 +658,7 @@ def test_what_a_run_would_change(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_do_not_go_together(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    """What cannot be meant is a wrong call."""
+    """Options that contradict each other are a wrong call."""
     done = run("generate", GUIDE, *words, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
@@ -666,7 +666,7 @@ def test_options_that_do_not_go_together(words: tuple[str, ...], message: str, t
 
 @pytest.mark.parametrize("words", [("generate",), ("kustomize",), ("argocd", "--repo", "https://x"), ("flux",)])
 def test_edits_stay_without_force(words: tuple[str, ...], tmp_path: Path) -> None:
-    """Every command that writes a folder keeps what was edited by hand, tells of it, and goes on with --force."""
+    """Every command that writes a folder keeps and reports what was edited by hand, and overwrites it with --force."""
     name, *options = words
     command: list[str | Path] = [name, GUIDE, "-o", tmp_path, *options]
     first = run(*command)

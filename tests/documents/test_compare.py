@@ -172,7 +172,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(cli, ["diff", f"{one}/x/op.yaml", f"{other}/x/op.yaml"]).output.endswith(told)
     coloured = run(cli, ["diff", str(one), str(other)], color=True).output
     assert "\x1b[33m    ~ spec.hub" in coloured
-    with pytest.raises(InvalidInput, match=r"are a folder and a file: compare two of a kind$"):
+    with pytest.raises(InvalidInput, match=r"is a folder, unlike .*: compare two folders or two files$"):
         run(cli, ["diff", str(one), f"{other}/x/op.yaml"], catch_exceptions=False)
 
 

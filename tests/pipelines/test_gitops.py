@@ -1,4 +1,4 @@
-"""What Argo CD and Flux are given."""
+"""The documents for Argo CD and Flux."""
 
 import os
 import re
@@ -43,7 +43,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
 
 
 def documents(entries: Any) -> list[Any]:
-    """The documents among the files, in their order; the notes are no document."""
+    """Return the documents of all files but the notes, in their order."""
     found: list[Entry] = list(entries)
     assert found[-1].path == "NOTES.md"
     return [yaml.load(b"".join(entry.pieces)) for entry in found[:-1]]
@@ -55,7 +55,7 @@ def notes(entries: Any) -> str:
 
 @pytest.mark.parametrize(("name", "release"), CASES)
 def test_documents_have_the_keys_of_their_kind(name: str, release: str) -> None:
-    """Each document has what its kind demands and no key that it does not know; names are labels, each there once."""
+    """Each document has the keys that its kind requires and no unknown one; names are labels, each used once."""
     plan = the_plan(name, release)
     for found in (documents(argocd(plan, REPOSITORY)), documents(flux(plan, REPOSITORY))):
         for document in found:
@@ -70,7 +70,7 @@ def test_documents_have_the_keys_of_their_kind(name: str, release: str) -> None:
 
 @pytest.mark.parametrize(("name", "release"), CASES)
 def test_everything_of_the_tree_is_there_once(name: str, release: str) -> None:
-    """Each base of the tree is one Application, those of Secrets are none; an IstioOperator's is what was rendered."""
+    """Each base is one Application, but for those of Secrets; for an IstioOperator it is the rendered manifest."""
     plan = the_plan(name, release)
     bases = {
         path.rpartition("/")[0].replace("/install/", "/rendered/")
@@ -141,7 +141,7 @@ def test_what_istiod_owns_is_left_alone(name: str, owned: bool) -> None:
 
 
 def test_notes_tell_what_a_pipeline_renders() -> None:
-    """Every IstioOperator has its command, and every Secret that must be made by hand; no token is anywhere."""
+    """Every IstioOperator and every Secret that must be made by hand has its command; no token is anywhere."""
     plan = the_plan("guide", "1.31")
     for entries in (argocd(plan, REPOSITORY), flux(plan, REPOSITORY)):
         text = notes(entries)
@@ -169,7 +169,7 @@ def test_notes_name_the_part_before_each_secret() -> None:
 
 
 def test_the_gateways_namespace_is_made_and_kept(kubectl: str, tmp_path: Path) -> None:
-    """istioctl renders no namespace, so the notes have one made, which neither tool takes away again."""
+    """istioctl renders no namespace, so the notes make one, which neither tool removes again."""
     text = notes(argocd(the_plan("guide", "1.31"), Repository(url="https://git.example.com/x")))
     [command] = re.findall(r"^kubectl create namespace .*\n .*", text, re.MULTILINE)
     assert command.endswith("> external/rendered/controlplane-gateway/namespace.yaml")
@@ -208,7 +208,7 @@ def test_flux_in_one_of_the_clusters() -> None:
     ],
 )
 def test_repositories(change: dict[str, str], problem: str) -> None:
-    """Texts that no tool takes, and folders outside of the repository, are refused."""
+    """Texts that no tool accepts, and folders outside of the repository, are refused."""
     with pytest.raises(InvalidInput) as caught:
         Repository(**{"url": "https://x", **change})
     assert str(caught.value) == problem
@@ -220,7 +220,10 @@ def test_repositories(change: dict[str, str], problem: str) -> None:
         (["argocd", "--repo", "x", "--namespace", "A/b"], "namespace: 'A/b' is not a valid DNS subdomain"),
         (["argocd", "--repo", "x", "--project", ""], "project: '' is not a valid DNS subdomain"),
         (["flux", "--source", "A"], "source: 'A' is not a valid DNS subdomain"),
-        (["flux", "--here", "nope"], "here: 'nope' is no cluster of this topology: use external, cluster1, cluster2"),
+        (
+            ["flux", "--here", "nope"],
+            "here: 'nope' is not a cluster of this topology: use external, cluster1, cluster2",
+        ),
     ],
 )
 def test_names_that_nobody_takes(options: list[str], problem: str, tmp_path: Path) -> None:
@@ -246,7 +249,7 @@ def test_the_commands(command: list[str], tmp_path: Path) -> None:
 
 
 def test_folders_of_both_are_written_like_others(tmp_path: Path) -> None:
-    """A further run removes what no longer belongs."""
+    """A further run removes files that are no longer written."""
     owner = Owner("argocd", "mesh1")
     write(tmp_path, argocd(the_plan("guide", "1.24"), REPOSITORY), owner=owner)
     before = set(tmp_path.rglob("*.yaml"))

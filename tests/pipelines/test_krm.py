@@ -38,7 +38,7 @@ def resource_list(case: Any) -> Any:
     }
 
 
-def told(results: Any) -> list[str]:
+def messages(results: Any) -> list[str]:
     return [f"{each['severity']} {each['message']}" for each in results]
 
 
@@ -50,7 +50,7 @@ def test_resource_lists(case: Any) -> None:
     assert [each.get("kind") if isinstance(each, dict) else each for each in items] == case["kinds"]
     assert answer.failed == case.get("failed", False)
     if "results" in case:
-        assert told(answer.resource_list["results"]) == case["results"]
+        assert messages(answer.resource_list["results"]) == case["results"]
     elif not answer.failed:
         assert "results" not in answer.resource_list
     for index, item in enumerate(case["items"] if isinstance(case["items"], list) else ()):
@@ -63,7 +63,7 @@ def test_texts(case: Any) -> None:
     """What is no ResourceList is answered by one, with the reason."""
     answer = run(case["text"])
     assert (answer.resource_list["kind"], answer.resource_list["items"], answer.failed) == ("ResourceList", [], True)
-    assert told(answer.resource_list["results"]) == [case["result"]]
+    assert messages(answer.resource_list["results"]) == [case["result"]]
 
 
 @pytest.mark.parametrize("metadata", [[1], "x", None, {"name": 5}])
@@ -77,7 +77,7 @@ def test_strange_metadata(kind: str, metadata: Any) -> None:
 
 @pytest.mark.parametrize("item", ["{a: !!str 5}", "{y: 1}", "{1: 2}", f"{{? {'k' * 1200} : 1}}"])
 def test_what_is_refused_comes_back_as_it_was(item: str) -> None:
-    """A list with YAML that is refused here is given back as it stands, so that no item is lost."""
+    """A list with YAML that is refused here is returned unchanged, so that no item is lost."""
     text = f"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- {item}\n- kind: A\n"
     answer = run(text)
     assert answer.failed
@@ -85,9 +85,9 @@ def test_what_is_refused_comes_back_as_it_was(item: str) -> None:
 
 
 def test_huge_input() -> None:
-    """A text beyond the limit is refused with a result; one of many items below it is answered."""
+    """A text above the limit is refused with a result; one of many items below the limit is answered."""
     answer = run(b"x: " + b"a" * (16 * 1024 * 1024))
-    assert told(answer.resource_list["results"]) == [
+    assert messages(answer.resource_list["results"]) == [
         "error 16777219 bytes are more than the 16777216 that are read: split the file"
     ]
     items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}} for n in range(3000)]
@@ -113,7 +113,7 @@ def test_results_name_the_item() -> None:
 
 
 def test_values_are_config_maps() -> None:
-    """A chart's values are no document of Kubernetes, so they come in a ConfigMap."""
+    """A chart's values are not a Kubernetes document, so they are emitted in a ConfigMap."""
     gateways = {**GUIDE["spec"]["configCluster"]["gateways"], "install": "helm"}
     config = topology(
         configCluster={**GUIDE["spec"]["configCluster"], "gateways": gateways},
@@ -136,8 +136,8 @@ JSON = st.recursive(
 
 
 @given(JSON, st.lists(JSON, max_size=3), JSON)
-def test_no_input_fails(whole: Any, items: list[Any], config: Any) -> None:
-    """Whatever is given, there is an answer, and every item is in it."""
+def test_every_input_is_answered(whole: Any, items: list[Any], config: Any) -> None:
+    """Every input gets an answer that has every item."""
     assert run(yaml.dump(whole)).failed
     assert run(yaml.dump({"kind": "ResourceList", "items": whole, "functionConfig": config})).failed
     answer = run(yaml.dump({"kind": "ResourceList", "items": items, "functionConfig": config}))
@@ -203,7 +203,7 @@ def test_the_legacy_plugin(kubectl: str, tmp_path: Path) -> None:
 
 
 def test_where_the_plugin_goes(tmp_path: Path) -> None:
-    """Without a folder, the plugin goes where kubectl looks; the program is one that everybody may run."""
+    """Without --home the plugin is written where kubectl looks for it, and everybody may run it."""
     settings = ("KUSTOMIZE_PLUGIN_HOME", "XDG_CONFIG_HOME")
     kept = {key: value for key, value in os.environ.items() if key not in settings}
     for variables, folder in (
@@ -220,8 +220,8 @@ def test_where_the_plugin_goes(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this library itself fails, all items and the configuration come back, and the result says so.
+def test_an_internal_error_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this library itself fails, all items and the configuration are returned, and the result says so.
 
     A function that validation needs is taken away, so that it fails in the middle.
     """
@@ -232,17 +232,17 @@ def test_a_fault_of_ours_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.failed
     assert yaml.load(answer.text) == answer.resource_list
     assert (answer.resource_list["items"], answer.resource_list["functionConfig"]) == (items, given["functionConfig"])
-    (result,) = told(answer.resource_list["results"])
+    (result,) = messages(answer.resource_list["results"])
     assert re.sub("line [0-9]+", "line N", result) == (
-        "error TypeError in istio/rules/networking.py, line N, which is a fault of extcp-manifests: all items are "
-        "given back as they came; please report it with a ResourceList that shows it"
+        "error TypeError in istio/rules/networking.py, line N, which is a bug in extcp-manifests: all items are "
+        "returned unchanged; please report it with a ResourceList that shows it"
     )
 
 
-def test_a_fault_in_writing_gives_the_text_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where not even the answer can be made, the text that was given is the answer."""
+def test_an_internal_error_while_answering_returns_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no ResourceList can be made, the given text is the answer."""
     text = yaml.dump(resource_list({"items": ITEMS, "emit": {"documents": []}}))
-    monkeypatch.setattr(krm, "_answered", None)
+    monkeypatch.setattr(krm, "_output_for", None)
     answer = run(text)
     assert (answer.text, answer.failed) == (text, True)
 

@@ -1,4 +1,4 @@
-"""Every command of every plan: what it makes, what its way back removes, and how it is pasted into a shell."""
+"""Every command of every plan: what it makes, what its undo removes, and what a shell makes of its text."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def plans() -> Iterator[tuple[str, Plan]]:
-    """The plan of each golden topology in each release that takes it."""
+    """Yield the plan of each golden topology for each release that it can be planned for."""
     for name, source in TOPOLOGIES.items():
         credentials = source.with_suffix(".credentials.yaml")
         for release in RELEASES:
@@ -46,7 +46,7 @@ def commands(the_plan: Plan) -> Iterator[Command]:
 
 
 def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
-    """The clusters after all steps."""
+    """Return the clusters after all steps."""
     clusters = Clusters(the_plan, omit_manage_webhooks)
     for number, step in enumerate(the_plan.steps):
         assert clusters.run(step.command, number) == set()
@@ -55,7 +55,7 @@ def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_a_way_back_removes_what_its_step_made(name: str) -> None:
-    """From the full mesh, each way back alone removes objects of its own step; a namespace takes what is in it."""
+    """After all steps, each undo by itself removes only objects of its own step; a namespace also what is in it."""
     the_plan = PLANS[name]
     full = set_up(the_plan)
     for number, step in enumerate(the_plan.steps):
@@ -70,7 +70,7 @@ def test_a_way_back_removes_what_its_step_made(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
-    """In reverse order each way back removes its own step's objects alone, and at the end only CRDs are left."""
+    """In reverse order each undo removes only the objects of its own step, and at the end only CRDs are left."""
     the_plan = PLANS[name]
     clusters = set_up(the_plan)
     made = deepcopy(clusters.objects)
@@ -85,7 +85,7 @@ def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_webhooks_of_remote_clusters_stay_on(name: str) -> None:
-    """No step switches the webhooks off by which a remote cluster's pods are injected, or makes a tag there."""
+    """No step switches off the webhooks by which a remote cluster's pods are injected, or makes a tag there."""
     the_plan = PLANS[name]
     clusters = set_up(the_plan)
     external = the_plan.steps[0].context
@@ -110,12 +110,12 @@ def test_the_model_knows_the_fault_that_was_seen() -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_nothing_feeds_istioctl(name: str) -> None:
-    """No program's output goes into istioctl, which takes nothing for its whole default profile."""
+    """No program's output is piped into istioctl, which reads an empty file as its whole default profile."""
     the_plan = PLANS[name]
     trees = [the_plan.kustomize(), the_plan.kustomize(overlays=["prod"])]
     every = [
         *commands(the_plan),
-        *(each for tree in trees for step in tree.followed for each in (step.command, *step.undo)),
+        *(each for tree in trees for step in tree.runbook_steps for each in (step.command, *step.undo)),
     ]
     for command in every:
         for pipeline in command.pipelines:
@@ -127,7 +127,7 @@ def test_nothing_feeds_istioctl(name: str) -> None:
 
 
 def test_nothing_feeds_istioctl_in_any_text() -> None:
-    """Neither runbooks nor notes nor README nor help say to pipe into istioctl, or to read standard input with it."""
+    """No runbook, notes, README or help text pipes into istioctl, or has it read standard input."""
     the_plan = PLANS["guide-1.30"]
     repository = Repository(url="https://git.example.com/x")
     entries = [
@@ -151,7 +151,7 @@ STUBS = "".join(
 
 
 def pasted(text: str, folder: Path) -> list[tuple[str, ...]]:
-    """What a shell calls, word by word, where a text is pasted into it."""
+    """Return the programs that a shell calls for a text that is pasted into it, word by word."""
     calls = folder / "calls"
     script = f"exec 3> {shlex.quote(str(calls))} < /dev/null\n{STUBS}{text}\n"
     subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=folder)
@@ -168,7 +168,7 @@ def pasted(text: str, folder: Path) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("name", ["hostile-1.31", "guide-1.20", "ip-1.31"])
 def test_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
-    """Whatever names hold, a shell calls of a command's text the very programs with the very words that are meant."""
+    """For a command's text a shell calls exactly the command's programs with their words, whatever is in names."""
     for command in commands(PLANS[name]):
         for pipeline in command.pipelines:
             (tmp_path / (pipeline.into or "")).parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ PLACES = {"docker.io/curlimages", "docker.io/istio", "https://blob.istio.io/isti
 
 @pytest.mark.parametrize("name", PLANS)
 def test_no_registry_that_ends(name: str) -> None:
-    """No document and no command names another place of charts or images than those that stay."""
+    """No document and no command names a registry or a chart repository that Istio is giving up."""
     the_plan = PLANS[name]
     found = {place for _, content in the_plan.files() for place in places(yaml.load_all(content))}
     for command in commands(the_plan):
@@ -192,7 +192,7 @@ def test_no_registry_that_ends(name: str) -> None:
 
 
 def places(node: Any) -> Iterator[str]:
-    """The registries of all images and hubs below a node."""
+    """Yield the registries of all images and hubs below a node."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key == "hub":
@@ -207,7 +207,7 @@ def places(node: Any) -> Iterator[str]:
 
 
 def test_no_file_names_a_registry_that_ends() -> None:
-    """Code, docs and examples name no such place either, but where they say that it ends."""
+    """Code, docs and examples name no such registry either, except where they say that it ends."""
     folders = [ROOT / "extcp_manifests", ROOT / "examples"]
     files = [
         path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts

@@ -26,7 +26,7 @@ OPERATOR = {"apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator"}
 
 
 def stored(folder: Path) -> list[Any]:
-    """The documents that lie in a base."""
+    """Return the documents in the files of a base."""
     files = yaml.load((folder / "kustomization.yaml").read_bytes())["resources"]
     return [document for file in files for document in yaml.load_all((folder / file).read_bytes())]
 
@@ -39,7 +39,7 @@ def bases(root: Path, *, below: str = "") -> Iterator[Path]:
 
 @pytest.mark.parametrize(("name", "release"), CASES)
 def test_every_base_is_what_we_wrote(kubectl: str, tmp_path: Path, name: str, release: str) -> None:
-    """kubectl builds every base, in order, to the very documents of the plan, and no document is in none."""
+    """kubectl builds from the bases exactly the documents of the plan, in order."""
     source = the_plan(name, release)
     source.kustomize().write(tmp_path)
     folders = list(bases(tmp_path))
@@ -84,7 +84,7 @@ PATCH = {
 
 
 def patched(kubectl: str, folder: Path, patch: Any) -> Any:
-    """What a strategic merge patch in an overlay makes of a base with one document."""
+    """Return what a strategic merge patch in an overlay makes of a base with one document."""
     kustomization = yaml.load((folder / "kustomization.yaml").read_bytes())
     (folder / "patch.yaml").write_text(yaml.dump(patch))
     (folder / "kustomization.yaml").write_text(yaml.dump({**kustomization, "patches": [{"path": "patch.yaml"}]}))
@@ -93,7 +93,7 @@ def patched(kubectl: str, folder: Path, patch: Any) -> Any:
 
 
 def test_lists_merge_by_name(kubectl: str, tmp_path: Path) -> None:
-    """A patch of one variable, or of one overlay, keeps the others; of an overlay it replaces the patches."""
+    """A patch of one variable or one overlay keeps the others; an overlay's own patches are replaced."""
     tree = the_plan("guide", "1.31").kustomize(overlays=["prod"])
     tree.write(tmp_path)
     (before,) = stored(tmp_path / "external/install/external-istiod")
@@ -148,7 +148,7 @@ PORTS = [
     ],
 )
 def test_ports_merge_by_name(kubectl: str, tmp_path: Path, ports: Any, merged: Any) -> None:
-    """A patch means a port of the gateway's Service by its name; `validate` tells of one that has lost its ports."""
+    """A patch merges a port of the gateway's Service by its name; `validate` reports a Service without ports."""
     the_plan("guide", "1.31").kustomize().write(tmp_path)
     folder = tmp_path / "external/install/controlplane-gateway"
     (before,) = stored(folder)
@@ -172,7 +172,7 @@ def test_overlays_merge_by_kind_and_name(kubectl: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["values", "unvalidatedValues"])
 def test_mounts_in_values_merge(kubectl: str, tmp_path: Path, key: str) -> None:
-    """Volumes of the chart merge by name, mounts by the path at which they stand."""
+    """Volumes of the chart merge by name, mounts by their path."""
     base = {
         "volumes": [{"name": "config-volume", "configMap": {"name": "istio"}}],
         "volumeMounts": [{"name": "config-volume", "mountPath": "/etc/istio/config"}],
@@ -195,7 +195,7 @@ def with_pilot(**k8s: Any) -> Any:
 
 
 def patched_operator(kubectl: str, folder: Path, before: Any, patch: Any) -> Any:
-    """What a patch makes of an IstioOperator by the schema that every base has."""
+    """Return what a patch makes of an IstioOperator by the schema in every base."""
     the_plan("guide", "1.31").kustomize().write(folder)
     base = folder / "external/install/external-istiod"
     metadata = {"name": "external-istiod", "namespace": "external-istiod"}
@@ -204,7 +204,7 @@ def patched_operator(kubectl: str, folder: Path, before: Any, patch: Any) -> Any
 
 
 def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
-    """A patch of replicas keeps all four patches of istiod's overlay, of which two paths stand twice."""
+    """A patch of replicas keeps all four patches of istiod's overlay, in which two paths appear twice."""
     the_plan("guide", "1.18").kustomize().write(tmp_path)
     folder = tmp_path / "external/install/external-istiod"
     (before,) = stored(folder)
@@ -216,13 +216,15 @@ def test_what_a_patch_does_not_name_stays(kubectl: str, tmp_path: Path) -> None:
 
 
 def test_bases_keep_the_plans_order() -> None:
-    """What comes behind an installation in the plan is in a base of its own, behind it too."""
+    """What comes after an installation in the plan is in a base of its own, which also comes after it."""
     tree = the_plan("guide", "1.31").kustomize()
     places = {path: index for index, step in enumerate(placed.step for placed in tree.placed()) if (path := step.path)}
     routing = "external/start-the-control-plane-2/external-istiod-gw.yaml"
     assert places[routing] > places["external/install/external-istiod/external-istiod.yaml"]
     assert places["external/start-the-control-plane/namespace.yaml"] < places[routing]
-    token = next(step for step in the_plan("hostile", "1.31").kustomize().followed if "reader-token" in str(step.path))
+    token = next(
+        step for step in the_plan("hostile", "1.31").kustomize().runbook_steps if "reader-token" in str(step.path)
+    )
     assert str(token.path).split("/")[1] == "join-the-further-clusters-2"
 
 
@@ -246,7 +248,7 @@ def test_gateways_and_their_ports_merge(kubectl: str, tmp_path: Path) -> None:
 
 
 def test_overlays_are_the_users(tmp_path: Path) -> None:
-    """A further run brings overlays for new bases, and neither changes nor removes those that are there."""
+    """A further run adds overlays for new bases, and neither changes nor removes those that exist."""
     run = CliRunner().invoke
     command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path), "--overlay", "prod"]
     assert run(cli, command).exit_code == 0
@@ -264,12 +266,12 @@ def test_overlays_are_the_users(tmp_path: Path) -> None:
 
 
 def test_overlays_that_are_a_link(tmp_path: Path) -> None:
-    """Where a link stands in the place of overlays, nothing is written at all."""
+    """Where `overlays` is a link, nothing is written at all."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out/overlays").symlink_to(tmp_path / "elsewhere")
     command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", "prod"]
-    with pytest.raises(OutputError, match=r"stands where a folder of the output belongs: move it away$"):
+    with pytest.raises(OutputError, match=r"is where a folder of the output belongs: move it away$"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["overlays"]
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -277,7 +279,7 @@ def test_overlays_that_are_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../up", "A", "", "a/b"])
 def test_overlays_stay_inside(name: str, tmp_path: Path) -> None:
-    """The name of an overlay can never become a path; nothing is written then."""
+    """An overlay name that is not a DNS label is refused, so that it cannot be a path; nothing is written then."""
     command = ["kustomize", str(TOPOLOGIES["guide"]), "-o", str(tmp_path / "out"), "--overlay", name]
     with pytest.raises(InvalidInput, match=r"^overlay: .* is not a valid DNS label"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
@@ -285,7 +287,7 @@ def test_overlays_stay_inside(name: str, tmp_path: Path) -> None:
 
 
 def test_a_cluster_named_overlays() -> None:
-    """A cluster of that name has another folder, so that no overlay can stand in its way."""
+    """A cluster named `overlays` has another folder, so that it cannot collide with overlays."""
     text = TOPOLOGIES["guide"].read_text().replace("cluster2", "overlays")
     folders = {path.split("/")[0] for path, _ in plan(load(text.encode())).kustomize().files()}
     assert folders == {
@@ -297,7 +299,7 @@ def test_a_cluster_named_overlays() -> None:
 
 
 def test_secrets_have_bases_of_their_own(tmp_path: Path) -> None:
-    """A file with a token is readable by its owner alone, and in no base of others."""
+    """A file with a token is readable by its owner alone, and in a base of its own."""
     the_plan("hostile", "1.31").kustomize().write(tmp_path)
     secrets = [
         path for path in tmp_path.rglob("*.yaml") if "kind: Secret" in path.read_text() and "token:" in path.read_text()
@@ -320,7 +322,7 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
     above = f"overlays/{overlays[0]}/" if overlays else ""
     folders = {path.rpartition("/")[0] for path in files}
     deleted = []
-    for step in tree.followed:
+    for step in tree.runbook_steps:
         for command in (step.command, *step.undo):
             build_output = ""
             rendered = [pipeline.into for pipeline in command.pipelines]
@@ -341,9 +343,11 @@ def test_the_runbook_reads_the_bases(release: str, overlays: tuple[str, ...]) ->
 
 
 def test_nothing_is_read_before_it_is_built() -> None:
-    """What istioctl reads is built into a file first, and only read where that went well."""
+    """What istioctl reads is built into a file first, and only read if that succeeded."""
     tree = the_plan("guide", "1.30").kustomize(overlays=["prod"])
-    [step] = [step for step in tree.followed if step.path == "external/install/external-istiod/external-istiod.yaml"]
+    [step] = [
+        step for step in tree.runbook_steps if step.path == "external/install/external-istiod/external-istiod.yaml"
+    ]
     base = "overlays/prod/external/install/external-istiod"
     assert str(step.command) == (
         f"kubectl kustomize {base} -o {base}/built.yaml &&\n"
@@ -352,10 +356,10 @@ def test_nothing_is_read_before_it_is_built() -> None:
 
 
 def test_values_of_charts_have_a_further_file_in_overlays() -> None:
-    """Helm reads the base's values, then those of the overlay, which are there from the beginning."""
+    """Helm reads the base's values, then those of the overlay, which the skeleton has from the start."""
     text = TOPOLOGIES["guide"].read_text().replace("{ingress: true,", "{install: helm, ingress: true,")
     tree = plan(load(text)).kustomize(overlays=["prod"])
-    [step] = [step for step in tree.followed if step.path and step.path.endswith("ingressgateway/values.yaml")]
+    [step] = [step for step in tree.runbook_steps if step.path and step.path.endswith("ingressgateway/values.yaml")]
     more = "overlays/prod/cluster1/values/istio-ingressgateway/values.yaml"
     assert str(step.command).endswith(f"-f cluster1/values/istio-ingressgateway/values.yaml -f {more}")
     assert {entry.path: b"".join(entry.pieces) for entry in tree.skeletons()}[more] == (
@@ -364,7 +368,7 @@ def test_values_of_charts_have_a_further_file_in_overlays() -> None:
 
 
 def test_each_of_several_overlays_has_a_runbook() -> None:
-    """One overlay is what RUNBOOK.md reads; of several each has a runbook of its own."""
+    """With one overlay RUNBOOK.md reads it; with several each has a runbook of its own."""
     source = the_plan("guide", "1.30")
     one, two = (dict(source.kustomize(overlays=names).files()) for names in (["a"], ["a", "b"]))
     assert b"overlays/a/" in one["RUNBOOK.md"]
@@ -374,23 +378,23 @@ def test_each_of_several_overlays_has_a_runbook() -> None:
 
 
 def test_overlays_that_stand_over_nothing(tmp_path: Path) -> None:
-    """Clusters that leave the topology leave overlays behind, which are told with the command that removes them."""
+    """Overlays of clusters that have left the topology are reported with the command that removes them."""
     text = TOPOLOGIES["guide"].read_text()
     CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path), "--overlay", "prod"], input=text)
     without = text.split("  remoteClusters:")[0]
     done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path), "--overlay", "prod"], input=without)
     assert done.stderr == (
-        f"warning: {tmp_path}/overlays/prod/cluster2: stands over a base that is gone: "
+        f"warning: {tmp_path}/overlays/prod/cluster2: is an overlay of a base that is gone: "
         f"remove it with `rm -r {tmp_path}/overlays/prod/cluster2`\n"
     )
     done = CliRunner().invoke(cli, ["kustomize", "-", "-o", str(tmp_path)], input=text)
     assert done.stderr == (
-        f"warning: {tmp_path}/overlays/prod: is there, but no command of the runbook reads it: add --overlay prod\n"
+        f"warning: {tmp_path}/overlays/prod: is not read by any command of the runbook: add --overlay prod\n"
     )
 
 
 def test_a_thousand_clusters_stay_small() -> None:
-    """No base has more documents than one cluster has, whatever the number of clusters."""
+    """However many clusters there are, no base has more documents than one cluster."""
     topology = load(TOPOLOGIES["guide"])
     (remote,) = topology.remote_clusters
     many = tuple(
@@ -408,7 +412,7 @@ def test_a_thousand_clusters_stay_small() -> None:
 def test_steps_are_a_sequence() -> None:
     """The steps of the tree are as many as the plan's, in the same order, forwards and backwards."""
     source = the_plan("guide", "1.24")
-    relocated = source.kustomize().followed
+    relocated = source.kustomize().runbook_steps
     assert len(relocated) == len(source.steps)
     assert [step.why for step in relocated] == [step.why for step in source.steps]
     assert list(reversed(relocated)) == list(relocated)[::-1]
@@ -418,5 +422,5 @@ def test_steps_are_a_sequence() -> None:
 
 
 def test_kubectl_is_there_in_ci(kubectl: str) -> None:
-    """The tests of this file run with the kubectl of a package."""
+    """The tests of this file run with the kubectl that a Python package brings."""
     assert shutil.which(kubectl)

@@ -30,12 +30,12 @@ CREDENTIALS = ClusterCredentials(server="https://192.0.2.20:6443", ca=CA, token=
 
 
 def guide(release: str | None = None, **credentials: ClusterCredentials) -> Plan:
-    """The plan of the guide's topology."""
+    """Return the plan of the guide's topology."""
     return plan(load(ROOT / "examples/guide.yaml", release=release), credentials=credentials)
 
 
 def commands(the_plan: Plan) -> Iterator[str]:
-    """Each step's command in one line."""
+    """Yield each step's command in one line."""
     for step in the_plan.steps:
         yield in_one_line(step.command)
 
@@ -88,13 +88,13 @@ def test_the_same_commands_in_every_release() -> None:
 
 
 def undone(the_plan: Plan, path: str) -> list[str]:
-    """The commands that take back the step of a file."""
+    """Return the commands that undo the step of a file."""
     [step] = [step for step in the_plan.steps if step.path == path]
     return list(map(in_one_line, step.undo))
 
 
 def test_ways_back_from_1_21() -> None:
-    """istioctl removes all that an installation made, by its name, and kubectl what istioctl passes over."""
+    """istioctl removes all that an installation made, by its name, and kubectl what istioctl skips."""
     for path in ("external/external-istiod.yaml", "cluster1/istio-egressgateway.yaml"):
         context = f"ctx-{path.split('/')[0]}"
         assert undone(guide("1.21"), path) == [f"istioctl uninstall -y --context={context} -f {path}"]
@@ -152,7 +152,7 @@ def test_gateways_of_further_clusters(release: str, rendered: bool) -> None:
 
 
 def test_what_to_verify() -> None:
-    """Each installation is waited for, or looked at with commands that fail where something is missing."""
+    """Each installation is waited for, or checked with commands that fail if something is missing."""
     checks = {
         step.path or in_one_line(step.command): [(in_one_line(check.command), check.expect) for check in step.verify]
         for step in guide().steps
@@ -191,7 +191,7 @@ def test_what_to_verify() -> None:
 
 
 def test_api_servers_with_an_address_of_their_own() -> None:
-    """Where istiod reaches an API server elsewhere than the kubeconfig says, istioctl is told."""
+    """Where istiod reaches an API server at another address than in the kubeconfig, istioctl gets that address."""
     topology = Topology(
         release="1.24",
         mesh_id="m",
@@ -227,7 +227,7 @@ def test_charts_from_elsewhere() -> None:
 
 
 def test_steps_are_a_sequence() -> None:
-    """Steps can be counted, indexed, sliced and gone through backwards, each time alike."""
+    """Steps can be counted, indexed, sliced and reversed, with the same result each time."""
     steps = guide().steps
     assert len(steps) == 22
     assert steps[0].path == "external/controlplane-gateway.yaml"
@@ -237,7 +237,7 @@ def test_steps_are_a_sequence() -> None:
 
 
 def test_every_step_is_complete() -> None:
-    """Each step has a cluster, one sentence why, a command, and a way back; files have documents."""
+    """Each step has a cluster, a sentence that says why, a command and an undo; files have documents."""
     for step in guide().steps:
         assert step.cluster in {"external", "cluster1", "cluster2"}
         assert step.why.endswith(".")
@@ -248,7 +248,7 @@ def test_every_step_is_complete() -> None:
 
 
 def test_clean_up_is_the_reverse_without_purge() -> None:
-    """The runbook ends with the ways back in reverse order; nothing purges a cluster."""
+    """The runbook ends with the undo of each step in reverse order; nothing purges a cluster."""
     the_plan = guide()
     end = the_plan.runbook().split("```sh\n")[-1]
     assert end == "".join(f"{command}\n" for step in reversed(the_plan.steps) for command in step.undo) + "```\n"
@@ -291,7 +291,7 @@ def test_credentials_that_fit_nothing() -> None:
 
 
 def test_credentials_for_another_api_server() -> None:
-    """A cluster's API server is at one place, whether the topology says it or the credentials do."""
+    """The topology and the credentials must agree on the URL of a cluster's API server."""
     topology = Topology(
         release="1.24",
         mesh_id="m",
@@ -307,7 +307,7 @@ def test_credentials_for_another_api_server() -> None:
 
 
 def test_credentials_of_wrong_types() -> None:
-    """Credentials that are no ClusterCredentials, or hold a plain token, are checked, and shown nowhere."""
+    """Credentials that are not ClusterCredentials, or have a plain token, are checked and never shown."""
     plain: Any = ClusterCredentials(server="https://h:1", ca=CA, token="hunter2")  # type: ignore[arg-type]
     assert "hunter2" not in repr(list(guide("1.24", cluster2=plain).steps))
     assert b"hunter2" in guide("1.24", cluster2=plain).render()["external/remote-secret-cluster2.yaml"]
@@ -319,7 +319,7 @@ def test_credentials_of_wrong_types() -> None:
 
 
 def test_a_name_that_istioctl_refuses_gets_a_token_to_fetch() -> None:
-    """istioctl names remote clusters by DNS labels alone; for others the plan has the token from which we make it."""
+    """istioctl takes only DNS labels as cluster names; for others the plan has the token for credentials."""
     topology = Topology(
         release="1.24",
         mesh_id="m",
@@ -336,7 +336,7 @@ def test_a_name_that_istioctl_refuses_gets_a_token_to_fetch() -> None:
 
 
 def test_services_are_exposed_for_any_cluster_with_an_east_west_gateway() -> None:
-    """The one Gateway for east-west traffic is in the config cluster, wherever the gateways are."""
+    """The single Gateway for east-west traffic is in the config cluster, wherever the gateways are."""
     topology = load(ROOT / "examples/guide.yaml").model_copy(
         update={"config_cluster": MeshCluster(name="cluster1", network="network1")}
     )
@@ -390,7 +390,7 @@ CLUSTERS = st.builds(
 def test_whatever_is_accepted_can_be_planned(
     release: str, revision: str | None, address: str, config: MeshCluster, remotes: list[MeshCluster]
 ) -> None:
-    """Any topology is refused with sentences, or gives the same bytes twice, in files of their own below the folder."""
+    """Any topology is refused with sentences, or gives the same bytes twice, in distinct files below the folder."""
     try:
         topology = Topology(
             release=release,

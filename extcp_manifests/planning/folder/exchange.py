@@ -1,18 +1,18 @@
-"""Files that change together: a folder is what it was or what it shall be, also where the process is killed.
+"""Changing all files of a folder at once: it has the old files or the new ones, even where the process is killed.
 
     OUT/                                 the folder
     .OUT.extcp-manifests.lock            held while it is written
-    .OUT.extcp-manifests.stage/new/      the files that shall be there
-    .OUT.extcp-manifests.stage/old/      the files that were there
-    .OUT.extcp-manifests.stage/journal   what is left to rename, where that is more than one thing
+    .OUT.extcp-manifests.stage/new/      the new files
+    .OUT.extcp-manifests.stage/old/      the files that were there before
+    .OUT.extcp-manifests.stage/journal   the moves, where there is more than one
 
-Where every file in the folder is ours, the folder and its stage exchange names in one step. Otherwise the largest parts
-that are ours move, after a journal has been written; whoever comes after a killed process, to write or to read,
-finishes what the journal says. Lock and stage stand beside the folder; inside of it, without OUT in their names, where
-it is a mount point or nobody may write beside it.
+Where every file in the folder is ours, the folder and the stage's `new` exchange names in one step. Otherwise a journal
+of moves is written, and then the largest parts that are ours are moved; whoever comes after a killed process, to write
+or to read, finishes the moves of the journal. Lock and stage are beside the folder, or inside of it, without OUT in
+their names, where it is a mount point or nobody may write beside it.
 
 That holds when a process is killed. When the machine stops, file systems may lose what they have not stored yet: only
-single files and journals are waited for, since waiting for thousands of files takes minutes.
+single files and journals are synced, since syncing thousands of files takes minutes.
 """
 
 import errno
@@ -35,81 +35,85 @@ from extcp_manifests.planning.folder.locking import Locked, locked
 def prepare(folder: Path) -> Iterator["Stage"]:
     """Hold the lock of a folder, finish what a killed process left, and remove the stage at the end.
 
-    A link is followed. Raises OutputError if another process writes the folder or one that it lies in, or it cannot be
-    written.
+    A link is followed. Raises OutputError if another process is writing the folder or one that contains it, or if it
+    cannot be written.
     """
     with ExitStack() as undo:
-        with telling(folder):
+        with reporting(folder):
             root = Path(os.path.realpath(folder))
             if os.path.lexists(root) and not root.is_dir():
                 raise OutputError(str(folder), "is not a folder: choose another")
             _recover(folder, writes=True)
             make_folder(root.parent, undo)
-            place = _place_of(root, folder)
-            if place.inside:
+            paths = _paths_of(root, folder)
+            if paths.inside:
                 make_folder(root, undo)
-        undo.enter_context(_held(place))
-        with telling(folder, _UNFINISHED):
-            _clear(place)
-        stage = Stage(place)
+        undo.enter_context(_held(paths))
+        with reporting(folder, _UNFINISHED):
+            _finish_stage(paths)
+        stage = Stage(paths)
         undo.callback(stage.close)
         yield stage
 
 
 def recover(path: str | os.PathLike[str]) -> None:
-    """Finish what killed processes began in a folder, and in those that it or a file lies in; otherwise do nothing.
+    """Finish what killed processes began in a folder or file, and in the folders that contain it.
 
-    What is read after this is old or new as a whole. Raises OutputError if a process is at it, or if it cannot be
-    finished.
+    What is read after this is old or new as a whole. Raises OutputError if another process is doing the same, or if it
+    cannot be finished.
     """
     _recover(path, writes=False)
 
 
 def recover_below(folder: str | os.PathLike[str]) -> None:
-    """Do as `recover`, also for the folders in a folder, at any depth; links are not followed. Raises OutputError."""
+    """Do as `recover` for a folder and all folders in it, at any depth; links are not followed. Raises OutputError."""
     recover(folder)
-    for place, folders, _ in os.walk(folder):
+    for parent, folders, _ in os.walk(folder):
         stages = [name for name in folders if name.endswith(_STAGE)]
         for stage in stages:
-            recover(Path(place, stage.removesuffix(_STAGE)[1:]))  # of a stage inside its folder no name is left
+            recover(Path(parent, stage.removesuffix(_STAGE)[1:]))  # empty for a stage inside its folder
         folders[:] = [name for name in folders if name not in stages and name != ".git"]
 
 
 def _recover(path: str | os.PathLike[str], *, writes: bool) -> None:
     real = Path(os.path.realpath(path))
     for root in reversed((real, *real.parents)):  # the outermost first, for it may move those in it
-        for place in (_beside(root, root), _inside(root, root)):
-            if os.access(place.stage, os.F_OK) or os.access(place.lock, os.W_OK):
-                _finish(replace(place, shown=_as_named(root, Path(path))), writes=writes)
+        for paths in (_beside(root, root), _inside(root, root)):
+            if os.access(paths.stage, os.F_OK) or os.access(paths.lock, os.W_OK):
+                _recover_folder(replace(paths, shown=_as_named(root, Path(path))), writes=writes)
 
 
 def _as_named(root: Path, path: Path) -> Path:
-    """Return a folder that a path lies in, in the words of that path where it names the folder."""
-    return next((each for each in (path, *path.parents) if os.path.realpath(each) == str(root)), root)
+    """Return a folder that contains a path as the user named it, or its real path where the user did not name it."""
+    for named in (path, *path.parents):
+        if os.path.realpath(named) == str(root):
+            return named
+    return root
 
 
-def _finish(place: "_Place", *, writes: bool) -> None:
-    """Finish what a killed process began; who only reads needs no lock where nothing has moved."""
+def _recover_folder(paths: "_Paths", *, writes: bool) -> None:
+    """Finish what a killed process began; a reader goes on without the lock where nothing has moved yet."""
     try:
-        with telling(place.shown, _UNFINISHED), locked(place.lock):
-            _clear(place)
+        with reporting(paths.shown, _UNFINISHED), locked(paths.lock):
+            _finish_stage(paths)
     except Locked as holder:
-        if writes or _may_be_a_mixture(place):
-            raise _busy(place, holder) from None
+        if writes or _may_be_a_mixture(paths):
+            raise _busy(paths, holder) from None
     except OutputError:
-        if writes or _may_be_a_mixture(place):
+        if writes or _may_be_a_mixture(paths):
             raise
 
 
-def _may_be_a_mixture(place: "_Place") -> bool:
-    if not os.path.lexists(place.stage):
+def _may_be_a_mixture(paths: "_Paths") -> bool:
+    """Return whether the folder may have old and new files, because moves of a journal are not finished."""
+    if not os.path.lexists(paths.stage):
         return False
-    return not os.access(place.stage, os.X_OK) or os.path.lexists(place.journal)
+    return not os.access(paths.stage, os.X_OK) or os.path.lexists(paths.journal)
 
 
 def write_file(target: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write one file, whole or not at all, and wait until it is stored. Raises OutputError."""
-    with telling(target):
+    with reporting(target):
         _replace(target, content, mode)
 
 
@@ -124,8 +128,8 @@ def _replace(target: Path, content: bytes, mode: int) -> None:
 
 
 @contextmanager
-def telling(path: Path, outcome: str = "nothing was changed") -> Iterator[None]:
-    """Tell what the file system refuses by the user's file, with the way out and what has become of the folder."""
+def reporting(path: Path, outcome: str = "nothing was changed") -> Iterator[None]:
+    """Raise OutputError for what the file system refuses: the user's file, the way out, and the state of the folder."""
     try:
         yield
     except OSError as error:
@@ -152,7 +156,7 @@ _WAYS_OUT = {
 
 
 def make_folder(folder: Path, undo: ExitStack) -> None:
-    """Make a folder and its parents; those that are still empty at the end go again."""
+    """Make a folder and its parents; `undo` removes those that are still empty."""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -167,12 +171,12 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-# --------------------------------------------------------------------------------------------------------------- place
+# --------------------------------------------------------------------------------------------------------------- paths
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the lock and the stage of a folder stand."""
+class _Paths:
+    """The paths of a folder, its lock and its stage."""
 
     root: Path
     shown: Path
@@ -180,6 +184,7 @@ class _Place:
     lock: Path
     stage: Path
     inside: bool
+    """Whether lock and stage are inside of the folder."""
 
     @property
     def new(self) -> Path:
@@ -194,8 +199,11 @@ class _Place:
         return self.stage / "journal"
 
 
-def _place_of(root: Path, shown: Path) -> _Place:
-    """Every process must choose alike, so only the folder and the rights of its parent count."""
+def _paths_of(root: Path, shown: Path) -> _Paths:
+    """Return where lock and stage are.
+
+    Every process must find the same, so this depends on nothing but the folder and the permissions of its parent.
+    """
     beside = not os.path.ismount(root) and os.access(root.parent, os.W_OK | os.X_OK)
     if beside and len(os.fsencode(root.name)) <= _LONGEST_NAME:
         return _beside(root, shown)
@@ -205,13 +213,13 @@ def _place_of(root: Path, shown: Path) -> _Place:
 _LONGEST_NAME = 200  # most file systems take 255 bytes, and the names of lock and stage are longer
 
 
-def _beside(root: Path, shown: Path) -> _Place:
+def _beside(root: Path, shown: Path) -> _Paths:
     name = f".{root.name}"
-    return _Place(root, shown, root.parent / f"{name}{_LOCK}", root.parent / f"{name}{_STAGE}", inside=False)
+    return _Paths(root, shown, root.parent / f"{name}{_LOCK}", root.parent / f"{name}{_STAGE}", inside=False)
 
 
-def _inside(root: Path, shown: Path) -> _Place:
-    return _Place(root, shown, root / _LOCK, root / _STAGE, inside=True)
+def _inside(root: Path, shown: Path) -> _Paths:
+    return _Paths(root, shown, root / _LOCK, root / _STAGE, inside=True)
 
 
 _LOCK = ".extcp-manifests.lock"
@@ -221,113 +229,115 @@ _STAGE = ".extcp-manifests.stage"
 
 
 @contextmanager
-def _held(place: _Place) -> Iterator[None]:
+def _held(paths: _Paths) -> Iterator[None]:
     with ExitStack() as held:
         try:
-            with telling(place.shown):
-                held.enter_context(locked(place.lock))
+            with reporting(paths.shown):
+                held.enter_context(locked(paths.lock))
         except Locked as holder:
-            raise _busy(place, holder) from None
+            raise _busy(paths, holder) from None
         yield
 
 
-def _busy(place: _Place, holder: Locked) -> OutputError:
-    return OutputError(str(place.shown), f"is being written by {holder}: wait for it, or stop it")
+def _busy(paths: _Paths, holder: Locked) -> OutputError:
+    return OutputError(str(paths.shown), f"is being written by {holder}: wait for it, or stop it")
 
 
 # --------------------------------------------------------------------------------------------------------------- stage
 
 
 class Stage:
-    """New files that wait for their place; none is made before there is a first one."""
+    """The new files of a folder, until they are moved into it; nothing is made before the first one is added."""
 
-    def __init__(self, place: _Place) -> None:
-        self._place = place
+    def __init__(self, paths: _Paths) -> None:
+        self._paths = paths
         self._staged: set[str] = set()
         self._folders: set[str] = set()
 
     def add(self, path: str, content: bytes, *, secret: bool = False) -> None:
-        """Write a file that is new or changed."""
-        with telling(self._place.shown / path):
+        """Write a file that is new or changed into the stage."""
+        with reporting(self._paths.shown / path):
             self._make_folders(_parent(path))
-            _create(self._place.new / path, content, 0o600 if secret else 0o666)
+            _create(self._paths.new / path, content, 0o600 if secret else 0o666)
         self._staged.add(path)
 
     def commit(self, before: Collection[str], after: Collection[str]) -> None:
-        """Bring the folder from the files of before to those of after; what was not added stays as it is.
+        """Make the folder's files those of `after` instead of those of `before`; what was not added stays as it is.
 
-        Both name files of ours alone, `before` those that are there. Raises OutputError with nothing changed.
+        Both list only files of ours, `before` those that are there. Raises OutputError with nothing changed.
         """
         changed = self._staged.union(set(before).difference(after))
         if not changed:
             return
-        with telling(self._place.shown):
+        with reporting(self._paths.shown):
             self._make_folders("")
-            moves = list(_moves(self._place, before, after, changed))
+            moves = list(_moves(self._paths, before, after, changed))
             self._complete(moves, after)
             if len(moves) == 1 and self._in_one_step(moves[0]):
                 return
             text = json.dumps([asdict(move) for move in moves])
-            _replace(self._place.journal, text.encode(), 0o600)
-        self._carry_out(moves)
+            _replace(self._paths.journal, text.encode(), 0o600)
+        self._make_moves(moves)
 
     def close(self) -> None:
         """Remove the stage, unless it holds what only a further run can put right."""
-        if not self._place.journal.exists():
-            shutil.rmtree(self._place.stage, ignore_errors=True)
+        if not self._paths.journal.exists():
+            shutil.rmtree(self._paths.stage, ignore_errors=True)
 
     def _make_folders(self, folder: str) -> None:
-        """Make a folder of the stage and those above it, with the modes of those that they stand for."""
+        """Make a folder of the stage and those above it, with the permissions of those that they replace."""
         missing = []
         while folder not in self._folders:
             missing.append(folder)
             if not folder:
-                self._place.stage.mkdir(0o700, exist_ok=True)
+                self._paths.stage.mkdir(0o700, exist_ok=True)
                 break
             folder = _parent(folder)
         for each in reversed(missing):
-            new, old = self._place.new / each, self._place.root / each
+            new, old = self._paths.new / each, self._paths.root / each
             new.mkdir()
             if old.is_dir() and not old.is_symlink():
                 _copy_rights(old, new)
             self._folders.add(each)
 
     def _complete(self, moves: Iterable["_Move"], after: Iterable[str]) -> None:
-        """Give folders that move the files in them that stay as they are."""
-        whole = {move.path for move in moves}
+        """Add to folders that are replaced as a whole the files in them that stay as they are."""
+        moved = {move.path for move in moves}
         for path in after:
-            if path not in self._staged and not whole.isdisjoint((path, *_folders_above(path))):
+            if path in self._staged:
+                continue
+            if not moved.isdisjoint((path, *_folders_above(path))):
                 self._make_folders(_parent(path))
-                _link(self._place.root / path, self._place.new / path)
+                _link(self._paths.root / path, self._paths.new / path)
 
     def _in_one_step(self, move: "_Move") -> bool:
-        """Return False if the system cannot do that."""
-        new, target = self._place.new / move.path, self._place.root / move.path
-        with telling(self._place.shown / move.path):
+        """Make a single move without a journal; return False, with nothing changed, if the system cannot do that."""
+        new, target = self._paths.new / move.path, self._paths.root / move.path
+        with reporting(self._paths.shown / move.path):
             if move.new and move.old:
                 return swap(new, target)
-            _forward(self._place, move)
+            _make_move(self._paths, move)
         return True
 
-    def _carry_out(self, moves: list["_Move"]) -> None:
+    def _make_moves(self, moves: list["_Move"]) -> None:
         done: list[_Move] = []
         try:
             for move in moves:
                 done.append(move)
-                with telling(self._place.shown / move.path):
-                    _forward(self._place, move)
-            with telling(self._place.shown):
-                self._place.journal.unlink()
+                with reporting(self._paths.shown / move.path):
+                    _make_move(self._paths, move)
+            with reporting(self._paths.shown):
+                self._paths.journal.unlink()
         except BaseException:  # an interrupt too
-            self._take_back(done)
+            self._undo_moves(done)
             raise
 
-    def _take_back(self, done: list["_Move"]) -> None:
+    def _undo_moves(self, done: list["_Move"]) -> None:
         for move in reversed(done):
-            with telling(self._place.shown / move.path, _UNFINISHED):
-                _backward(self._place, move)
-        with telling(self._place.shown, _UNFINISHED):
-            self._place.journal.unlink(missing_ok=True)
+            with reporting(self._paths.shown / move.path, _UNFINISHED):
+                _undo_move(self._paths, move)
+        with reporting(self._paths.shown, _UNFINISHED):
+            self._paths.journal.unlink(missing_ok=True)
 
 
 def _create(target: Path, content: bytes, mode: int, *, store: bool = False) -> None:
@@ -358,28 +368,29 @@ def _link(source: Path, target: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """A file or folder that changes place as one; "" is the folder itself."""
+    """A file or folder that is moved as a whole: out of the folder into `old`, from `new` into the folder, or both."""
 
     path: str
+    """Relative to the folder; "" is the folder itself."""
     old: bool
-    """Whether something of ours is there that goes."""
+    """Whether there is something of ours to move out."""
     new: bool
-    """Whether something comes."""
+    """Whether there is something to move in."""
 
 
-def _moves(place: _Place, before: Collection[str], after: Collection[str], changed: Collection[str]) -> Iterator[_Move]:
+def _moves(paths: _Paths, before: Collection[str], after: Collection[str], changed: Collection[str]) -> Iterator[_Move]:
     """Yield the fewest moves that leave alone what is not ours."""
-    root = place.root
+    root = paths.root
     if not root.exists():
         yield _Move("", old=False, new=True)
         return
     fixed = _folders_that_stay(root, before)
-    if not _may_be_replaced(place):
+    if not _may_be_replaced(paths):
         fixed.add("")
     if "" not in fixed:
         yield _Move("", old=True, new=True)
         return
-    old, new, touched = _names(before), _names(after), _names(changed)
+    old, new, touched = _names_by_folder(before), _names_by_folder(after), _names_by_folder(changed)
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -388,14 +399,14 @@ def _moves(place: _Place, before: Collection[str], after: Collection[str], chang
             # Of folders without a file of ours, only the outermost was looked at.
             stays = path in fixed or (path not in old and (root / path).is_dir())
             if stays and path in after:
-                raise OutputError(str(place.shown / path), "is a folder where a file belongs: move it away")
+                raise OutputError(str(paths.shown / path), "is a folder where a file belongs: move it away")
             if stays:
                 folders.append(path)
             else:
                 yield _Move(path, old=name in old.get(folder, ()), new=name in new.get(folder, ()))
 
 
-def _names(paths: Iterable[str]) -> dict[str, set[str]]:
+def _names_by_folder(paths: Iterable[str]) -> dict[str, set[str]]:
     """Return the names in each folder, those of folders too."""
     names: dict[str, set[str]] = {}
     for path in paths:
@@ -410,20 +421,20 @@ def _names(paths: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _folders_that_stay(root: Path, ours: Collection[str]) -> set[str]:
-    """Return the folders with something in them, at any depth, that is not ours; and where this process stands."""
+    """Return the folders that have something that is not ours, at any depth, and the current folder of this process."""
     known = {folder for path in ours for folder in _folders_above(path)}
     stay: set[str] = set()
-    for place, folders, files in os.walk(root, onerror=_raise):
-        inside = Path(place).relative_to(root).as_posix()
+    for parent, folders, files in os.walk(root, onerror=_raise):
+        inside = Path(parent).relative_to(root).as_posix()
         start = "" if inside == "." else f"{inside}/"
         for name in files:
             if start + name not in ours:
                 stay.update(_folders_above(start + name))
         for name in list(folders):
-            if start + name not in known or Path(place, name).is_symlink():
+            if start + name not in known or Path(parent, name).is_symlink():
                 stay.update((start + name, *_folders_above(start + name)))
                 folders.remove(name)
-    with suppress(FileNotFoundError, ValueError):  # it stands nowhere, or elsewhere
+    with suppress(FileNotFoundError, ValueError):  # the current folder is gone, or elsewhere
         current = Path.cwd().relative_to(root).as_posix()
         stay.update(("",) if current == "." else (current, *_folders_above(current)))
     return stay
@@ -433,14 +444,14 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _may_be_replaced(place: _Place) -> bool:
-    """Only a folder of our own, for it would get another owner."""
-    return not place.inside and (sys.platform == "win32" or place.root.stat().st_uid == os.geteuid())
+def _may_be_replaced(paths: _Paths) -> bool:
+    """Return whether the folder itself may be replaced: it must be the user's own, since a new one would be."""
+    return not paths.inside and (sys.platform == "win32" or paths.root.stat().st_uid == os.geteuid())
 
 
-def _forward(place: _Place, move: _Move) -> None:
+def _make_move(paths: _Paths, move: _Move) -> None:
     """Make a move, or what is left of it: what is still in `new` has not moved."""
-    new, old, target = place.new / move.path, place.old / move.path, place.root / move.path
+    new, old, target = paths.new / move.path, paths.old / move.path, paths.root / move.path
     if move.new and not os.path.lexists(new):
         return
     if move.old and os.path.lexists(target) and not os.path.lexists(old):
@@ -452,57 +463,58 @@ def _forward(place: _Place, move: _Move) -> None:
         new.rename(target)
 
 
-def _backward(place: _Place, move: _Move) -> None:
-    new, old, target = place.new / move.path, place.old / move.path, place.root / move.path
+def _undo_move(paths: _Paths, move: _Move) -> None:
+    """Undo a move, or what was done of it."""
+    new, old, target = paths.new / move.path, paths.old / move.path, paths.root / move.path
     if move.new and not os.path.lexists(new):
         target.rename(new)
     if move.old and os.path.lexists(old):
         old.rename(target)
 
 
-def _clear(place: _Place) -> None:
-    """Finish what the journal of a dead process says, and remove its stage; its lock must be ours."""
-    if not os.path.lexists(place.stage):
+def _finish_stage(paths: _Paths) -> None:
+    """Finish the moves in the journal of a killed process, and remove its stage; the lock must be held."""
+    if not os.path.lexists(paths.stage):
         return
-    if not place.stage.is_dir() or place.stage.is_symlink() or not _is_stage(place.stage):
-        raise OutputError(str(place.stage), "stands where files wait for their place: move it away")
-    if place.journal.exists():
-        if not _is_trusted(place):
+    if not paths.stage.is_dir() or paths.stage.is_symlink() or not _is_stage(paths.stage):
+        raise OutputError(str(paths.stage), "is where the new files would wait: move it away")
+    if paths.journal.exists():
+        if not _is_trusted(paths):
             way_out = "have that user run again, or restore the folder, and remove the stage"
-            raise OutputError(str(place.journal), f"belongs neither to you nor to the folder's owner: {way_out}")
-        for move in _read_journal(place):
-            with telling(place.shown / move.path, _UNFINISHED):
-                _forward(place, move)
-        place.journal.unlink()
-    shutil.rmtree(place.stage)
+            raise OutputError(str(paths.journal), f"belongs neither to you nor to the folder's owner: {way_out}")
+        for move in _read_journal(paths):
+            with reporting(paths.shown / move.path, _UNFINISHED):
+                _make_move(paths, move)
+        paths.journal.unlink()
+    shutil.rmtree(paths.stage)
 
 
 def _is_stage(stage: Path) -> bool:
     return all(each.name in ("new", "old", "journal") or each.name.startswith(".journal.") for each in stage.iterdir())
 
 
-def _is_trusted(place: _Place) -> bool:
-    """Return whether stage and journal are ours or the folder owner's; in /tmp everybody may write beside a folder."""
+def _is_trusted(paths: _Paths) -> bool:
+    """Return whether stage and journal belong to this user or the folder's owner; in /tmp anybody may make a stage."""
     if sys.platform == "win32":
         return True
     trusted = {os.geteuid()}
-    if place.root.exists():
-        trusted.add(place.root.stat().st_uid)
-    return {place.stage.lstat().st_uid, place.journal.lstat().st_uid} <= trusted
+    if paths.root.exists():
+        trusted.add(paths.root.stat().st_uid)
+    return {paths.stage.lstat().st_uid, paths.journal.lstat().st_uid} <= trusted
 
 
-def _read_journal(place: _Place) -> list[_Move]:
+def _read_journal(paths: _Paths) -> list[_Move]:
     try:
-        moves = [_Move(**each) for each in json.loads(place.journal.read_bytes())]
-        if all(_is_sound(place.root, move.path) for move in moves):
+        moves = [_Move(**each) for each in json.loads(paths.journal.read_bytes())]
+        if all(_is_sound(paths.root, move.path) for move in moves):
             return moves
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
-    raise OutputError(str(place.journal), "is not what a run wrote: restore the folder, and remove the stage")
+    raise OutputError(str(paths.journal), "is not what a run wrote: restore the folder, and remove the stage")
 
 
 def _is_sound(root: Path, path: str) -> bool:
-    """Return whether a path leads below the folder, through no link."""
+    """Return whether a path is below the folder and goes through no link."""
     if not path:
         return True
     return stays_inside(path) and not any((root / folder).is_symlink() for folder in _folders_above(path))
@@ -513,7 +525,7 @@ def _parent(path: str) -> str:
 
 
 def _folders_above(path: str) -> list[str]:
-    """Return the folders that a path lies in, from the nearest to "", the folder of all."""
+    """Return the folders that contain a path, from the nearest to "", which contains all."""
     above = []
     while path:
         path = _parent(path)
@@ -525,7 +537,7 @@ def _folders_above(path: str) -> list[str]:
 
 
 def swap(one: Path, other: Path) -> bool:
-    """Exchange two names in one step, and return whether this system and file system can."""
+    """Exchange two names in one step; return False if this system or file system cannot do that."""
     import ctypes
 
     if sys.platform not in ("linux", "darwin"):

@@ -1,4 +1,4 @@
-"""The list of the files that a run wrote into a folder: whose they are, and the checksum of each.
+"""The list of the files that a run wrote into a folder: their owner, and the checksum of each.
 
     # Written by extcp-manifests: ...
     # Owner: generate "mesh1"
@@ -27,7 +27,7 @@ Kind: TypeAlias = Literal["generate", "kustomize", "argocd", "flux"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What a folder is for, and the name of the control plane whose it is."""
+    """What a folder is for, and the name of its control plane."""
 
     kind: Kind
     name: str
@@ -64,7 +64,7 @@ def checksum(content: bytes) -> str:
 
 
 def read_listing(place: Path) -> Listing:
-    """Read a list. Raises OutputError, with the line, for what no run wrote."""
+    """Read a list. Raises OutputError, with the line, for text that no run wrote."""
     try:
         text = place.read_text("utf-8")
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _read_owner(place: Path, line: str) -> Owner:
     except (ValueError, RecursionError):
         read = None
     if not line.startswith(_OWNER) or kind not in get_args(Kind) or not isinstance(read, str):
-        raise _damaged(place, 2, "does not say whose the files are")
+        raise _damaged(place, 2, "does not name the owner of the files")
     return Owner(cast("Kind", kind), read)
 
 
@@ -135,7 +135,7 @@ _CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 def stays_inside(path: str) -> bool:
-    """Return whether a path names a file below its folder, on every system."""
+    """Return whether a path leads to a file below its folder, on every system."""
     pure = PurePosixPath(path)
     if not path or path != pure.as_posix() or pure.is_absolute():
         return False

@@ -1,4 +1,4 @@
-"""One process at a time: a lock that the system lets go of when its process ends, however it ends."""
+"""One process at a time: a lock that the system releases when its process ends, however it ends."""
 
 import os
 import socket
@@ -19,14 +19,14 @@ class Locked(Exception):
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a file, which is made for it and removed again.
 
-    Raises Locked if another process holds it, at once; OSError from the file system. A file that a killed process left
-    is no obstacle: what counts is the lock that the system keeps on it.
+    Raises Locked at once if another process holds it; OSError from the file system. A file that a killed process left
+    does not matter: what counts is the lock that the system keeps on it.
     """
     descriptor = _acquire(path)
     try:
-        with suppress(OSError):  # on a full disk nobody learns who holds the lock
+        with suppress(OSError):  # on a full disk the file cannot say who holds the lock
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, _ourselves().encode())
+            os.write(descriptor, _this_process().encode())
         yield
     finally:
         _release(path, descriptor)
@@ -44,12 +44,12 @@ def _acquire(path: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        if _names(path, descriptor):
+        if _is_still_at(path, descriptor):
             return descriptor
         os.close(descriptor)  # the holder of before removed the file between our opening and our locking
 
 
-def _names(path: Path, descriptor: int) -> bool:
+def _is_still_at(path: Path, descriptor: int) -> bool:
     """Return whether the path still leads to the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
@@ -57,7 +57,7 @@ def _names(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _ourselves() -> str:
+def _this_process() -> str:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
 
@@ -65,7 +65,7 @@ def _ourselves() -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # Windows lets nobody read what is locked, so the byte lies beyond the text
+    _FAR = 1 << 30  # Windows makes locked bytes unreadable, so the locked one is beyond the text
 
     def _lock(descriptor: int) -> None:
         os.lseek(descriptor, _FAR, os.SEEK_SET)

@@ -1,7 +1,7 @@
 """Writing a set of files into a folder: all of them or none, and nothing that is not ours.
 
-What is ours is what the list in the folder names, as long as its content has the checksum that stands there. How files
-and folders change place is in `exchange`.
+What is ours is what the list in the folder names, as long as its content has the checksum in that list. How files and
+folders are moved is in `exchange`.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from extcp_manifests.errors import OutputError, Problem
-from extcp_manifests.planning.folder.exchange import prepare, recover, telling
+from extcp_manifests.planning.folder.exchange import prepare, recover, reporting
 from extcp_manifests.planning.folder.listing import (
     EMPTY,
     LISTING,
@@ -54,7 +54,7 @@ State: TypeAlias = Literal[
 ]
 """In what way a file is not what a run would make it.
 
-`missing` is one that a run wrote and somebody removed; lists of the first format, without checksums, do not tell what
+`missing` is one that a run wrote and somebody removed; lists of the first format, without checksums, do not show what
 was edited by hand.
 """
 
@@ -79,37 +79,42 @@ def write(
 ) -> list[str]:
     """Write the entries, remove what an earlier run wrote and this one does not, and return the paths written.
 
-    The folder is as it was or as it shall be, also if the process is killed: then the next call, or `recover`, finishes
-    what is left. Files that are right already are left alone. `force` takes over a folder of another owner, and gives
-    up what was edited by hand; files that no run wrote stop it all the same. Raises OutputError.
+    The folder has the old files or the new ones, even if the process is killed: then the next call, or `recover`,
+    finishes what is left. Files that are right already are left alone. `force` takes over a folder of another owner,
+    and overwrites what was edited by hand; files that no run wrote are refused all the same. Raises OutputError.
     """
     shown = Path(folder)
     written: list[str] = []
     checksums: dict[str, str | None] = {}
     refused: list[Problem] = []
     with prepare(shown) as stage:
-        with telling(shown):
-            known = _known(shown, owner, force=force)
-        before = set(known.present)
-        for entry, content, change in _compared(known, entries):
+        with reporting(shown):
+            current = _read_folder(shown, owner, force=force)
+        before = set(current.present)
+        for compared in _compared(current, entries):
+            entry, change = compared.entry, compared.change
             written.append(entry.path)
             if not entry.keep:
-                checksums[entry.path] = checksum(content)
+                checksums[entry.path] = checksum(compared.content)
             if change is None or change.state == "readable by others":
                 before.add(entry.path)
-            if change and (problem := _why_not(shown, change, force=force)):
-                refused.append(problem)
-            elif change:
-                stage.add(entry.path, content, secret=entry.secret)
-            if on_file:
+            if change is not None:
+                problem = _refusal(shown, change, force=force)
+                if problem is not None:
+                    refused.append(problem)
+                else:
+                    stage.add(entry.path, compared.content, secret=entry.secret)
+            if on_file is not None:
                 on_file(entry.path)
-        reasons = (_why_not(shown, change, force=force) for change in _left_over(known, checksums))
-        refused += filter(None, reasons)
+        for change in _left_over(current, checksums):
+            problem = _refusal(shown, change, force=force)
+            if problem is not None:
+                refused.append(problem)
         if refused:
             raise OutputError(refused[0].file, refused[0].message, *refused[1:])
 
         listing = Listing(owner, checksums).text()
-        if listing != known.listing.text() or LISTING not in before:
+        if listing != current.listing.text() or LISTING not in before:
             stage.add(LISTING, listing)
         stage.commit(before, {*written, LISTING})
     return written
@@ -122,23 +127,23 @@ def changes(folder: str | os.PathLike[str], entries: Iterable[Entry], *, owner: 
     """
     shown = Path(folder)
     recover(shown)
-    with telling(shown):
-        known = _known(shown, owner, force=False)
+    with reporting(shown):
+        current = _read_folder(shown, owner, force=False)
     paths: set[str] = set()
-    for entry, _, change in _compared(known, entries):
-        paths.add(entry.path)
-        if change:
-            yield change
-    yield from _left_over(known, paths)
+    for compared in _compared(current, entries):
+        paths.add(compared.entry.path)
+        if compared.change is not None:
+            yield compared.change
+    yield from _left_over(current, paths)
 
 
 def owner_of(topology: Topology, kind: Kind) -> Owner:
-    """Return whose a folder is: a topology's name, or the mesh ID of one that was made without a name."""
+    """Return the owner of a folder: the name of its topology, or the mesh ID of one without a name."""
     return Owner(kind, topology.name or topology.mesh_id)
 
 
-def _why_not(shown: Path, change: FileChange, *, force: bool) -> Problem | None:
-    """Return why a change must not be made."""
+def _refusal(shown: Path, change: FileChange, *, force: bool) -> Problem | None:
+    """Return why a change must not be made, or None."""
     reason = _REFUSED.get(change.state)
     if reason is None or (force and change.state != "not written by extcp-manifests"):
         return None
@@ -165,94 +170,105 @@ _REFUSED: Mapping[State, str] = {
 # -------------------------------------------------------------------------------------------------------- what is there
 
 
-class _Known:
-    """A folder as it is: its list, and those of the files in it that are there."""
+class _Folder:
+    """A folder as it is: its list, and which of the listed files are there."""
 
     def __init__(self, root: Path, listing: Listing) -> None:
         self.root = root
         self.listing = listing
-        self._sound: set[str] = set()
+        self._checked: set[str] = set()
         self.present: set[str] = set()
         for path in (LISTING, *listing.files):
-            self.refuse_detours(path)
+            self.require_plain_file(path)
             if (root / path).exists():
                 self.present.add(path)
 
-    def refuse_detours(self, path: str) -> None:
-        """Refuse a path that leads through a link, or to anything but a file or nothing."""
+    def require_plain_file(self, path: str) -> None:
+        """Refuse a path that goes through a link, or leads to something that is not a file."""
         if not stays_inside(path):
             raise OutputError(path, "is not the path of a file in this folder: choose another name")
         folder = path.rpartition("/")[0]
-        while folder and folder not in self._sound:
+        while folder and folder not in self._checked:
             place = self.root / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
-                raise OutputError(str(place), "stands where a folder of the output belongs: move it away")
-            self._sound.add(folder)
+                raise OutputError(str(place), "is where a folder of the output belongs: move it away")
+            self._checked.add(folder)
             folder = folder.rpartition("/")[0]
         place = self.root / path
         if place.is_symlink() or (place.exists() and not place.is_file()):
-            raise OutputError(str(place), "stands where a file of the output belongs: move it away")
+            raise OutputError(str(place), "is where a file of the output belongs: move it away")
 
     def content(self, path: str) -> bytes | None:
         """Return what is in a file, or None where there is none."""
-        with telling(self.root / path):
+        with reporting(self.root / path):
             try:
                 return (self.root / path).read_bytes()
             except FileNotFoundError:
                 return None
 
     def state(self, path: str, content: bytes, ours: State, edited: State) -> State:
-        """Return the one state for a listed file with the content that a run gave it, or the other."""
+        """Return `ours` for a listed file with the content that a run wrote, or `edited` for another content."""
         written = self.listing.files[path]
         if written is None:
             return "perhaps edited by hand"
         return ours if written == checksum(content) else edited
 
 
-def _known(shown: Path, owner: Owner, *, force: bool) -> _Known:
+def _read_folder(shown: Path, owner: Owner, *, force: bool) -> _Folder:
+    """Read the list of a folder, and refuse one of another owner unless `force` is given."""
     place = shown / LISTING
     if place.is_symlink() or (place.exists() and not place.is_file()):
-        raise OutputError(str(place), "stands where a file of the output belongs: move it away")
+        raise OutputError(str(place), "is where a file of the output belongs: move it away")
     listing = read_listing(place) if shown.exists() else EMPTY
     if listing.owner not in (None, owner) and not force:
         message = f"holds the manifests of {listing.owner}, not of {owner}"
         way_out = "choose another folder, or take it over with --force (in Python force=True)"
         raise OutputError(str(shown), f"{message}: {way_out}")
-    return _Known(shown, listing)
+    return _Folder(shown, listing)
 
 
-def _compared(known: _Known, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, FileChange | None]]:
-    """Yield each entry that is not kept as people have it, with its content and what it changes."""
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An entry with its content, and what it changes; None where the file is right already."""
+
+    entry: Entry
+    content: bytes
+    change: FileChange | None
+
+
+def _compared(current: _Folder, entries: Iterable[Entry]) -> Iterator[_Compared]:
+    """Yield the entries, each compared with its file; those that are the user's own are left out."""
     for entry in entries:
-        known.refuse_detours(entry.path)
-        old = known.content(entry.path)
+        current.require_plain_file(entry.path)
+        old = current.content(entry.path)
         if entry.keep and old is not None:
             continue
         new = b"".join(entry.pieces)
-        state = _state(known, entry, old, new)
-        yield entry, new, FileChange(entry.path, state, old, new) if state else None
+        state = _state(current, entry, old, new)
+        change = None if state is None else FileChange(entry.path, state, old, new)
+        yield _Compared(entry, new, change)
 
 
-def _state(known: _Known, entry: Entry, old: bytes | None, new: bytes) -> State | None:
-    listed = entry.path in known.listing.files
+def _state(current: _Folder, entry: Entry, old: bytes | None, new: bytes) -> State | None:
+    listed = entry.path in current.listing.files
     if old is None:
         return "missing" if listed else "new"
     if old == new:
-        exposed = entry.secret and _is_exposed(known.root / entry.path)
+        exposed = entry.secret and _is_exposed(current.root / entry.path)
         return "readable by others" if exposed else None
     if not listed:
         return "not written by extcp-manifests"
-    return known.state(entry.path, old, "changed", "edited by hand")
+    return current.state(entry.path, old, "changed", "edited by hand")
 
 
 def _is_exposed(place: Path) -> bool:
     return sys.platform != "win32" and stat.S_IMODE(place.stat().st_mode) != 0o600
 
 
-def _left_over(known: _Known, written: Iterable[str]) -> Iterator[FileChange]:
-    """Yield the files of an earlier run that this one does not write."""
-    for path in sorted(set(known.listing.files).difference(written)):
-        old = known.content(path)
+def _left_over(current: _Folder, written: Iterable[str]) -> Iterator[FileChange]:
+    """Yield the files of an earlier run that are still there and that this one does not write."""
+    for path in sorted(set(current.listing.files).difference(written)):
+        old = current.content(path)
         if old is not None:
-            state = known.state(path, old, "no longer written", "no longer written, but edited by hand")
+            state = current.state(path, old, "no longer written", "no longer written, but edited by hand")
             yield FileChange(path, state, old, None)

@@ -1,4 +1,4 @@
-"""Files that change together: old or new, however the process ends."""
+"""Changing all files of a folder at once: they are old or new, however the process ends."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ def put(root: Path, files: Files) -> None:
 
 
 def turn(root: Path, old: Files = OLD, new: Files = NEW) -> None:
-    """Bring a folder from the old files to the new ones."""
+    """Replace the old files of a folder by the new ones."""
     with prepare(root) as stage:
         for path, text in new.items():
             if old.get(path) != text:
@@ -51,7 +51,7 @@ def without_swap(root: Path, old: Files = OLD, new: Files = NEW) -> None:
 
 
 def folder_with(base: Path, *parts: Files) -> dict[str, bytes | str]:
-    """What a folder holds, with the folder's own place in it, that is made of these files."""
+    """Return the content of a folder that is made of these files, with the folder itself as an entry."""
     out = base / "out"
     out.mkdir(parents=True)
     for part in parts:
@@ -107,7 +107,7 @@ SCENES = {
 def test_a_process_killed_at_any_change(
     tmp_path: Path, foreign: Files, action: Callable[[Path], None], journal: bool
 ) -> None:
-    """Wherever it is killed, the folder is old or new at once, or after recovery where a journal is left."""
+    """Wherever the process is killed, the folder is old or new, at once or, where a journal is left, after recovery."""
     old, new = (folder_with(tmp_path / name, files, foreign) for name, files in (("old", OLD), ("new", NEW)))
     journals, seen = 0, []
     for status in endings(tmp_path, action, kill):
@@ -125,7 +125,7 @@ def test_a_process_killed_at_any_change(
 
 
 def without_remains(base: Path) -> dict[str, bytes | str]:
-    """What is there but for lock and stage, beside the folder or inside."""
+    """Return the content of a folder without lock and stage, beside it or inside."""
     return {path: data for path, data in content(base).items() if "extcp-manifests." not in path}
 
 
@@ -133,7 +133,7 @@ GUIDE = (Path(__file__).parents[3] / "examples/guide.yaml").read_text()
 
 
 def manifests(version: str) -> Files:
-    """A folder as every command may read it, with a value in each file that tells its version."""
+    """Make a folder that every command can read, with a value in each file that shows its version."""
     head = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: a}\n"
     operator = f"{head}spec: {{hub: {version}, components: {{pilot: {{}}}}}}\n"
     return {
@@ -174,7 +174,7 @@ READERS = (
 
 @needs_fork
 def test_every_command_after_a_kill(tmp_path: Path) -> None:
-    """Whatever a command reads or writes, a folder, one in it, a file or a link, it finds it old or new as a whole."""
+    """Whether a command reads a folder, one in it, a file or a link, it finds old or new content as a whole."""
     before, after = manifests("old"), manifests("new")
     foreign = {"notes": "mine", "b/notes": "mine", "z/notes": "mine"}
     old, new = (folder_with(tmp_path / name, files, foreign) for name, files in (("old", before), ("new", after)))
@@ -197,7 +197,7 @@ def test_every_command_after_a_kill(tmp_path: Path) -> None:
 
 
 def told(place: Path, words: str) -> tuple[int, str]:
-    """What a command tells of place/now, with links beside it."""
+    """Return the exit code and the output of a command about place/now, with links beside it."""
     if not (place / "links").exists():
         put(place, {"topology.yaml": GUIDE, "links/.keep": ""})
         put(place / "other", manifests("other"))
@@ -216,7 +216,7 @@ def told(place: Path, words: str) -> tuple[int, str]:
     ("foreign", "action"), [({}, turn), (FOREIGN, without_swap)], ids=["in one step", "with a journal"]
 )
 def test_a_change_that_fails(tmp_path: Path, foreign: Files, action: Callable[[Path], None]) -> None:
-    """Whichever change fails, the folder is the old one, and no remains are left; the error is told."""
+    """Whichever change fails, the folder is the old one, nothing is left over, and the error is reported."""
     old, new = (folder_with(tmp_path / name, files, foreign) for name, files in (("old", OLD), ("new", NEW)))
     failed = 0
     for status in endings(tmp_path, action, fail):
@@ -229,7 +229,7 @@ def test_a_change_that_fails(tmp_path: Path, foreign: Files, action: Callable[[P
 
 @needs_fork
 def test_a_disk_that_stays_full(tmp_path: Path) -> None:
-    """What can be neither written nor put back is finished by recovery."""
+    """What can be neither written nor undone is finished by recovery."""
     old, new = (folder_with(tmp_path / name, files, FOREIGN) for name, files in (("old", OLD), ("new", NEW)))
     finished = 0
     for _ in endings(tmp_path, turn, fail_from):
@@ -241,7 +241,7 @@ def test_a_disk_that_stays_full(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_new_folder_is_killed(tmp_path: Path) -> None:
-    """A folder that was not there is there as a whole or not at all."""
+    """A new folder appears as a whole or not at all."""
     (tmp_path / "old").mkdir()
     new = folder_with(tmp_path / "new", NEW)
     seen = []
@@ -267,7 +267,7 @@ def test_files_that_stay_are_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 def test_folders_keep_their_modes(tmp_path: Path) -> None:
-    """A folder that takes the place of another has its mode, at every depth."""
+    """A folder that replaces another one has its mode, at every depth."""
     put(tmp_path / "out", OLD)
     (tmp_path / "out").chmod(0o2750)
     (tmp_path / "out/b").chmod(0o700)
@@ -277,7 +277,7 @@ def test_folders_keep_their_modes(tmp_path: Path) -> None:
 
 
 def test_the_current_folder_stays_the_same(tmp_path: Path) -> None:
-    """Who stands in the folder, or below it, still stands there afterwards."""
+    """A process whose current folder is the written one, or below it, is still in it afterwards."""
     out = tmp_path / "out"
     put(out, OLD)
     for place in (out, out / "b"):
@@ -301,7 +301,7 @@ def test_a_folder_that_is_a_link(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_folder_beside_which_nobody_may_write(tmp_path: Path) -> None:
-    """Then lock and stage stand inside, and the parts move one by one."""
+    """Where nobody may write beside the folder, lock and stage are inside, and the parts move one by one."""
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     put(tmp_path / "parent/out", OLD)
@@ -325,7 +325,7 @@ def test_a_name_that_leaves_no_room(tmp_path: Path) -> None:
 
 @needs_fork
 def test_two_at_once(tmp_path: Path) -> None:
-    """The second is refused at once, and told who writes; a dead process blocks nobody."""
+    """A second process is refused at once with the first one's ID; a dead process blocks nobody."""
     out = tmp_path / "out"
     put(out, OLD)
     reader, writer = os.pipe()
@@ -362,7 +362,7 @@ def test_two_at_once(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_folder_that_is_being_renamed(tmp_path: Path) -> None:
-    """While a process follows a journal, others neither read nor finish it."""
+    """While a process finishes a journal, others neither read the folder nor finish the journal."""
     out = tmp_path / "out"
     put(out, OLD)
     reader, writer = os.pipe()
@@ -411,7 +411,7 @@ def test_many_pairs_at_once(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_reader_who_may_not_write(tmp_path: Path) -> None:
-    """Who may not finish a run reads on where no part has moved, and is refused where one may have."""
+    """A process that cannot finish a run reads on if no part has moved, and is refused if one may have."""
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     out, stage = tmp_path / "parent/out", tmp_path / "parent/.out.extcp-manifests.stage"
@@ -422,7 +422,7 @@ def test_a_reader_who_may_not_write(tmp_path: Path) -> None:
         recover(out / "a")
         recover_below(out.parent)
         (stage / "journal").write_text("[]")
-        for mode in (0o700, 0):  # of another user's stage not even the names are told
+        for mode in (0o700, 0):  # not even the names in another user's stage can be read
             stage.chmod(mode)
             with pytest.raises(OutputError) as caught:
                 recover(out / "a")
@@ -438,21 +438,21 @@ def test_a_reader_who_may_not_write(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_place_of_a_stage(tmp_path: Path) -> None:
-    """A folder of the stage's name that no run made is not removed."""
+    """A folder with the stage's name that no run made is not removed."""
     put(tmp_path / "out", OLD)
     put(tmp_path / ".out.extcp-manifests.stage", {"mine": "mine"})
     before = content(tmp_path)
     with pytest.raises(OutputError) as caught:
         turn(tmp_path / "out")
     place = tmp_path / ".out.extcp-manifests.stage"
-    assert str(caught.value) == f"{place}: stands where files wait for their place: move it away"
+    assert str(caught.value) == f"{place}: is where the new files would wait: move it away"
     assert {path: data for path, data in content(tmp_path).items() if not path.endswith(".lock")} == before
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", "link/x", "a/../../x", "\\\\x"])
 @pytest.mark.parametrize("text", ['[{"path": %s, "old": false, "new": true}]', '[{"path": %s}]', "{", "5"])
 def test_a_forged_journal(tmp_path: Path, path: str, text: str) -> None:
-    """A journal that leads out of the folder, or is none, is not followed."""
+    """A journal with paths outside of the folder, or with anything else in it, is not followed."""
     put(tmp_path / "out", OLD)
     put(tmp_path / ".out.extcp-manifests.stage/new", {"x": "evil"})
     (tmp_path / "out/link").symlink_to(tmp_path)
@@ -467,7 +467,7 @@ def test_a_forged_journal(tmp_path: Path, path: str, text: str) -> None:
 
 @needs_fork
 def test_a_journal_of_another_user(tmp_path: Path) -> None:
-    """Where everybody may write beside a folder, nobody but its owner says what moves into it."""
+    """Where everybody may write beside a folder, only a journal of its owner is followed."""
     if os.geteuid() != 0:
         pytest.skip("only root may give files away")
     put(tmp_path / "out", OLD)

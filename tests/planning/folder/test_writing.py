@@ -51,7 +51,7 @@ def test_the_same_plan_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_files_that_no_longer_belong_are_removed(tmp_path: Path) -> None:
-    """A run for another release takes away what only the earlier run wrote; a person's files stay."""
+    """A run for another release removes what only the earlier run wrote; a person's files stay."""
     the_plan("1.23").write(tmp_path)
     (tmp_path / "cluster1/notes.txt").write_text("mine")
     the_plan("1.24").write(tmp_path)
@@ -61,7 +61,7 @@ def test_files_that_no_longer_belong_are_removed(tmp_path: Path) -> None:
 
 
 def test_folders_that_become_empty_go_too(tmp_path: Path) -> None:
-    """A folder stays only while something is in it."""
+    """A folder is removed with its last file."""
     write(tmp_path, [Entry("a/b/c", (b"1",)), Entry("a/d", (b"2",))], owner=owned())
     write(tmp_path, [Entry("a/d", (b"2",))], owner=owned())
     assert set(content(tmp_path)) == {"a", "a/d", LISTING}
@@ -70,7 +70,7 @@ def test_folders_that_become_empty_go_too(tmp_path: Path) -> None:
 
 
 def test_a_foreign_file_stops_everything(tmp_path: Path) -> None:
-    """A file in the way that this library did not write is not touched, and nothing else is written."""
+    """A file that this library did not write is not touched, and nothing else is written."""
     (tmp_path / "external").mkdir()
     (tmp_path / "external/namespace.yaml").write_text("mine")
     before = content(tmp_path)
@@ -83,7 +83,7 @@ def test_a_foreign_file_stops_everything(tmp_path: Path) -> None:
 
 
 def test_files_without_their_list_are_taken_over(tmp_path: Path) -> None:
-    """A file that has the very content already is not in the way, as where somebody removed the list."""
+    """A file that has the right content already is accepted, as where somebody removed the list."""
     the_plan().write(tmp_path)
     before = content(tmp_path)
     (tmp_path / LISTING).unlink()
@@ -92,7 +92,7 @@ def test_files_without_their_list_are_taken_over(tmp_path: Path) -> None:
 
 
 class Stop(BaseException):
-    """Stands for whatever may end a run: an interrupt, a full disk."""
+    """Represents whatever may end a run: an interrupt, a full disk."""
 
 
 def broken(count: int) -> Iterator[Entry]:
@@ -103,7 +103,7 @@ def broken(count: int) -> Iterator[Entry]:
 
 @pytest.mark.parametrize("existing", [False, True])
 def test_a_failure_while_rendering_leaves_the_folder_as_it_was(tmp_path: Path, existing: bool) -> None:
-    """If a file cannot be made, no file of the run appears; a folder that was made for it goes."""
+    """If a file cannot be made, no file of the run appears, and a folder that was made for it is removed."""
     target = tmp_path / "out"
     if existing:
         write(target, [Entry("a", (b"old",)), Entry("new/0", (b"old",))], owner=owned())
@@ -147,7 +147,7 @@ NEXT = [Entry("kept", (b"1",)), Entry("changed", (b"2",)), Entry("missing", (b"1
 
 
 def test_what_a_run_would_change(tmp_path: Path) -> None:
-    """`changes` tells each file with its content before and after, and writes nothing."""
+    """`changes` yields each file with its content before and after, and writes nothing."""
     write(tmp_path, OURS, owner=owned())
     (tmp_path / "missing").unlink()
     before = content(tmp_path)
@@ -163,7 +163,7 @@ def test_what_a_run_would_change(tmp_path: Path) -> None:
 
 
 def test_files_that_were_edited(tmp_path: Path) -> None:
-    """Files that were edited by hand are told, all at once, and given up by force; what is right already is no edit."""
+    """Files edited by hand are reported all at once, and overwritten with `force`; right content is no edit."""
     write(tmp_path, OURS, owner=owned())
     for path, text in (("changed", "mine"), ("sub/gone", "mine"), ("missing", "mine"), ("new", "mine")):
         (tmp_path / path).write_text(text)
@@ -231,10 +231,10 @@ WAY_OUT = "restore the list, or remove it and the files that extcp-manifests wro
         ("", 1, "is not the head of a list of files"),
         ("mine.txt\n", 1, "is not the head of a list of files"),
         (f"<<<<<<< HEAD\n{HEAD}", 1, "is not the head of a list of files"),
-        (HEAD.splitlines()[0] + "\n", 2, "does not say whose the files are"),
-        (HEAD.replace("generate", "other"), 2, "does not say whose the files are"),
-        (HEAD.replace('"mesh1"', "mesh1"), 2, "does not say whose the files are"),
-        (HEAD.replace('"mesh1"', "[" * 100_000), 2, "does not say whose the files are"),
+        (HEAD.splitlines()[0] + "\n", 2, "does not name the owner of the files"),
+        (HEAD.replace("generate", "other"), 2, "does not name the owner of the files"),
+        (HEAD.replace('"mesh1"', "mesh1"), 2, "does not name the owner of the files"),
+        (HEAD.replace('"mesh1"', "[" * 100_000), 2, "does not name the owner of the files"),
         (f"{HEAD}{SUM}  a\n<<<<<<< HEAD\n{SUM}  b\n", 4, "is not a checksum with the path of a file"),
         (f"{HEAD}mine.txt\n", 3, "is not a checksum with the path of a file"),
         (f"{HEAD}\n", 3, "is not a checksum with the path of a file"),
@@ -253,7 +253,7 @@ WAY_OUT = "restore the list, or remove it and the files that extcp-manifests wro
     ],
 )
 def test_a_damaged_list(tmp_path: Path, text: str, line: int, problem: str) -> None:
-    """What no run wrote is refused with its line, also by force, and nothing that it names is touched."""
+    """A list that no run wrote is refused with the line, even with `force`, and nothing in it is touched."""
     for path in ("mine.txt", "a", "b"):
         (tmp_path / path).write_text("mine")
     (tmp_path / LISTING).write_text(text)
@@ -265,13 +265,13 @@ def test_a_damaged_list(tmp_path: Path, text: str, line: int, problem: str) -> N
 
 
 def test_a_list_that_is_none(tmp_path: Path) -> None:
-    """A list that is not text, or not a file, is told."""
+    """A list that is not text, or not a file, is reported."""
     (tmp_path / LISTING).write_bytes(b"\xff")
     with pytest.raises(OutputError, match=rf"\.extcp-manifests: is not text: {WAY_OUT}$"):
         the_plan().write(tmp_path)
     (tmp_path / LISTING).unlink()
     (tmp_path / LISTING).mkdir()
-    with pytest.raises(OutputError, match=r"\.extcp-manifests: stands where a file of the output belongs"):
+    with pytest.raises(OutputError, match=r"\.extcp-manifests: is where a file of the output belongs"):
         the_plan().write(tmp_path)
 
 
@@ -284,7 +284,7 @@ def test_a_list_that_is_none(tmp_path: Path) -> None:
 def test_a_list_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], name: str
 ) -> None:
-    """Whatever the paths and the name are, the list says them again."""
+    """Whatever the paths and the name are, they are read back from the list."""
     written = Listing(Owner("kustomize", name), {path: checksum(data) for path, data in files.items()})
     place = tmp_path_factory.getbasetemp() / "list"
     place.write_bytes(written.text())
@@ -303,7 +303,7 @@ def test_what_people_own_once_it_is_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_name_like_ours(tmp_path: Path) -> None:
-    """Nothing is removed for its name alone."""
+    """No file is removed because of its name alone."""
     (tmp_path / ".extcp-manifests-notes").mkdir()
     (tmp_path / ".extcp-manifests-notes/x").write_text("mine")
     the_plan("1.23").write(tmp_path)
@@ -312,13 +312,13 @@ def test_a_folder_with_a_name_like_ours(tmp_path: Path) -> None:
 
 
 def test_tokens_are_not_shown() -> None:
-    """What stands for a file or a change does not show its content."""
+    """The repr of a file or a change does not show its content."""
     assert "hush" not in repr(Entry("a", (b"hush",), secret=True))
     assert "hush" not in repr(FileChange("a", "changed", b"hush", b"hush"))
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
-    """A link where a folder or a file of the output belongs leads out, so the run stops."""
+    """A link where a folder or a file of the output belongs could lead out, so the run stops."""
     outside = tmp_path / "outside"
     outside.mkdir()
     target = tmp_path / "out"
@@ -327,10 +327,10 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     before = content(tmp_path)
     with pytest.raises(OutputError) as caught:
         the_plan().write(target)
-    assert str(caught.value) == f"{target / 'external'}: stands where a folder of the output belongs: move it away"
+    assert str(caught.value) == f"{target / 'external'}: is where a folder of the output belongs: move it away"
     (target / "external").unlink()
     (target / "RUNBOOK.md").symlink_to(outside / "x")
-    with pytest.raises(OutputError, match=r"RUNBOOK\.md: stands where a file of the output belongs: move it away$"):
+    with pytest.raises(OutputError, match=r"RUNBOOK\.md: is where a file of the output belongs: move it away$"):
         the_plan().write(target)
     (target / "RUNBOOK.md").unlink()
     assert before["outside"] == "folder"
@@ -364,6 +364,6 @@ def test_files_with_tokens_are_private(tmp_path: Path) -> None:
 
 
 def test_every_file_is_announced(tmp_path: Path) -> None:
-    """`on_file` hears of each path as it is written."""
+    """`on_file` is called with each path as it is written."""
     heard: list[str] = []
     assert the_plan().write(tmp_path, on_file=heard.append) == heard
