@@ -23,8 +23,8 @@ from extcp_manifests.errors import ExtcpError, InvalidInput
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, MeshGateways, Sample, SharedGateway
 from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
-from extcp_manifests.topology.file import load
 from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.topology_file import load
 
 __version__ = "0.1.0"
 

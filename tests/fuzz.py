@@ -45,8 +45,8 @@ from extcp_manifests.pipelines.flux import flux
 from extcp_manifests.pipelines.krm import generate
 from extcp_manifests.pipelines.krm import run as answer
 from extcp_manifests.pipelines.parts import Repository
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.credentials import load_credentials
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0

@@ -16,7 +16,7 @@ from extcp_manifests.documents.compare import compare_documents, compare_files, 
 from extcp_manifests.errors import ExtcpError
 from extcp_manifests.istio.validation import validate_text
 from extcp_manifests.pipelines.krm import run as answer
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "examples/guide.yaml"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.documents.istio_operator import (
     EGRESS_INSTALLATION,
     INGRESS_INSTALLATION,

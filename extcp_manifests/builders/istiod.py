@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from extcp_manifests.builders.address import Address, parse_address
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, Exposure, supported_exposure
 from extcp_manifests.builders.gateways import gateway_port
 from extcp_manifests.documents.istio_operator import (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServiceAccount
 from extcp_manifests.istio.object_names import Names
 

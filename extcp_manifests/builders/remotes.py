@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from extcp_manifests.builders.address import Address, parse_address
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import Exposure, supported_exposure
 from extcp_manifests.documents.istio_operator import (
     GlobalValues,

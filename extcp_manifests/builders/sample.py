@@ -5,7 +5,7 @@ Source: istio 1.15.7 to 1.30.3: samples/helloworld, samples/sleep, samples/curl.
 
 from dataclasses import dataclass
 
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.gateways import INGRESS
 from extcp_manifests.documents.kubernetes import (
     Container,

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from extcp_manifests import yaml
-from extcp_manifests.builders.base import Builder
+from extcp_manifests.builders.builder import Builder
 from extcp_manifests.documents.kubernetes import ObjectMeta, Secret
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in
 from extcp_manifests.errors import InvalidInput, Problem

@@ -13,9 +13,9 @@ from extcp_manifests import __version__
 from extcp_manifests.errors import InvalidInput, OutputError, visible
 
 _MODULES = {
-    "generating": ("generate", "plan", "inject", "schema", "releases"),
-    "composing": ("merge-mesh", "compose", "patch", "validate"),
-    "pipelines": ("kustomize", "krm", "plugin", "argocd", "flux", "diff"),
+    "generate_commands": ("generate", "plan", "inject", "schema", "releases"),
+    "document_commands": ("merge-mesh", "compose", "patch", "validate"),
+    "pipeline_commands": ("kustomize", "krm", "plugin", "argocd", "flux", "diff"),
 }
 """The commands by the modules that have them; a module is only loaded for one of its commands, or for help."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from extcp_manifests.errors import visible
-from extcp_manifests.istio.rules.ids import RULES
+from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Result
 
 

@@ -18,7 +18,7 @@ from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.topology.credentials import load_credentials
-from extcp_manifests.topology.file import load
+from extcp_manifests.topology.topology_file import load
 
 if TYPE_CHECKING:
     from extcp_manifests.documents.compare import Change

@@ -16,9 +16,9 @@ from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
-from extcp_manifests.istio.named_release import NamedRelease, release_named_by, unknown_release_named_by
+from extcp_manifests.istio.release_of_documents import NamedRelease, release_named_by, unknown_release_named_by
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
-from extcp_manifests.istio.rules.agreement import OtherDocuments, check_agreement
+from extcp_manifests.istio.rules.across_documents import OtherDocuments, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
 from extcp_manifests.istio.rules.networking import check_networking
 

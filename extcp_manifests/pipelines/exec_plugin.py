@@ -11,7 +11,7 @@ from pathlib import Path
 from extcp_manifests.errors import OutputError
 from extcp_manifests.planning.folder.exchange import reporting, write_file
 from extcp_manifests.planning.step import piped
-from extcp_manifests.topology.file import API_VERSION, KIND
+from extcp_manifests.topology.topology_file import API_VERSION, KIND
 
 
 def plugin_home() -> Path:

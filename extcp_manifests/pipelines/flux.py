@@ -7,9 +7,9 @@ from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.pipelines.notes import NOTES, notes
 from extcp_manifests.pipelines.parts import Part, Repository, WebhookFields, document_entry, parts_of, require_names
-from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.tools.helm import InstallGatewayChart
 
 
 def flux(

@@ -18,11 +18,11 @@ from extcp_manifests.documents.kubernetes import Identity, document_name, identi
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
-from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.step import FileKind, Step
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
-from extcp_manifests.topology.file import load
+from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.topology_file import load
 
 API_VERSION = "config.kubernetes.io/v1"
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from extcp_manifests.pipelines.parts import Part, Repository, parts_of
-from extcp_manifests.planning.commands import BUILT, build, kubectl
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.runbook import code, fenced, markdown
 from extcp_manifests.planning.step import Command, Pipeline, piped
+from extcp_manifests.planning.tools.istioctl import BUILT
+from extcp_manifests.planning.tools.kubectl import build, kubectl
 
 NOTES = "NOTES.md"
 """The name of their file."""

@@ -9,12 +9,12 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.documents.name_forms import stand_in, why_not_dns_label, why_not_dns_subdomain, why_not_printable
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.planning.commands import InstallGatewayChart
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.step import Step
+from extcp_manifests.planning.tools.helm import InstallGatewayChart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

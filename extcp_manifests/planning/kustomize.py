@@ -26,12 +26,14 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.planning.commands import Apply, ApplyBase, Built, Install, InstallGatewayChart, RenderAndApply
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK, runbook
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
+from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
+from extcp_manifests.planning.tools.kubectl import Apply, ApplyBase
 
 KUSTOMIZATION = "kustomization.yaml"
 OPENAPI = "istio-operator.openapi.json"

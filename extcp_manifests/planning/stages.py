@@ -9,17 +9,12 @@ from extcp_manifests.builders import EgressGateway, IngressGateway, gateways
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.istio.object_names import Names
-from extcp_manifests.planning.commands import (
-    Apply,
-    CreateRemoteSecret,
-    Install,
-    InstallGatewayChart,
-    RenderAndApply,
-    kubectl,
-)
 from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
 from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, Step, piped
+from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret, Install, RenderAndApply
+from extcp_manifests.planning.tools.kubectl import Apply, kubectl
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
 

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
+from extcp_manifests.topology.inputs import CONFIG, matching
 from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why_not_cluster_name
-from extcp_manifests.topology.reading import CONFIG, matching
 
 SAMPLE_NAMESPACE = "sample"
 """The namespace of helloworld and its client in Istio's guide."""

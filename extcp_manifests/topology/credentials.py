@@ -12,7 +12,7 @@ from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release
-from extcp_manifests.topology.reading import CONFIG, Readable, from_file, matching, problems_of, read, refusal
+from extcp_manifests.topology.inputs import CONFIG, Readable, from_file, matching, problems_of, read, refusal
 
 
 def _why_not_ca(text: str) -> str | None:

@@ -27,6 +27,7 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, SharedGateway
+from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, matching, parsed, place_of, places_of, problems_of
 from extcp_manifests.topology.names import (
     DEFAULT_NAMESPACE,
     GatewayName,
@@ -38,8 +39,7 @@ from extcp_manifests.topology.names import (
     why_not_revision,
 )
 from extcp_manifests.topology.partial import read_draft
-from extcp_manifests.topology.reading import CONFIG, FROM_FILE, matching, parsed, place_of, places_of, problems_of
-from extcp_manifests.topology.rules import Violation, ending_registries, unconnected_networks, violations
+from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
 
 
 class Topology(BaseModel, frozen=True):

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from extcp_manifests import injection, yaml
 from extcp_manifests.documents.name_forms import has_user, why_not_dns_label, why_not_printable, why_placeholder
 from extcp_manifests.errors import InvalidInput
-from extcp_manifests.topology.reading import matching
+from extcp_manifests.topology.inputs import matching
 
 DEFAULT_NAMESPACE = "external-istiod"
 """The namespace of the control plane in Istio's guide."""

@@ -11,8 +11,8 @@ from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.topology.clusters import ExternalCluster, SharedGateway
+from extcp_manifests.topology.inputs import Place, file_spelling
 from extcp_manifests.topology.names import DEFAULT_NAMESPACE
-from extcp_manifests.topology.reading import Place, file_spelling
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from folders import content
 
 from extcp_manifests import load, plan, yaml
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.topology.file import schema
+from extcp_manifests.topology.topology_file import schema
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "examples/guide.yaml"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extcp_manifests.cli.reports import json_report, sarif_report, text_report
-from extcp_manifests.istio.rules.ids import RULES
+from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Result, validate_text
 
 TEXT = """\

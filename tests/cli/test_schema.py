@@ -6,7 +6,7 @@ import pytest
 from command_line import run
 
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
-from extcp_manifests.topology.file import schema
+from extcp_manifests.topology.topology_file import schema
 
 NAMES = "mesh-config, istio-operator, values, gateway, virtual-service"
 

@@ -102,7 +102,7 @@ def test_kubernetes_minors_are_a_range_or_not_known() -> None:
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Release)])
-def test_fields_change_where_they_should(field: str) -> None:
+def test_real_filess_change_where_they_should(field: str) -> None:
     """Each field takes its values at the releases that the sources name, and at no other."""
     if field in ("name", "kubernetes", "changes"):
         return

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import extcp_manifests
 from extcp_manifests import yaml
-from extcp_manifests.istio.named_release import release_named_by
+from extcp_manifests.istio.release_of_documents import release_named_by
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.istio.rules.ids import RULES
+from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import validate_text, validate_texts
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
 PACKAGE = Path(extcp_manifests.__file__).parent
 
@@ -109,7 +109,7 @@ def test_what_names_the_release(document: str, release: str | None, path: str) -
 def test_every_rule_has_an_id_in_the_table() -> None:
     """The ids that the modules use are those of the table, and none is left over."""
     source = "".join(
-        path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "istio/rules/ids.py"
+        path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "istio/rules/rule_ids.py"
     )
     used = set(re.findall(r'"([a-z-]+/[a-z-]+)"', source))
     groups = {rule.partition("/")[0] for rule in RULES}

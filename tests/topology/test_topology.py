@@ -18,7 +18,7 @@ from extcp_manifests import (
     yaml,
 )
 from extcp_manifests.topology.clusters import folder_of
-from extcp_manifests.topology.file import schema
+from extcp_manifests.topology.topology_file import schema
 
 ROOT = Path(__file__).parents[2]
 WRONG = sorted((Path(__file__).parent / "cases/wrong").glob("*.yaml"))

@@ -19,7 +19,7 @@ from extcp_manifests.istio.mesh.sources import (
     read_source,
 )
 from extcp_manifests.istio.releases import Release, find_release
-from extcp_manifests.istio.rules.checks import LABEL, is_fqdn, is_ip, is_subnet
+from extcp_manifests.istio.rules.shared_checks import LABEL, is_fqdn, is_ip, is_subnet
 from extcp_manifests.istio.schema.decoder import decode
 from extcp_manifests.istio.schema.tables import read_schema
 

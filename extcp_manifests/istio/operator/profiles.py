@@ -31,6 +31,6 @@ def read_profile(name: str, release: Release) -> Tree:
 
 @cache
 def _profiles() -> list[dict[str, Any]]:
-    text = resources.files("extcp_manifests.istio.schema").joinpath("profiles.yaml").read_text("utf-8")
+    text = resources.files("extcp_manifests.istio.schema").joinpath("data", "profiles.yaml").read_text("utf-8")
     profiles: list[dict[str, Any]] = yaml.load(text)
     return profiles

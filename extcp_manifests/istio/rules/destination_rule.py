@@ -8,7 +8,8 @@ from extcp_manifests.documents.lookup import EACH, each_at, items_of, mapping_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import since, until
 from extcp_manifests.istio.rules import traffic_policy
-from extcp_manifests.istio.rules.checks import (
+from extcp_manifests.istio.rules.rows import Excludes, OneOf, Range, RuleRow, rows_at
+from extcp_manifests.istio.rules.shared_checks import (
     LABEL,
     check_export_to,
     check_labels,
@@ -17,7 +18,6 @@ from extcp_manifests.istio.rules.checks import (
     is_wildcard_domain,
     texts_of,
 )
-from extcp_manifests.istio.rules.rows import Excludes, OneOf, Range, RuleRow, rows_at
 
 # ------------------------------------------------------------------------------------------------------------- policies
 

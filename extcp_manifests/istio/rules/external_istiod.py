@@ -24,7 +24,7 @@ from extcp_manifests.istio.operator.merging import merge_env, operator_mesh_conf
 from extcp_manifests.istio.operator.overlays import apply_overlays, reaction_to_a_misfit
 from extcp_manifests.istio.operator.tree_paths import go_text
 from extcp_manifests.istio.releases import Release, find_release, since
-from extcp_manifests.istio.rules.checks import is_ip
+from extcp_manifests.istio.rules.shared_checks import is_ip
 
 
 def is_external_istiod(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> bool:

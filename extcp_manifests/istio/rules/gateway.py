@@ -7,8 +7,8 @@ from extcp_manifests.documents.findings import Found, Rule, error, warning
 from extcp_manifests.documents.lookup import EACH, at, items_of, text_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import since, until
-from extcp_manifests.istio.rules.checks import LABEL, check_name, check_port, is_ip, is_wildcard_domain
 from extcp_manifests.istio.rules.rows import Required, RuleRow
+from extcp_manifests.istio.rules.shared_checks import LABEL, check_name, check_port, is_ip, is_wildcard_domain
 
 # ---------------------------------------------------------------------------------------------------- ports and binding
 

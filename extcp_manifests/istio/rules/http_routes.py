@@ -16,8 +16,8 @@ from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import SECOND
 from extcp_manifests.istio.releases import since, until
 from extcp_manifests.istio.rules import go_regex
-from extcp_manifests.istio.rules.checks import check_port
 from extcp_manifests.istio.rules.rows import Duration, Excludes, OneOf, Range, Required, RuleRow
+from extcp_manifests.istio.rules.shared_checks import check_port
 
 # --------------------------------------------------------------------------------------------------------------- faults
 

@@ -35,9 +35,9 @@ from extcp_manifests.istio.releases import (
     first_release_with,
     until,
 )
-from extcp_manifests.istio.rules.checks import LABEL, is_subnet
 from extcp_manifests.istio.rules.external_istiod import check_external_istiod
 from extcp_manifests.istio.rules.service_ports import check_service_ports
+from extcp_manifests.istio.rules.shared_checks import LABEL, is_subnet
 from extcp_manifests.istio.schema.decoder import Decoded, Finding, decode
 from extcp_manifests.istio.schema.tables import read_schema
 

@@ -16,8 +16,8 @@ from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import HOUR, SECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 from extcp_manifests.istio.rules import traffic_policy
-from extcp_manifests.istio.rules.checks import LABEL, is_address, is_service, is_wildcard_domain
 from extcp_manifests.istio.rules.rows import Duration, Excludes, Range, Required, RuleRow, rows_at, rows_of, run_rows
+from extcp_manifests.istio.rules.shared_checks import LABEL, is_address, is_service, is_wildcard_domain
 
 
 def validate_mesh_config(config: Mapping[str, Any], release: Release) -> Findings:

@@ -9,7 +9,9 @@ from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mappin
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import since, until
 from extcp_manifests.istio.rules import http_routes
-from extcp_manifests.istio.rules.checks import (
+from extcp_manifests.istio.rules.http_routes import check_regex
+from extcp_manifests.istio.rules.rows import EVERYTHING, Excludes, OneOf, Range, Required, RuleRow, rows_at
+from extcp_manifests.istio.rules.shared_checks import (
     LABEL,
     HostNames,
     check_export_to,
@@ -22,8 +24,6 @@ from extcp_manifests.istio.rules.checks import (
     overlapping,
     texts_of,
 )
-from extcp_manifests.istio.rules.http_routes import check_regex
-from extcp_manifests.istio.rules.rows import EVERYTHING, Excludes, OneOf, Range, Required, RuleRow, rows_at
 from extcp_manifests.istio.rules.unreachable_routes import UNREACHABLE, unreachable_routes
 
 _PROTOCOLS = ("http", "tls", "tcp")

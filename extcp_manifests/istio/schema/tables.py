@@ -48,8 +48,10 @@ class SchemaDataError(ValueError):
 
 @cache
 def read_schema(name: str) -> Schema:
-    """Return the schema in `NAME.json`, with the messages of the files that it refers to."""
-    return parse_schema(resources.files(__package__).joinpath(f"{name}.json").read_text("utf-8"), f"{name}.json")
+    """Return the schema in `data/NAME.json`, with the messages of the files that it refers to."""
+    return parse_schema(
+        resources.files(__package__).joinpath("data", f"{name}.json").read_text("utf-8"), f"{name}.json"
+    )
 
 
 def parse_schema(text: str, file: str) -> Schema:

@@ -43,7 +43,7 @@ class Definitions:
 def main() -> None:
     """Write the file that the command line names."""
     name, folder = sys.argv[1:]
-    path = Path(str(resources.files("extcp_manifests.istio.schema"))) / f"{name}.json"
+    path = Path(str(resources.files("extcp_manifests.istio.schema"))) / "data" / f"{name}.json"
     path.write_text(generate(name, Path(folder), json.loads(path.read_text("utf-8"))), "utf-8")
 
 

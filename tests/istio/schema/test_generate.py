@@ -43,7 +43,7 @@ def test_one_release_has_no_ranges(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_files_are_written_as_the_program_writes_them(name: str) -> None:
     """A file that is changed by hand keeps the form that the program gives, one line for each field."""
-    text = resources.files("extcp_manifests.istio.schema").joinpath(f"{name}.json").read_text("utf-8")
+    text = resources.files("extcp_manifests.istio.schema").joinpath("data", f"{name}.json").read_text("utf-8")
     assert PROGRAM["format_schema"](json.loads(text)) == text
 
 

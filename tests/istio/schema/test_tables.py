@@ -158,13 +158,13 @@ def test_a_wrong_file_is_refused(text: str, message: str) -> None:
 def test_the_files(name: str) -> None:
     """Every file is read without an error, and is a valid JSON Schema."""
     assert read_schema(name).messages
-    text = resources.files("extcp_manifests.istio.schema").joinpath(f"{name}.json").read_text("utf-8")
+    text = resources.files("extcp_manifests.istio.schema").joinpath("data", f"{name}.json").read_text("utf-8")
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
 def test_every_file_is_known() -> None:
     """There is no JSON file beside the reader that nothing reads."""
-    folder = resources.files("extcp_manifests.istio.schema")
+    folder = resources.files("extcp_manifests.istio.schema").joinpath("data")
     assert sorted(each.name for each in folder.iterdir() if each.name.endswith(".json")) == [
         f"{name}.json" for name in SCHEMAS
     ]

@@ -14,9 +14,9 @@ from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.releases import Release, since
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
+from extcp_manifests.topology.inputs import Key, Place
 from extcp_manifests.topology.names import instead_of_ending, why_breaks_charts
 from extcp_manifests.topology.partial import Draft, DraftCluster
-from extcp_manifests.topology.reading import Key, Place
 
 
 @dataclass(frozen=True, slots=True)

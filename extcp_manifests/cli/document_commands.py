@@ -16,14 +16,14 @@ from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
 from extcp_manifests.istio.mesh.sources import Source
-from extcp_manifests.istio.named_release import releases_named_by
 from extcp_manifests.istio.operator.compose import Composition, compose_files
 from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
 from extcp_manifests.istio.operator.preview import Preview, preview
+from extcp_manifests.istio.release_of_documents import releases_named_by
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.validation import validate_texts
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
-from extcp_manifests.topology.reading import problems_of
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.inputs import problems_of
 
 RELEASE_OF_RULES = click.option(
     "--release", metavar="R", help="Istio minor; without it the one that the documents name, or else the newest."

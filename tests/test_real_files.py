@@ -12,7 +12,7 @@ from extcp_manifests.errors import InvalidInput, OutputError
 from extcp_manifests.istio.releases import RELEASES
 
 ROOT = Path(__file__).parents[1]
-CASES = sorted((ROOT / "tests/cases/field").glob("*.yaml"))
+CASES = sorted((ROOT / "tests/cases/real_files").glob("*.yaml"))
 
 
 def run(words: list[str]) -> tuple[int, str, list[str]]:
@@ -25,7 +25,7 @@ def run(words: list[str]) -> tuple[int, str, list[str]]:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_field(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_files(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command of a case exits as it should, and says what it should and nothing else.
 
     `{newest}` in a line of standard error stands for the newest release.

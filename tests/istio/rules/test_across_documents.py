@@ -12,9 +12,9 @@ from goldens import TOPOLOGIES
 
 from extcp_manifests import yaml
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.istio.rules.agreement import check_agreement
+from extcp_manifests.istio.rules.across_documents import check_agreement
 from extcp_manifests.istio.validation import validate_text, validate_texts
-from extcp_manifests.topology.check import TOPOLOGY_CHECKS
+from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

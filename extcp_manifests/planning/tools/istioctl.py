@@ -1,50 +1,10 @@
-"""The actions of a plan: each with its command, and with the commands that remove exactly what that command made.
-
-Nothing here purges: `istioctl uninstall --purge` removes every control plane of a cluster, others' too. Nothing pipes
-into istioctl, which reads an empty file as its whole default profile. Istio's CRDs stay wherever they were made, since
-removing them removes all configuration of the mesh, other control planes' too.
-"""
+"""What istioctl does in a plan."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
-
-
-def kubectl(context: str, *words: str) -> Argv:
-    """Return a call of kubectl in the cluster of a context."""
-    return ("kubectl", f"--context={context}", *words)
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Apply a file as it is."""
-
-    tool: ClassVar[Tool] = "kubectl"
-
-    def command(self, context: str, file: str) -> Command:
-        return piped(kubectl(context, "apply", "-f", file))
-
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyBase:
-    """Apply a base of kustomize: all files of one stage in one cluster."""
-
-    base: str
-    is_first: bool
-    """Whether the step is the first of its base, whose undo deletes all of it."""
-    tool: ClassVar[Tool] = "kubectl"
-
-    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
-        return piped(kubectl(context, "apply", "-k", self.base))
-
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
-        if not self.is_first:
-            return ()
-        return (piped(kubectl(context, "delete", "--ignore-not-found", "-k", self.base)),)
+from extcp_manifests.planning.tools.kubectl import build, delete_objects, kubectl
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +34,7 @@ class RenderAndApply:
 
     def undo_by_name(self, context: str) -> tuple[Command, ...]:
         """Return the part of the undo that names objects."""
-        return () if self.removal == "rendered" else (_delete_objects(context, self.namespace, self.objects),)
+        return () if self.removal == "rendered" else (delete_objects(context, self.namespace, self.objects),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +73,9 @@ class Install:
         """Return the part of the undo that names objects."""
         commands = []
         if self.objects:
-            commands.append(_delete_objects(context, self.namespace, self.objects))
+            commands.append(delete_objects(context, self.namespace, self.objects))
         if self.state is not None:
-            commands.append(_delete_objects(context, self.namespace, (self.state,)))
+            commands.append(delete_objects(context, self.namespace, (self.state,)))
         return tuple(commands)
 
 
@@ -153,38 +113,6 @@ BUILT = "built.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class InstallGatewayChart:
-    """Install a gateway with the chart `gateway`, in the newest patch of the release."""
-
-    name: str
-    namespace: str
-    repository: str
-    """URL of a chart repository, or the `oci://` place of charts."""
-    release: str
-    more_values: tuple[str, ...] = ()
-    """Further files of values, of which later ones win."""
-    tool: ClassVar[Tool] = "helm"
-
-    @property
-    def version(self) -> str:
-        """The range of the chart's versions, as Helm reads it: the newest patch of the release."""
-        return f"~{self.release}.0"
-
-    def command(self, context: str, file: str) -> Command:
-        is_oci = self.repository.startswith("oci://")
-        chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
-        values = [word for each in (file, *self.more_values) for word in ("-f", each)]
-        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
-        return piped((*install, "--version", self.version, *values))
-
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
-        return (piped(("helm", "uninstall", self.name, *self._where(context))),)
-
-    def _where(self, context: str) -> tuple[str, ...]:
-        return ("-n", self.namespace, f"--kube-context={context}")
-
-
-@dataclass(frozen=True, slots=True)
 class CreateRemoteSecret:
     """Have istioctl read a cluster's credentials, and apply the Secret that it writes in the cluster of the context."""
 
@@ -211,14 +139,9 @@ class CreateRemoteSecret:
 
     def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (
-            _delete_objects(context, self.namespace, (f"secret/{self.secret}",)),
-            _delete_objects(self.source, self.namespace, (f"secret/{self.token}",)),
+            delete_objects(context, self.namespace, (f"secret/{self.secret}",)),
+            delete_objects(self.source, self.namespace, (f"secret/{self.token}",)),
         )
-
-
-def build(base: str, file: str) -> Pipeline:
-    """Return the call of kubectl that builds a base of kustomize into a file."""
-    return Pipeline((("kubectl", "kustomize", base, "-o", file),))
 
 
 def rendered(file: str) -> str:
@@ -234,7 +157,3 @@ def _rendered(file: str, use: Argv) -> Command:
 
 def _delete_rendered(context: str, file: str) -> Command:
     return _rendered(file, kubectl(context, "delete", "--ignore-not-found", "-f", rendered(file)))
-
-
-def _delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:
-    return piped(kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *objects))

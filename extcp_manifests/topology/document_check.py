@@ -9,7 +9,7 @@ from extcp_manifests.istio.kinds import OURS
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at
 from extcp_manifests.istio.validation import Checks
-from extcp_manifests.topology.file import KIND, load
+from extcp_manifests.topology.topology_file import KIND, load
 
 
 def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:

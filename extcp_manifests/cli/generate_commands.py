@@ -27,7 +27,7 @@ from extcp_manifests.cli.shared import (
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.plan import Plan
-from extcp_manifests.topology.file import schema
+from extcp_manifests.topology.topology_file import schema
 
 
 @click.group()

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, Readable, from_file, read
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.names import GatewayName
-from extcp_manifests.topology.reading import CONFIG, FROM_FILE, Readable, from_file, read
 
 
 def load(source: Readable, *, release: str | None = None, name: str = "") -> Topology:

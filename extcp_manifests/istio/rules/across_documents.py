@@ -17,7 +17,7 @@ from extcp_manifests.documents.kubernetes import Identity, document_name, identi
 from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
-from extcp_manifests.istio.rules.checks import is_ip
+from extcp_manifests.istio.rules.shared_checks import is_ip
 
 Document = Mapping[str, Any]
 

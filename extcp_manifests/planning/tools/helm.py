@@ -1,0 +1,38 @@
+"""What Helm does in a plan."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from extcp_manifests.planning.step import Command, Tool, piped
+
+
+@dataclass(frozen=True, slots=True)
+class InstallGatewayChart:
+    """Install a gateway with the chart `gateway`, in the newest patch of the release."""
+
+    name: str
+    namespace: str
+    repository: str
+    """URL of a chart repository, or the `oci://` place of charts."""
+    release: str
+    more_values: tuple[str, ...] = ()
+    """Further files of values, of which later ones win."""
+    tool: ClassVar[Tool] = "helm"
+
+    @property
+    def version(self) -> str:
+        """The range of the chart's versions, as Helm reads it: the newest patch of the release."""
+        return f"~{self.release}.0"
+
+    def command(self, context: str, file: str) -> Command:
+        is_oci = self.repository.startswith("oci://")
+        chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
+        values = [word for each in (file, *self.more_values) for word in ("-f", each)]
+        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
+        return piped((*install, "--version", self.version, *values))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (piped(("helm", "uninstall", self.name, *self._where(context))),)
+
+    def _where(self, context: str) -> tuple[str, ...]:
+        return ("-n", self.namespace, f"--kube-context={context}")

@@ -1,0 +1,52 @@
+"""What kubectl does in a plan."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
+
+
+def kubectl(context: str, *words: str) -> Argv:
+    """Return a call of kubectl in the cluster of a context."""
+    return ("kubectl", f"--context={context}", *words)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply a file as it is."""
+
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:
+        return piped(kubectl(context, "apply", "-f", file))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyBase:
+    """Apply a base of kustomize: all files of one stage in one cluster."""
+
+    base: str
+    is_first: bool
+    """Whether the step is the first of its base, whose undo deletes all of it."""
+    tool: ClassVar[Tool] = "kubectl"
+
+    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+        return piped(kubectl(context, "apply", "-k", self.base))
+
+    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        if not self.is_first:
+            return ()
+        return (piped(kubectl(context, "delete", "--ignore-not-found", "-k", self.base)),)
+
+
+def build(base: str, file: str) -> Pipeline:
+    """Return the call of kubectl that builds a base of kustomize into a file."""
+    return Pipeline((("kubectl", "kustomize", base, "-o", file),))
+
+
+def delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:
+    """Return the command that deletes objects by their names, if they are there."""
+    return piped(kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *objects))
