@@ -169,7 +169,7 @@ def files_of(manifests: Manifests) -> dict[str, bytes]:
     _fail(f"{manifests!r:.100} is nothing to compare: {_WAY_OUT}")
 
 
-def _files_as_given(given: Mapping[str, Any]) -> dict[str, bytes]:
+def _files_as_given(given: Mapping[Any, Any]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for path, content in given.items():
         if not isinstance(content, bytes | str):

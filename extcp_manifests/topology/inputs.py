@@ -209,7 +209,7 @@ def _sentence(details: ErrorDetails, *, secret: bool) -> str:
         case "bool_type":
             return f"must be true or false, not {shown}"
         case "literal_error":
-            return f"must be {details['ctx']['expected']}"
+            return f"must be {details.get('ctx', {}).get('expected')}"
         case "tuple_type":
             return f"must be a list, not {shown}"
         case "dataclass_type" | "model_type" | "mapping_type" | "dict_type" | "model_attributes_type":

@@ -42,7 +42,7 @@ def test_the_mesh_config_is_the_one_of_istio(guide: Path) -> None:
     for name, message in facts["messages"].items():
         theirs = []
         for field in sorted(message["fields"], key=lambda field: field["index"]):
-            type_ = CORRECTED.get((name, field["json"]), field["type"]).lower()
+            type_ = str(CORRECTED.get((name, field["json"]), field["type"])).lower()
             proto = field.get("proto", field["json"])
             theirs.append((field["json"], proto, field.get("oneof"), (field["since"], field["until"]), type_))
         ours = []
