@@ -50,7 +50,8 @@ class SchemaDataError(ValueError):
 def read_schema(name: str) -> Schema:
     """Return the schema in `data/NAME.json`, with the messages of the files that it refers to."""
     return parse_schema(
-        resources.files(__package__).joinpath("data", f"{name}.json").read_text("utf-8"), f"{name}.json"
+        resources.files("extcp_manifests.istio.schema").joinpath("data", f"{name}.json").read_text("utf-8"),
+        f"{name}.json",
     )
 
 
