@@ -29,7 +29,7 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.resolved import Resolved
-from extcp_manifests.planning.runbook import RUNBOOK, runbook
+from extcp_manifests.planning.runbook import RUNBOOK, runbook_of_steps
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
@@ -127,7 +127,7 @@ class KustomizeTree:
                 yield _kustomization(base, files)
             yield _kustomization(Base(cluster, "cluster"), [base.name for base in files_of])
         for path, steps in self.runbooks():
-            yield Entry(path, (piece.encode() for piece in runbook(self.resolved, steps)))
+            yield Entry(path, (piece.encode() for piece in runbook_of_steps(self.resolved, steps)))
 
     def runbooks(self) -> Iterator[tuple[str, Sequence[Step]]]:
         """Yield each runbook's path with its steps."""

@@ -1,7 +1,7 @@
 """From a topology to everything there is to do: ordered steps, their files, and the runbook."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -9,9 +9,10 @@ from extcp_manifests.errors import InvalidInput, require
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
-from extcp_manifests.planning.runbook import RUNBOOK, runbook
-from extcp_manifests.planning.stages import reversed_steps_of, steps_of
+from extcp_manifests.planning.runbook import RUNBOOK, StageText, runbook, step_text, undo_text
+from extcp_manifests.planning.stages import reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Step, StepSequence, text_of
+from extcp_manifests.planning.templates import Templates, Texts
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
 
@@ -70,7 +71,25 @@ class Plan:
 
     def runbook_lines(self) -> Iterator[str]:
         """Yield the runbook, piece by piece."""
-        return runbook(self.resolved, self.steps)
+        return runbook(self.resolved, self._stages(), self._clean_up())
+
+    def _stages(self) -> Iterator[StageText]:
+        templates = Templates(self.resolved, lambda steps: [(step_text(step).encode(),) for step in steps])
+        for run in runs_of(self.resolved):
+            texts = templates.texts(run)
+            if texts is not None:
+                yield from (StageText(run.title, text.decode()) for (text,) in texts)
+            else:
+                yield from (StageText(run.title, step_text(step)) for step in run.steps())
+
+    def _clean_up(self) -> Iterator[str]:
+        templates = Templates(self.resolved, lambda steps: [(undo_text(step).encode(),) for step in steps])
+        for run in reversed_runs_of(self.resolved):
+            texts = templates.texts(run)
+            if texts is not None:
+                yield from (text.decode() for (text,) in reversed(texts))
+            else:
+                yield from map(undo_text, reversed(list(run.steps())))
 
     def write(
         self, folder: str | os.PathLike[str], *, force: bool = False, on_file: Callable[[str], None] | None = None
@@ -99,9 +118,19 @@ class Plan:
 
     def _files(self) -> Iterator["_File"]:
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
-        for step in self.steps:
-            if step.path is not None:
-                yield _File(step.path, once(step.builders), step.secret)
+
+        def paths_and_contents(steps: Iterable[Step]) -> list[Texts]:
+            return [(step.path.encode(), once(step.builders)) for step in steps if step.path is not None]
+
+        templates = Templates(self.resolved, paths_and_contents)
+        for run in runs_of(self.resolved):
+            texts = templates.texts(run)
+            if texts is not None:
+                yield from (_File(path.decode(), content, secret=False) for path, content in texts)
+                continue
+            for step in run.steps():
+                if step.path is not None:
+                    yield _File(step.path, once(step.builders), step.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +150,9 @@ class Steps(StepSequence):
         self._resolved = resolved
 
     def __iter__(self) -> Iterator[Step]:
-        return steps_of(self._resolved)
+        for run in runs_of(self._resolved):
+            yield from run.steps()
 
     def __reversed__(self) -> Iterator[Step]:
-        return reversed_steps_of(self._resolved)
+        for run in reversed_runs_of(self._resolved):
+            yield from reversed(list(run.steps()))

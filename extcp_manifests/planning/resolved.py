@@ -48,6 +48,8 @@ class Resolved:
     """Every remote cluster, the config cluster first."""
     has_east_west: bool
     """Whether any cluster has an east-west gateway."""
+    needs_helm: bool
+    """Whether Helm installs a gateway of any cluster."""
     credentials: Mapping[str, ClusterCredentials] = field(repr=False)
     """By the clusters' names."""
 
@@ -63,5 +65,11 @@ class Resolved:
             external=Target.of(topology.external_cluster),
             remotes=tuple(RemoteTarget(cluster, Target.of(cluster)) for cluster in clusters),
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
+            needs_helm=any(_needs_helm(cluster) for cluster in clusters),
             credentials=credentials,
         )
+
+
+def _needs_helm(cluster: MeshCluster) -> bool:
+    gateways = cluster.gateways
+    return gateways.install == "helm" and (gateways.ingress or gateways.egress)

@@ -1,7 +1,7 @@
 """The runbook: a plan as Markdown that a person follows."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from extcp_manifests.errors import visible
 from extcp_manifests.istio.releases import Release
@@ -12,32 +12,47 @@ RUNBOOK = "RUNBOOK.md"
 """The name of its file."""
 
 
-def runbook(resolved: Resolved, steps: Sequence[Step]) -> Iterator[str]:
-    """Yield the runbook, piece by piece; the steps are iterated forwards, then backwards."""
+class StageText(NamedTuple):
+    """What the runbook says of some steps of a stage."""
+
+    title: str
+    text: str
+
+
+def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[str]) -> Iterator[str]:
+    """Yield the runbook, piece by piece, from what it says of the steps in order, and what removes them again."""
     topology, release, exposure = resolved.topology, resolved.release, resolved.exposure
     yield _HEAD.format(
         title=markdown(topology.name or topology.mesh_id),
         release=topology.release,
         kubernetes=_kubernetes(release),
-        helm=", Helm" if any(step.tool == "helm" for step in steps) else "",
+        helm=", Helm" if resolved.needs_helm else "",
         address=topology.address,
     )
     yield from _contexts(resolved)
     if exposure.needs_credential:
         yield _TRUST.format(address=topology.address)
-    for number, (stage, members) in enumerate(groupby(steps, key=lambda step: step.stage), start=1):
-        yield f"\n## {number}. {stage}\n"
-        for step in members:
-            yield from _step(step)
+    number = 0
+    title = ""
+    for stage in stages:
+        if stage.title != title:
+            number += 1
+            title = stage.title
+            yield f"\n## {number}. {title}\n"
+        yield stage.text
     yield _CLEAN_UP.format(
         shared=_SHARED if exposure.needs_credential else "",
         certificate=_CERTIFICATE if exposure.needs_credential else "",
         config_maps=_listed("ConfigMap", release.config_maps_everywhere),
     )
-    for step in reversed(steps):
-        for command in step.undo:
-            yield f"{command}\n"
+    yield from clean_up
     yield "```\n"
+
+
+def runbook_of_steps(resolved: Resolved, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield the runbook of steps, which are iterated forwards, then backwards."""
+    stages = (StageText(step.stage, step_text(step)) for step in steps)
+    return runbook(resolved, stages, map(undo_text, reversed(steps)))
 
 
 _HEAD = """\
@@ -128,12 +143,18 @@ def _listed(kind: str, names: Sequence[str]) -> str:
     return f"The {kind} {codes}" if len(names) == 1 else f"The {kind}s {codes}"
 
 
-def _step(step: Step) -> Iterator[str]:
-    yield f"\n### {code(step.cluster)}{f': {code(step.path)}' if step.path else ''}\n\n{step.why}\n\n"
-    yield fenced(step.command)
-    if step.verify:
-        yield "\nThen check:\n"
-        yield from map(_check, step.verify)
+def step_text(step: Step) -> str:
+    """Return what the runbook says of a step."""
+    file = f": {code(step.path)}" if step.path else ""
+    text = f"\n### {code(step.cluster)}{file}\n\n{step.why}\n\n{fenced(step.command)}"
+    if not step.verify:
+        return text
+    return f"{text}\nThen check:\n{''.join(map(_check, step.verify))}"
+
+
+def undo_text(step: Step) -> str:
+    """Return the commands that undo a step, a line each."""
+    return "".join(f"{command}\n" for command in step.undo)
 
 
 def _check(check: Check) -> str:

@@ -127,27 +127,44 @@ def _state(operator: str, revision: str | None = None) -> str:
     return name if revision is None else f"{name}-{revision}"
 
 
-def steps_of(resolved: Resolved) -> Iterator[Step]:
-    """Yield the steps of all stages, in order."""
-    for row in _STAGES:
+def runs_of(resolved: Resolved) -> Iterator["StageRun"]:
+    """Yield every stage for each of its clusters, in order."""
+    for number, row in enumerate(_STAGES):
         for remote in row.clusters(resolved):
-            yield from row.steps(_stage(resolved, row.title, remote))
+            yield StageRun(resolved, number, remote)
 
 
-def reversed_steps_of(resolved: Resolved) -> Iterator[Step]:
-    """Yield the same steps, the last one first."""
-    for row in reversed(_STAGES):
-        for remote in reversed(row.clusters(resolved)):
-            yield from reversed(list(row.steps(_stage(resolved, row.title, remote))))
+def reversed_runs_of(resolved: Resolved) -> Iterator["StageRun"]:
+    """Yield the same, the last one first."""
+    for number in reversed(range(len(_STAGES))):
+        for remote in reversed(_STAGES[number].clusters(resolved)):
+            yield StageRun(resolved, number, remote)
 
 
-def _stage(resolved: Resolved, title: str, remote: RemoteTarget) -> _Stage:
-    return _Stage(
-        resolved=resolved,
-        cluster=remote.cluster,
-        remote=_Place(title, remote.target),
-        external=_Place(title, resolved.external),
-    )
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A stage of the guide for one remote cluster."""
+
+    resolved: Resolved
+    number: int
+    """Which row of the guide it is."""
+    remote: RemoteTarget
+
+    @property
+    def title(self) -> str:
+        """The title of the stage, which several rows may share."""
+        return _STAGES[self.number].title
+
+    def steps(self) -> Iterable[Step]:
+        """Return the steps, in order."""
+        title, remote = self.title, self.remote
+        stage = _Stage(
+            resolved=self.resolved,
+            cluster=remote.cluster,
+            remote=_Place(title, remote.target),
+            external=_Place(title, self.resolved.external),
+        )
+        return _STAGES[self.number].steps(stage)
 
 
 def _shared_gateway(stage: _Stage) -> Iterator[Step]:

@@ -1,0 +1,128 @@
+"""Clusters of one shape are filled into templates, with the bytes that their own steps have."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, MeshGateways, Sample, Topology, plan
+from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.planning import templates
+from extcp_manifests.planning.runbook import runbook_of_steps
+from extcp_manifests.planning.stages import runs_of
+from extcp_manifests.planning.step import Builder, text_of
+
+# Names of greatest length, names that YAML, shells, URLs, folders or Markdown write in another way, names that look
+# like the marks of templates, and any others.
+NAMES = (
+    st.from_regex(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", fullmatch=True)
+    | st.from_regex(r"[a-z]{63,64}", fullmatch=True)
+    | st.sampled_from(["no", "on", "y", "null", "nan", "e1", "con", "lpt1", "overlays", "a--slash--b", "a--b", "a.b"])
+    | st.sampled_from(["arn:aws:eks:x:1:cluster/prod", "A", "1", "0x1f", "1e5", "a_b", "a'b", "zqjv0n", "xzqjv0wx"])
+    | st.from_regex(r"[a-zA-Z0-9][-a-zA-Z0-9_./:@ ]{0,70}", fullmatch=True)
+)
+NETWORKS = (
+    st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)
+    | st.from_regex(r"[a-z]{63}", fullmatch=True)
+    | st.sampled_from(["no", "1", "A.b", "e1", "zqjv0c", "true"])
+)
+CONTEXTS = st.none() | NAMES | st.sampled_from(["-x", "a b", "$(x)", "a`b", "c" * 200, "c" * 201])
+CLUSTERS = st.builds(
+    MeshCluster,
+    name=NAMES,
+    network=NETWORKS,
+    context=CONTEXTS,
+    gateways=st.builds(
+        MeshGateways,
+        ingress=st.booleans(),
+        egress=st.booleans(),
+        east_west=st.booleans(),
+        install=st.sampled_from(["istioctl", "helm"]),
+    ),
+    sample=st.none() | st.builds(Sample, version=st.sampled_from(["v1", "v2"])),
+    api_server=st.none() | st.none() | st.just("https://192.0.2.1:6443"),
+)
+TOPOLOGIES = st.fixed_dictionaries(
+    {
+        "release": st.sampled_from(list(RELEASES)),
+        "mesh_id": NAMES,
+        "address": st.sampled_from(["istiod.example.com", "192.0.2.10", "2001:db8::1"]),
+        "config_cluster": CLUSTERS,
+        "remote_clusters": st.lists(CLUSTERS, max_size=5),
+    }
+)
+
+
+def checked(values: dict[str, object], given: dict[str, ClusterCredentials]) -> None:
+    """Compare files and runbook of a topology, where it is right, with what its steps give."""
+    credential = {"credential_name": "c"} if values["address"] == "istiod.example.com" else {}
+    try:
+        the_plan = plan(Topology(**values, **credential), credentials=given)  # type: ignore[arg-type]
+    except InvalidInput:
+        return
+    expected = [(step.path, text_of(step.builders)) for step in the_plan.steps if step.path is not None]
+    assert list(the_plan.files()) == expected
+    assert the_plan.runbook() == "".join(runbook_of_steps(the_plan.resolved, the_plan.steps))
+
+
+@given(TOPOLOGIES)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_any_clusters(values: dict[str, object]) -> None:
+    """Whatever the clusters are called, files and runbook have the bytes that the steps give."""
+    checked(values, {})
+
+
+@given(st.data())
+@settings(max_examples=100)
+def test_plain_clusters(data: st.DataObject) -> None:
+    """The same for clusters that templates are for, some of which have credentials."""
+    plain = st.from_regex(r"[a-z][a-z0-9]{0,60}[a-z0-9]", fullmatch=True)
+    names = data.draw(st.lists(plain, min_size=2, max_size=6, unique=True))
+    clusters = [MeshCluster(name=name, network=data.draw(plain)) for name in names]
+    credentials = ClusterCredentials(
+        server="https://192.0.2.1:6443",
+        ca="-----BEGIN CERTIFICATE-----",
+        token="abc",  # type: ignore[arg-type]
+    )
+    values: dict[str, object] = {
+        "release": data.draw(st.sampled_from(list(RELEASES))),
+        "mesh_id": "mesh1",
+        "address": "istiod.example.com",
+        "config_cluster": clusters[0],
+        "remote_clusters": clusters[1:],
+    }
+    checked(values, {name: credentials for name in names if data.draw(st.booleans())})
+
+
+def test_most_clusters_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder's document is made for the stand-ins of a shape, and not for a thousand clusters."""
+    clusters = [MeshCluster(name=f"cluster{number}", network=f"network{number}") for number in range(1001)]
+    topology = Topology(
+        release="1.31",
+        mesh_id="mesh1",
+        address="192.0.2.10",
+        config_cluster=clusters[0],
+        remote_clusters=clusters[1:],
+    )
+    calls: list[object] = []
+
+    def counted(builders: tuple[Builder, ...]) -> bytes:
+        calls.append(builders)
+        return text_of(builders)
+
+    monkeypatch.setattr("extcp_manifests.planning.plan.text_of", counted)
+    assert len(list(plan(topology).files())) > 2000
+    assert len(calls) < 20
+
+
+def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
+    """Where what is made depends on the length of a name, clusters get what their own steps give."""
+    clusters = [MeshCluster(name=name, network="net") for name in ("a1", "b1", "c1")]
+    topology = Topology(
+        release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
+    )
+    resolved = plan(topology).resolved
+    looking = templates.Templates(resolved, lambda steps: [(str(len(step.cluster)).encode(),) for step in steps])
+    plain = templates.Templates(resolved, lambda steps: [(step.cluster.encode(),) for step in steps])
+    runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
+    assert all(looking.texts(run) is None for run in runs if list(run.steps()))
+    assert {text for run in runs for text in plain.texts(run) or ()} == {(b"b1",), (b"external",)}
