@@ -19,12 +19,17 @@ written by `write` and `changes` of plans and kustomize trees (by way of `planni
 `unread_overlays` of trees, and written by `pipelines.exec_plugin.install`; `cli` and `testing` do both.
 """
 
-from extcp_manifests.errors import ExtcpError, InvalidInput
-from extcp_manifests.planning.plan import Plan, plan
-from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, MeshGateways, Sample, SharedGateway
-from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
-from extcp_manifests.topology.model import Topology
-from extcp_manifests.topology.topology_file import load
+from typing import TYPE_CHECKING
+
+from extcp_manifests.lazy import handing_on
+
+if TYPE_CHECKING:
+    from extcp_manifests.errors import ExtcpError, InvalidInput
+    from extcp_manifests.planning.plan import Plan, plan
+    from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, MeshGateways, Sample, SharedGateway
+    from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
+    from extcp_manifests.topology.model import Topology
+    from extcp_manifests.topology.topology_file import load
 
 __version__ = "0.1.0"
 
@@ -43,3 +48,22 @@ __all__ = [
     "load_credentials",
     "plan",
 ]
+
+__getattr__ = handing_on(
+    __name__,
+    {
+        "ClusterCredentials": "topology.credentials",
+        "ExtcpError": "errors",
+        "ExternalCluster": "topology.clusters",
+        "InvalidInput": "errors",
+        "MeshCluster": "topology.clusters",
+        "MeshGateways": "topology.clusters",
+        "Plan": "planning.plan",
+        "Sample": "topology.clusters",
+        "SharedGateway": "topology.clusters",
+        "Topology": "topology.model",
+        "load": "topology.topology_file",
+        "load_credentials": "topology.credentials",
+        "plan": "planning.plan",
+    },
+)

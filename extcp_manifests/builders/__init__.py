@@ -4,28 +4,33 @@ Releases and addresses may be given as text (`release="1.24"`) or parsed. An inp
 cannot be used where the document needs it, raise InvalidInput from `build()`.
 """
 
-from extcp_manifests.builders.gateways import (
-    EastWestGateway,
-    EgressGateway,
-    EgressGatewayValues,
-    ExposeServices,
-    IngressGateway,
-    IngressGatewayValues,
-)
-from extcp_manifests.builders.istiod import ControlPlaneGateway, ExternalIstiod
-from extcp_manifests.builders.namespaces import LegacyServiceAccount, SampleNamespace, SystemNamespace
-from extcp_manifests.builders.remotes import ConfigCluster, RemoteCluster
-from extcp_manifests.builders.routing import IstiodDestinationRule, IstiodGateway, IstiodVirtualService
-from extcp_manifests.builders.sample import (
-    ClientDeployment,
-    ClientService,
-    ClientServiceAccount,
-    HelloworldDeployment,
-    HelloworldGateway,
-    HelloworldService,
-    HelloworldVirtualService,
-)
-from extcp_manifests.builders.secrets import RemoteSecret, ServiceAccountToken
+from typing import TYPE_CHECKING
+
+from extcp_manifests.lazy import handing_on
+
+if TYPE_CHECKING:
+    from extcp_manifests.builders.gateways import (
+        EastWestGateway,
+        EgressGateway,
+        EgressGatewayValues,
+        ExposeServices,
+        IngressGateway,
+        IngressGatewayValues,
+    )
+    from extcp_manifests.builders.istiod import ControlPlaneGateway, ExternalIstiod
+    from extcp_manifests.builders.namespaces import LegacyServiceAccount, SampleNamespace, SystemNamespace
+    from extcp_manifests.builders.remotes import ConfigCluster, RemoteCluster
+    from extcp_manifests.builders.routing import IstiodDestinationRule, IstiodGateway, IstiodVirtualService
+    from extcp_manifests.builders.sample import (
+        ClientDeployment,
+        ClientService,
+        ClientServiceAccount,
+        HelloworldDeployment,
+        HelloworldGateway,
+        HelloworldService,
+        HelloworldVirtualService,
+    )
+    from extcp_manifests.builders.secrets import RemoteSecret, ServiceAccountToken
 
 __all__ = [
     "ClientDeployment",
@@ -54,3 +59,34 @@ __all__ = [
     "ServiceAccountToken",
     "SystemNamespace",
 ]
+
+__getattr__ = handing_on(
+    __name__,
+    {
+        "ClientDeployment": "sample",
+        "ClientService": "sample",
+        "ClientServiceAccount": "sample",
+        "ConfigCluster": "remotes",
+        "ControlPlaneGateway": "istiod",
+        "EastWestGateway": "gateways",
+        "EgressGateway": "gateways",
+        "EgressGatewayValues": "gateways",
+        "ExposeServices": "gateways",
+        "ExternalIstiod": "istiod",
+        "HelloworldDeployment": "sample",
+        "HelloworldGateway": "sample",
+        "HelloworldService": "sample",
+        "HelloworldVirtualService": "sample",
+        "IngressGateway": "gateways",
+        "IngressGatewayValues": "gateways",
+        "IstiodDestinationRule": "routing",
+        "IstiodGateway": "routing",
+        "IstiodVirtualService": "routing",
+        "LegacyServiceAccount": "namespaces",
+        "RemoteCluster": "remotes",
+        "RemoteSecret": "secrets",
+        "SampleNamespace": "namespaces",
+        "ServiceAccountToken": "secrets",
+        "SystemNamespace": "namespaces",
+    },
+)
