@@ -49,21 +49,22 @@ __all__ = [
     "plan",
 ]
 
-__getattr__ = handing_on(
-    __name__,
-    {
-        "ClusterCredentials": "topology.credentials",
-        "ExtcpError": "errors",
-        "ExternalCluster": "topology.clusters",
-        "InvalidInput": "errors",
-        "MeshCluster": "topology.clusters",
-        "MeshGateways": "topology.clusters",
-        "Plan": "planning.plan",
-        "Sample": "topology.clusters",
-        "SharedGateway": "topology.clusters",
-        "Topology": "topology.model",
-        "load": "topology.topology_file",
-        "load_credentials": "topology.credentials",
-        "plan": "planning.plan",
-    },
-)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = handing_on(
+        __name__,
+        {
+            "ClusterCredentials": "topology.credentials",
+            "ExtcpError": "errors",
+            "ExternalCluster": "topology.clusters",
+            "InvalidInput": "errors",
+            "MeshCluster": "topology.clusters",
+            "MeshGateways": "topology.clusters",
+            "Plan": "planning.plan",
+            "Sample": "topology.clusters",
+            "SharedGateway": "topology.clusters",
+            "Topology": "topology.model",
+            "load": "topology.topology_file",
+            "load_credentials": "topology.credentials",
+            "plan": "planning.plan",
+        },
+    )

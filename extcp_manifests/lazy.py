@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def handing_on(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
-    """Return the `__getattr__` of a package that hands on names, each from a module of the package.
+def handing_on(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return the `__getattr__` and the `__dir__` of a package that hands on names, each from a module of the package.
 
-    A name that was asked for once is an attribute of the package from then on.
+    A name that was used once is an attribute of the package from then on. Type checkers must not see the functions,
+    since they would then accept any name: assign them where TYPE_CHECKING is false.
     """
 
     def get(name: str) -> object:
@@ -17,4 +18,7 @@ def handing_on(package: str, modules: Mapping[str, str]) -> Callable[[str], obje
         setattr(import_module(package), name, value)
         return value
 
-    return get
+    def names() -> list[str]:
+        return sorted({*vars(import_module(package)), *modules})
+
+    return get, names

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import extcp_manifests
+import extcp_manifests.builders
+import extcp_manifests.istio
 
 PACKAGE = Path(extcp_manifests.__file__).parent
 # From the ground up; a wing imports only from itself and from those before it.
@@ -64,13 +66,28 @@ def test_there_is_no_cycle() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
 
 
-def test_an_import_brings_only_what_it_needs() -> None:
-    """Importing the library loads no command line, no ruamel.yaml and nothing for tests or the network."""
-    code = "import sys, extcp_manifests; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+def loaded_by(code: str) -> set[str]:
+    """The packages that are loaded once the code has run in a new process."""
+    code = f"import sys\n{code}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert {"pydantic", "yaml", "deepmerge"} <= loaded
-    assert not loaded & {"click", "ruamel", "rich", "pytest", "hypothesis", "jsonschema", "ssl"}
+    return set(done.stdout.split())
+
+
+def test_an_import_brings_only_what_it_needs() -> None:
+    """The package itself loads nothing, YAML loads PyYAML alone, and no name of the top loads the command line."""
+    never = {"click", "ruamel", "rich", "pytest", "hypothesis", "jsonschema", "ssl"}
+    assert not loaded_by("import extcp_manifests") & {"pydantic", "yaml", "deepmerge", *never}
+    assert not loaded_by("import extcp_manifests.yaml") & {"pydantic", "deepmerge", *never}
+    assert not loaded_by("from extcp_manifests import *") & never
+
+
+def test_every_name_of_the_top_is_handed_on() -> None:
+    """What the packages hand on when it is used can be imported, listed and completed; other names are errors."""
+    for package in (extcp_manifests, extcp_manifests.builders, extcp_manifests.istio):
+        assert set(package.__all__) <= set(dir(package))
+        assert all(getattr(package, name) is getattr(package, name) for name in package.__all__)
+        with pytest.raises(AttributeError, match=rf"^module '{package.__name__}' has no attribute 'nothing'$"):
+            package.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_public_names() -> None:

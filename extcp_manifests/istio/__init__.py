@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_overlays", "choose_mesh_networks", "compose", "merge_mesh_config", "preview", "validate"]
 
-_MODULES = {
-    "apply_overlays": "operator.overlays",
-    "choose_mesh_networks": "mesh.networks",
-    "compose": "operator.compose",
-    "merge_mesh_config": "mesh.merging",
-    "preview": "operator.preview",
-    "validate": "validation",
-}
-__getattr__ = handing_on(__name__, _MODULES)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = handing_on(
+        __name__,
+        {
+            "apply_overlays": "operator.overlays",
+            "choose_mesh_networks": "mesh.networks",
+            "compose": "operator.compose",
+            "merge_mesh_config": "mesh.merging",
+            "preview": "operator.preview",
+            "validate": "validation",
+        },
+    )
