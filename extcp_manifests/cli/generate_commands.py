@@ -9,21 +9,19 @@ import click
 from extcp_manifests import injection
 from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import exposure_of
-from extcp_manifests.cli.shared import (
+from extcp_manifests.cli.plans import (
     CHECK,
     CREDENTIALS,
     DIFF,
-    FILE,
     FORCE,
     RELEASE,
     Mode,
     plan_of,
     print_file_changes,
-    print_line,
-    print_pieces,
     report_files,
     write_files,
 )
+from extcp_manifests.cli.shared import FILE, print_line, print_pieces
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.plan import Plan

@@ -7,24 +7,20 @@ from pathlib import Path
 import click
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import (
+from extcp_manifests.cli.plans import (
     CHECK,
     CREDENTIALS,
     DIFF,
-    FILE,
     FORCE,
     RELEASE,
     Mode,
     not_empty,
     plan_of,
-    print_differences,
     print_file_changes,
-    print_line,
-    print_problem,
     report_files,
-    text,
     write_files,
 )
+from extcp_manifests.cli.shared import FILE, print_differences, print_line, print_problem, text
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.pipelines import argocd, exec_plugin, flux, krm
 from extcp_manifests.pipelines.notes import NOTES

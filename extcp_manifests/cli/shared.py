@@ -3,84 +3,25 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from pathlib import Path
-from posixpath import basename
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import Problem, visible
 from extcp_manifests.planning.folder.exchange import recover
-from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
-from extcp_manifests.planning.plan import Plan, plan
-from extcp_manifests.planning.runbook import RUNBOOK
-from extcp_manifests.topology.credentials import load_credentials
-from extcp_manifests.topology.topology_file import load
 
 if TYPE_CHECKING:
     from extcp_manifests.documents.compare import Change
-    from extcp_manifests.planning.folder.writing import FileChange
 
 
 FILE = click.argument("file", metavar="FILE")
 
 
-RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
-
-
-CHECK = click.option(
-    "--check", is_flag=True, help="Write nothing; list what would change, and exit 1 if anything would."
-)
-
-
-DIFF = click.option("--diff", is_flag=True, help="The same as --check, with the differences by document and path.")
-
-
-FORCE = click.option(
-    "--force", is_flag=True, help="Take over another control plane's folder, and overwrite what was edited by hand."
-)
-
-
-CREDENTIALS = click.option(
-    "--credentials", metavar="FILE", help="Credentials of remote clusters, whose Secrets are then written as files."
-)
-
-
-def not_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty name of a folder, which would mean the current one."""
-    if value == "":
-        raise click.UsageError(f"{option.opts[0]} is empty: name a folder.")
-    return value
-
-
-def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
-    """Return the plan of the topology in a file, and print its warnings."""
-    if file == credentials == "-":
-        raise click.UsageError("FILE and --credentials cannot both be standard input.")
-    given = text(file)
-    topology = load(given, release=release, name=name_of(file))
-    if topology.warnings:
-        lines = yaml.Lines(given)
-        for problem in topology.warnings:
-            print_problem("warning", replace(problem, file=name_of(file), line=lines.line(problem.place)))
-    if credentials is None:
-        return plan(topology)
-    return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
-
-
 STDIN = "<stdin>"
 """What messages call standard input."""
-
-
-def source(file: str) -> Path | bytes:
-    """Return what the library is to read, after finishing what an interrupted run left there."""
-    if file == "-":
-        return text(file)
-    recover(file)
-    return Path(file)
 
 
 def name_of(file: str) -> str:
@@ -130,74 +71,6 @@ def print_differences(changes: "Iterable[Change]") -> bool:
         found = True
         click.secho(line, fg=colours[sign], color=False if os.environ.get("NO_COLOR") else None)
     return found
-
-
-_MOST_PATHS = 40
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mode:
-    """What a command does to its folder: it writes it, by force or not, or only reports what it would write."""
-
-    check: bool
-    diff: bool
-    force: bool
-
-    def __post_init__(self) -> None:
-        if self.force and self.writes_nothing:
-            raise click.UsageError("--force writes, while --check and --diff do not: choose one.")
-
-    @property
-    def writes_nothing(self) -> bool:
-        """Whether the command writes nothing."""
-        return self.check or self.diff
-
-
-def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str, mode: Mode) -> list[str]:
-    """Write a plan's files in one of its forms, with a progress bar for people, and return the files' paths."""
-    files = sum(1 for step in the_plan.steps if step.path)
-    hidden = not sys.stderr.isatty() or files <= _MOST_PATHS
-    with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
-
-        def count(path: str) -> None:
-            if basename(path) not in _WITHOUT_STEP:
-                bar.update(1)
-
-        return write(folder, force=mode.force, on_file=count)
-
-
-_WITHOUT_STEP = (KUSTOMIZATION, OPENAPI, RUNBOOK)
-"""The names of files that belong to no step."""
-
-
-def print_file_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
-    """Print what a run would change, and exit 1 if that is anything."""
-    old: dict[str, bytes] = {}
-    new: dict[str, bytes] = {}
-    found = False
-    for change in changes:
-        found = True
-        print_line(f"{Path(folder, change.path)}: {change.state}")
-        if mode.diff and change.old is not None:
-            old[change.path] = change.old
-        if mode.diff and change.new is not None:
-            new[change.path] = change.new
-    if old or new:
-        from extcp_manifests.documents.compare import compare_files
-
-        click.echo()
-        print_differences(compare_files(old, new))
-    sys.exit(1 if found else 0)
-
-
-def report_files(folder: str, paths: list[str], first: str = RUNBOOK, *, place: str | None = None) -> None:
-    """Print which files were written, and what to do next, in the folder or in another place."""
-    for path in paths[:_MOST_PATHS]:
-        print_line(Path(folder, path))
-    if len(paths) > _MOST_PATHS:
-        click.echo(f"... and {len(paths) - _MOST_PATHS} more files")
-    click.echo()
-    print_line(f"Next: follow {Path(folder, first)}, with {place or folder} as the current folder.")
 
 
 def print_problem(level: str, problem: Problem) -> None:
