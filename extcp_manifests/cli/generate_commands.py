@@ -35,7 +35,12 @@ def commands() -> None:
 
 @commands.command()
 @FILE
-@click.option("-o", "--output", metavar="DIR", help="Folder for the files; without it all go to standard output.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    help="Folder for the files; - is a tar stream. Without it all documents go to standard output.",
+)
 @RELEASE
 @CREDENTIALS
 @CHECK
@@ -52,9 +57,14 @@ def generate(
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
     if output is None and (mode.writes_nothing or mode.force):
         raise click.UsageError("--check, --diff and --force need -o DIR.")
+    if output == "-" and (mode.writes_nothing or mode.force):
+        raise click.UsageError("--check, --diff and --force compare folders: name one after -o, or leave them out.")
     the_plan = plan_of(file, release, credentials)
     if output is None:
         print_pieces(_stream(the_plan))
+    elif output == "-":
+        the_plan.write_tar(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
     elif mode.writes_nothing:
         print_file_changes(output, the_plan.changes(output), mode)
     else:

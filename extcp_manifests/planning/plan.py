@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import IO
 
 from extcp_manifests.errors import InvalidInput, require
 from extcp_manifests.planning.folder import writing
+from extcp_manifests.planning.folder.archive import write_tar
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK, StageText, runbook, step_text, undo_text
@@ -102,6 +104,10 @@ class Plan:
         folder as it was before.
         """
         return writing.write(folder, self._entries(), owner=self._owner, force=force, on_file=on_file)
+
+    def write_tar(self, stream: IO[bytes]) -> None:
+        """Write all files and the runbook into a stream, as a tar archive with the same bytes on every machine."""
+        write_tar(stream, self._entries())
 
     def changes(self, folder: str | os.PathLike[str]) -> Iterator[writing.FileChange]:
         """Yield what `write` would change in a folder; nothing is written. Raises OutputError."""
