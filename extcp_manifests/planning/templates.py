@@ -36,7 +36,6 @@ class Templates:
         self._config_cluster = resolved.remotes[0]
         self._make = make
         self._templates: dict[tuple[object, ...], Sequence[_Template] | None] = {}
-        self._plain: dict[str, _Names | None] = {}
 
     def texts(self, run: StageRun) -> Sequence[Texts] | None:
         """Return what is made of a stage's steps for one cluster, or None where it must be made of its own steps."""
@@ -45,7 +44,7 @@ class Templates:
             return None
         if cluster.api_server is not None or cluster.name in self._credentials:
             return None
-        names = self._names(run.remote)
+        names = _plain_names(run.remote)
         if names is None:
             return None
         shape = (run.number, cluster.gateways, cluster.sample)
@@ -56,12 +55,6 @@ class Templates:
         if templates is None:
             return None
         return [template.filled(names) for template in templates]
-
-    def _names(self, remote: RemoteTarget) -> "_Names | None":
-        name = remote.cluster.name
-        if name not in self._plain:
-            self._plain[name] = _plain_names(remote)
-        return self._plain[name]
 
     def _new_templates(self, run: StageRun) -> "Sequence[_Template] | None":
         made = self._make(replace(run, remote=_stand_in(run.remote.cluster, _SHORT)).steps())
@@ -116,7 +109,7 @@ def _plain_names(remote: RemoteTarget) -> _Names | None:
     return target.name.encode(), cluster.network.encode(), target.context.encode()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2**13)
 def _is_plain(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and yaml.dump(name) == f"{name}\n"
 

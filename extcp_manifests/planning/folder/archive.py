@@ -2,7 +2,7 @@
 
 import tarfile
 from collections.abc import Iterable
-from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from extcp_manifests.planning.folder.writing import Entry
@@ -15,8 +15,18 @@ def write_tar(stream: IO[bytes], entries: Iterable[Entry]) -> None:
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for entry in entries:
-            content = b"".join(entry.pieces)
-            info = tarfile.TarInfo(entry.path)
-            info.size = len(content)
-            info.mode = 0o600 if entry.secret else 0o644
-            archive.addfile(info, BytesIO(content))
+            # The size comes before the content, which may be a runbook of hundreds of megabytes.
+            with SpooledTemporaryFile(max_size=_MOST_IN_MEMORY) as content:
+                for piece in entry.pieces:
+                    content.write(piece)  # writelines would only look at the size when all is in memory
+                info = tarfile.TarInfo(entry.path)
+                info.size = content.tell()
+                info.mode = 0o600 if entry.secret else 0o644
+                content.seek(0)
+                archive.addfile(info, content)
+            # tarfile keeps every member, which a stream never reads again.
+            archive.members = []  # type: ignore[attr-defined]
+
+
+_MOST_IN_MEMORY = 2**24
+"""Bytes of a file; files that hold tokens are never that long, so that no token gets into a temporary file."""
