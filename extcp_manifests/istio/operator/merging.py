@@ -149,12 +149,13 @@ def interleaved(base_only: Sequence[str], patched: Sequence[str], positions: Map
     have; all others go as the patch has them.
     """
     result: list[str] = []
-    rest = list(base_only)
+    taken = 0
     for key in patched:
-        while rest and key in positions and positions[rest[0]] < positions[key]:
-            result.append(rest.pop(0))
+        while taken < len(base_only) and key in positions and positions[base_only[taken]] < positions[key]:
+            result.append(base_only[taken])
+            taken += 1
         result.append(key)
-    return result + rest
+    return [*result, *base_only[taken:]]
 
 
 def _positions(keys: Iterable[str]) -> dict[str, int]:
@@ -227,8 +228,9 @@ def _merged_lists(merger: Merger, path: list[Any], base: list[Any], over: list[A
         return _merged_by_key(merger, path, key, base, over)
     if tuple(path) in _UNIONS and all(isinstance(item, str) for item in (*base, *over)):
         positions = _positions(base)
-        base_only = [item for item in positions if item not in over]
-        return interleaved(base_only, list(dict.fromkeys(over)), positions)
+        patched = dict.fromkeys(over)
+        base_only = [item for item in positions if item not in patched]
+        return interleaved(base_only, list(patched), positions)
     return over
 
 
