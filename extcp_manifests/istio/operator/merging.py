@@ -18,6 +18,16 @@ from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.yaml.emitter import require_plain
 
+
+def unshared(value: Any) -> Any:
+    """Return a copy of plain data in which no mapping or list is at two places, as YAML's aliases would have it."""
+    if isinstance(value, Mapping):
+        return {key: unshared(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [unshared(item) for item in value]
+    return value
+
+
 _OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
 
 
