@@ -27,7 +27,13 @@ from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.documents.paths import before_lists, leaves
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
-from extcp_manifests.istio.operator.merging import NamelessItem, overlay, strategic_merge, unshared
+from extcp_manifests.istio.operator.merging import (
+    NamelessItem,
+    overlay_onto,
+    strategic_merge_onto,
+    touched,
+    unshared,
+)
 from extcp_manifests.istio.operator.set_flags import FlagWriter, checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
 from extcp_manifests.istio.releases import Release, find_release
@@ -206,17 +212,17 @@ class _Run:
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
-        merge = overlay if self._release.merges_plain_trees else strategic_merge
+        merge_onto = overlay_onto if self._release.merges_plain_trees else strategic_merge_onto
         for index, source in enumerate(self._sources[1:], start=1):
+            before = touched(self.tree, source.tree)
             try:
-                merged = merge(self.tree, source.tree)
+                merge_onto(self.tree, source.tree)
             except NamelessItem as error:
                 raise InvalidInput([self._placed(error, index)]) from None
-            for loss in losses(self.tree, merged, source.tree):
+            for loss in losses(before, self.tree, source.tree):
                 path = loss.path
                 holders = self._holders(loss, index)
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
-            self.tree = merged
         parts = [_Part(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 
@@ -310,21 +316,24 @@ class _Part:
 def _leaf_origins(value: Any, parts: Sequence[_Part], path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield each leaf's path and the last file that has its value there; items of lists are found by their names."""
     if isinstance(value, Mapping) and value:
+        below = _below(parts)
         for key, item in value.items():
-            yield from _leaf_origins(item, _below(parts, key), (*path, key))
+            yield from _leaf_origins(item, below.get(key, ()), (*path, key))
     elif isinstance(value, list | tuple) and value:
-        named_parts = [_by_identity(part) for part in parts if isinstance(part.value, list | tuple)]
+        below = _below(_by_identity(part) for part in parts if isinstance(part.value, list | tuple))
         for index, item in enumerate(value):
-            yield from _leaf_origins(item, _below(named_parts, identity(item)), (*path, index))
+            yield from _leaf_origins(item, below.get(identity(item), ()), (*path, index))
     else:
         yield path, _last_file_with(value, parts)
 
 
-def _below(parts: Iterable[_Part], key: Hashable) -> list[_Part]:
-    """Return what is at a key, of the parts that have it."""
-    return [
-        _Part(part.file, part.value[key]) for part in parts if isinstance(part.value, Mapping) and key in part.value
-    ]
+def _below(parts: Iterable[_Part]) -> Mapping[Hashable, Sequence[_Part]]:
+    """Return for each key what parts have there, in the order of the parts."""
+    below: dict[Hashable, list[_Part]] = {}
+    for part in parts:
+        for key, item in mapping_of(part.value).items():
+            below.setdefault(key, []).append(_Part(part.file, item))
+    return below
 
 
 def _by_identity(part: _Part) -> _Part:

@@ -8,7 +8,7 @@ import json
 import posixpath
 import re
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
@@ -144,6 +144,7 @@ class TreeWriter:
         self.tree = tree
         self.operations: list[dict[str, Any]] = []
         self._changes: list[Change] = []
+        self._has_removed = False
         self._nodes = Nodes(go_text)
         self._inserted: dict[int, Any] = {}
         """Inserted mappings by their ids, which stay their own as long as the mappings are kept here."""
@@ -151,6 +152,17 @@ class TreeWriter:
     def start_overlay(self) -> None:
         """Go on to a further overlay, to which what the ones before it inserted is part of the manifest."""
         self._inserted = {}
+
+    def start_anew(self, original: Mapping[str, Any]) -> None:
+        """Go back to the tree as it was, of which `original` is another copy."""
+        if self._has_removed:
+            self.tree = deepcopy(dict(original))
+            self._nodes = Nodes(go_text)
+            self._has_removed = False
+        else:
+            self._undo()
+        self.operations.clear()
+        self._changes.clear()
 
     def treat_as_inserted(self, value: Any) -> None:
         """Treat a value's mappings, on every level, as inserted ones."""
@@ -172,12 +184,14 @@ class TreeWriter:
         return list(self._changes)
 
     def _undo(self) -> None:
-        """Take back all changes; a write that fails has only made nodes on its way until then."""
+        """Take back all noted changes, the last one first; what was removed comes back at another place."""
         for change in reversed(self._changes):
             *above, last = change.place
             node = at(self.tree, *above)
-            if isinstance(node, list):
+            if isinstance(node, list) and change.before is MISSING:
                 self._nodes.delete(node, len(node) - 1)
+            elif isinstance(node, list):
+                self._nodes.replace(node, int(last), change.before)
             elif change.before is MISSING:
                 self._nodes.remove(node, str(last))
             else:
@@ -274,6 +288,7 @@ class TreeWriter:
         if value is None:
             if position == len(node):
                 raise PatchError(_DELETES_NOTHING)
+            self._has_removed = True
             self._nodes.delete(node, position)
             self._note("remove", (*path, position))
             return
@@ -299,6 +314,7 @@ class TreeWriter:
 
     def _remove(self, node: dict[str, Any], place: Path) -> None:
         key = str(place[-1])
+        self._has_removed = True
         self._changes.append(Change(place, node[key]))
         self._nodes.remove(node, key)
         self._note("remove", place)
