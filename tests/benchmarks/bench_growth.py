@@ -107,6 +107,22 @@ def flags_for_one_gateway(release: str) -> Callable[[int], Call]:
     return prepare
 
 
+def flags_for_an_item_without_a_name(release: str) -> Callable[[int], Call]:
+    """Flags that each set a key of one item, which is only known by all that it has."""
+    return lambda size: _flags([f"values.list.[0].key{number}=a" for number in range(size)], release)
+
+
+def flags_for_names_in_lists(release: str) -> Callable[[int], Call]:
+    """Flags that each select an item of a list of its own by name, and change the name, twice."""
+
+    def prepare(size: int) -> Call:
+        base = _operator({"values": {f"list{number}": [{"name": "a"}] for number in range(size)}})
+        flags = [f"values.list{number}.[name:a].name=a" for number in range(size)]
+        return lambda: compose_files(base, set=[*flags, *flags], release=release)
+
+    return prepare
+
+
 def wrong_flags(release: str) -> Callable[[int], Call]:
     """Flags that fail behind what they made on the way."""
 
@@ -153,6 +169,11 @@ def files_with_a_gateway(release: str) -> Callable[[int], Call]:
         return _files(specs, release)
 
     return prepare
+
+
+def files_that_replace_a_mapping(release: str) -> Callable[[int], Call]:
+    """Files of which every second one replaces the mapping of the one before it."""
+    return lambda size: _files([{"values": {"a": {"b": 1} if number % 2 else 1}} for number in range(size)], release)
 
 
 def _operator(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,6 +357,10 @@ GROWTHS: Mapping[str, Growth] = {
     "flags_for_named_items, 1.24": Growth(100, flags_for_named_items("1.24")),
     "flags_for_one_gateway, 1.23": Growth(100, flags_for_one_gateway("1.23")),
     "flags_for_one_gateway, 1.24": Growth(100, flags_for_one_gateway("1.24")),
+    "flags_for_an_item_without_a_name, 1.23": Growth(100, flags_for_an_item_without_a_name("1.23")),
+    "flags_for_an_item_without_a_name, 1.24": Growth(100, flags_for_an_item_without_a_name("1.24")),
+    "flags_for_names_in_lists, 1.23": Growth(100, flags_for_names_in_lists("1.23")),
+    "flags_for_names_in_lists, 1.24": Growth(100, flags_for_names_in_lists("1.24")),
     "wrong_flags, 1.24": Growth(100, wrong_flags("1.24")),
     "previewed_flags, 1.23": Growth(100, previewed_flags("1.23")),
     "previewed_flags, 1.24": Growth(100, previewed_flags("1.24")),
@@ -343,6 +368,8 @@ GROWTHS: Mapping[str, Growth] = {
     "files_with_a_key, 1.24": Growth(100, files_with_a_key("1.24")),
     "files_with_a_list, 1.23": Growth(100, files_with_a_list("1.23")),
     "files_with_a_list, 1.24": Growth(100, files_with_a_list("1.24")),
+    "files_that_replace_a_mapping, 1.23": Growth(100, files_that_replace_a_mapping("1.23")),
+    "files_that_replace_a_mapping, 1.24": Growth(100, files_that_replace_a_mapping("1.24")),
     "files_with_a_gateway, 1.23": Growth(100, files_with_a_gateway("1.23")),
     "files_with_a_gateway, 1.24": Growth(100, files_with_a_gateway("1.24")),
     "union": Growth(1000, union),
@@ -369,7 +396,7 @@ def main() -> None:
         if is_asked_for:
             seconds, found = exponent(growth)
             mark = f"  above {LIMIT}" if found > LIMIT else ""
-            print(f"{name:32} {growth.size * 2**DOUBLINGS:6} {seconds:8.3f} s  {found:5.2f}{mark}", flush=True)
+            print(f"{name:38} {growth.size * 2**DOUBLINGS:6} {seconds:8.3f} s  {found:5.2f}{mark}", flush=True)
 
 
 if __name__ == "__main__":
