@@ -38,7 +38,7 @@ class FlagWriter:
             self._writer.treat_as_inserted(tree)
 
     def write(self, flag: str) -> list[Change]:
-        """Write the value of a flag, and return what that changed: the first change has all others below it, but one.
+        """Write the value of a flag, and return what that changed, in order.
 
         Raises PatchError with a sentence for a flag that does not fit, with the tree as it was.
         """
