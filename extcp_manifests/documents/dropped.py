@@ -91,6 +91,74 @@ def losses(before: Any, after: Any, over: Any = None, path: Path = ()) -> Iterat
             yield Loss(path, "list", items)
 
 
+MISSING: Any = object()
+"""Stands for the value of a key or an index that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value of a tree that was set, replaced or removed in place."""
+
+    place: Path
+    before: Any
+    """The value that was there, or MISSING."""
+
+
+def losses_of_change(tree: Any, change: Change) -> Iterator[Loss]:
+    """Yield what a tree lost by a change that was made last, without a look at the rest of the tree."""
+    after = value_at(tree, change.place)
+    yield from losses(_along(tree, change.place, change.before), _along(tree, change.place, after))
+
+
+def value_at(tree: Any, place: Path) -> Any:
+    """Return the value at a place of which all but the last part is there, or MISSING."""
+    *above, last = place
+    parent = at(tree, *above)
+    if isinstance(parent, Mapping):
+        return parent.get(last, MISSING)
+    items = items_of(parent)
+    return items[last] if isinstance(last, int) and last < len(items) else MISSING
+
+
+def _along(value: Any, place: Path, end: Any, *, is_item: bool = False) -> Any:
+    """Return what of a value leads to a place, with `end` there, and what the entries of lists on the way are known by.
+
+    An entry without a name is kept as a whole, since it is known by all that it has.
+    """
+    if not place:
+        return end
+    key, *rest = place
+    if _is_list(value):
+        item = _along(at(value, key), tuple(rest), end, is_item=True)
+        return [] if item is MISSING else [item]
+    below = _along(at(value, key), tuple(rest), end)
+    if not is_item:
+        return {} if below is MISSING else {key: below}
+    named = {name: value[name] for name in _NAMING_KEYS if name in value}
+    reduced = _with(named, key, below)
+    return _replaced(value, place, end) if _names(reduced) is None else reduced
+
+
+def _replaced(value: Any, place: Path, end: Any) -> Any:
+    """Return a value with `end` at a place."""
+    if not place:
+        return end
+    key, *rest = place
+    below = _replaced(at(value, key), tuple(rest), end)
+    if isinstance(value, Mapping):
+        return _with(value, key, below)
+    items = dict(enumerate(items_of(value)))
+    return list(_with(items, key, below).values())
+
+
+def _with(values: Mapping[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
+    """Return a mapping with another value at a key, which goes where that is MISSING."""
+    result = {**values, key: value}
+    if value is MISSING:
+        del result[key]
+    return result
+
+
 def _is_deleted(key: str, before: Mapping[str, Any], over: Any) -> bool:
     """Return whether a scalar of `before` is null in `over`."""
     if isinstance(before[key], Mapping) or _is_list(before[key]):
@@ -128,14 +196,22 @@ def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
 _NAMES = (("kind", "name"), ("mountPath",), ("name",), ("address",), ("secretName",))
 
 
+_NAMING_KEYS = tuple(dict.fromkeys(key for keys in _NAMES for key in keys))
+
+
 def identity(item: Any) -> Hashable:
     """Return what an entry of a list has in common with the same entry of another list: its name, else all of it."""
-    if isinstance(item, Mapping):
-        for keys in _NAMES:
-            names = tuple(item.get(key) for key in keys)
-            if all(isinstance(name, str) for name in names):
-                return keys, names
-    return json.dumps(item, sort_keys=True, default=_plain)
+    names = _names(item) if isinstance(item, Mapping) else None
+    return json.dumps(item, sort_keys=True, default=_plain) if names is None else names
+
+
+def _names(item: Mapping[str, Any]) -> Hashable:
+    """Return the keys and the names that an entry is known by, or None."""
+    for keys in _NAMES:
+        names = tuple(item.get(key) for key in keys)
+        if all(isinstance(name, str) for name in names):
+            return keys, names
+    return None
 
 
 def _label(item: Any) -> str:

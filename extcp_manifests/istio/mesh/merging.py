@@ -6,7 +6,7 @@ running it, unless a docstring says otherwise.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -55,6 +55,8 @@ class MeshConfigMerge:
     """Entries of the config cluster's lists and mappings that go because istiod's own file replaces them as a whole."""
     _settings: "_Node"
     _contents: Mapping[Source, SourceContent]
+    _names: dict[int, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
+    """Where the items of lists of `config` are by their names, by the ids of the lists that were asked for."""
 
     def located(self, problem: Problem) -> Problem:
         """Return a problem of the effective config with the file and the line of the source that set the value."""
@@ -73,12 +75,24 @@ class MeshConfigMerge:
         node: Any = self.config
         place: list[str | int] = []
         for part in parsed_path(path):
-            key = _key_of(node, part)
+            key = self._key(node, part)
             if key is None:
                 raise KeyError(path)
             node = node[key]
             place.append(key)
         return self._origin(tuple(place))
+
+    def _key(self, node: Any, part: str | int) -> str | int | None:
+        """Return the key or the index of what a part of a path names, or None where there is no such thing."""
+        if isinstance(node, dict):
+            return part if part in node else None
+        if not isinstance(node, list):
+            return None
+        if isinstance(part, int):
+            return part if part < len(node) else None
+        if id(node) not in self._names:
+            self._names[id(node)] = _places_by_name(node)
+        return self._names[id(node)].get(part)
 
     def origins(self) -> Iterator[tuple[str, Any, Source]]:
         """Yield each leaf of the effective config with its path, its value and who set it."""
@@ -94,16 +108,14 @@ class MeshConfigMerge:
         return _strongest_source(node)
 
 
-def _key_of(node: Any, part: str | int) -> str | int | None:
-    """Return the key or the index of what a part of a path names, or None where there is no such thing."""
-    if isinstance(node, dict):
-        return part if part in node else None
-    if not isinstance(node, list):
-        return None
-    for index, item in enumerate(node):
-        if at(item, "name") == part:
-            return index
-    return part if isinstance(part, int) and part < len(node) else None
+def _places_by_name(items: Iterable[Any]) -> dict[str, int]:
+    """Return where the items of a list are by their names; of two items of one name the first counts."""
+    places: dict[str, int] = {}
+    for index, item in enumerate(items):
+        name = at(item, "name")
+        if isinstance(name, str):
+            places.setdefault(name, index)
+    return places
 
 
 def merge_mesh_config(
@@ -400,12 +412,16 @@ class _Merging:
     def _by_name(self, path: Path, base: list[_Setting], over: list[_Setting]) -> list[_Setting]:
         """Return providers, of which one replaces another of its name."""
         merged = list(base)
+        first_places: dict[str, int] = {}
+        for number, provider in enumerate(base):
+            first_places.setdefault(_name_of(provider), number)
         for provider in over:
-            index = _index_of(_name_of(provider), merged)
-            if index is None:
+            name = _name_of(provider)
+            index = first_places.setdefault(name, len(merged))
+            if index == len(merged):
                 merged.append(provider)
             else:
-                self._note((*path, _name_of(provider) or index), merged[index], provider)
+                self._note((*path, name or index), merged[index], provider)
                 merged[index] = provider
         return merged
 
@@ -413,13 +429,6 @@ class _Merging:
         """Note that istiod's own file beats the config cluster, where it does."""
         if base.source == "shared" and over.source == "local" and base.value != over.value:
             self.overridden.append(Overridden(path, base.value, over.value))
-
-
-def _index_of(name: str, providers: Sequence[_Setting]) -> int | None:
-    for index, provider in enumerate(providers):
-        if _name_of(provider) == name:
-            return index
-    return None
 
 
 def _sorted_union(base: Iterable[_Setting], over: Iterable[_Setting]) -> list[_Setting]:

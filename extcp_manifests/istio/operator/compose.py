@@ -6,7 +6,6 @@ Profiles are not part of this: the result is what the user says, before istioctl
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,13 +13,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.dropped import Dropped, Loss, identity, losses
+from extcp_manifests.documents.dropped import (
+    MISSING,
+    Change,
+    Dropped,
+    Loss,
+    identity,
+    losses,
+    losses_of_change,
+    value_at,
+)
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.documents.paths import before_lists, leaves
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
-from extcp_manifests.istio.operator.merging import NamelessItem, overlay, strategic_merge
-from extcp_manifests.istio.operator.set_flags import checked_flags, split_flag, with_flag
+from extcp_manifests.istio.operator.merging import (
+    NamelessItem,
+    overlay_onto,
+    strategic_merge_onto,
+    touched,
+    unshared,
+)
+from extcp_manifests.istio.operator.set_flags import FlagWriter, checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
 from extcp_manifests.istio.releases import Release, find_release
 
@@ -192,54 +206,62 @@ class _Run:
         self._sources = sources
         self._release = release
         # The first file is taken as it is, so that up to 1.23 its nulls still delete what the profile says.
-        self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **deepcopy(dict(sources[0].tree))}
+        self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **unshared(sources[0].tree)}
         self.dropped: list[Dropped] = []
         self.origins: dict[str, str] = {}
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
-        merge = overlay if self._release.merges_plain_trees else strategic_merge
+        merge_onto = overlay_onto if self._release.merges_plain_trees else strategic_merge_onto
         for index, source in enumerate(self._sources[1:], start=1):
+            before = touched(self.tree, source.tree)
             try:
-                merged = merge(self.tree, source.tree)
+                merge_onto(self.tree, source.tree)
             except NamelessItem as error:
                 raise InvalidInput([self._placed(error, index)]) from None
-            for loss in losses(self.tree, merged, source.tree):
+            for loss in losses(before, self.tree, source.tree):
                 path = loss.path
                 holders = self._holders(loss, index)
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
-            self.tree = merged
         parts = [_Part(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 
     def assign(self, flags: Sequence[str]) -> None:
         """Write the values of flags into the tree."""
         problems: list[Problem] = []
+        writer = FlagWriter(self.tree, self._release)
         for index, flag in enumerate(flags):
             try:
-                changed = with_flag(self.tree, flag, self._release)
+                changes = writer.write(flag)
             except PatchError as error:
                 problems.append(_flag_problem(index, flag, error))
                 continue
             name = _flag_name(index)
-            for loss in losses(self.tree, changed):
-                holders = self._holders(loss, len(self._sources))
-                self.dropped.append(Dropped(loss.path, loss.kind, loss.items, name, holders))
-            self._note_origins(changed, flag, name)
-            self.tree = changed
+            for change in _topmost(changes):
+                for loss in losses_of_change(self.tree, change):
+                    holders = self._holders(loss, len(self._sources))
+                    self.dropped.append(Dropped(loss.path, loss.kind, loss.items, name, holders))
+                self._note_origins(change, name)
+            own = path_text(tuple(split_path(f"spec.{split_flag(flag, self._release)[0]}")))
+            if own in self.origins:
+                self.origins[own] = name  # also where the value was the same
         if problems:
             raise InvalidInput(problems)
 
-    def _note_origins(self, changed: Mapping[str, Any], flag: str, name: str) -> None:
-        """Note that a flag set what is new or different, and the value that it names even where that was the same."""
-        before = {path_text(path): value for path, value in leaves(self.tree)}
-        own = path_text(tuple(split_path(f"spec.{split_flag(flag, self._release)[0]}")))
-        origins: dict[str, str] = {}
-        for path, value in leaves(changed):
-            text = path_text(path)
-            is_old = text in before and before[text] == value and text != own
-            origins[text] = self.origins[text] if is_old else name
-        self.origins = origins
+    def _note_origins(self, change: Change, name: str) -> None:
+        """Note that a flag set what is new or different."""
+        before = _leaves_by_path(change.place, change.before)
+        after = _leaves_by_path(change.place, value_at(self.tree, change.place))
+        parent = change.place[:-1]
+        if change.before is MISSING:
+            self.origins.pop(path_text(parent), None)  # it was empty, and so a leaf itself
+        elif not after and not at(self.tree, *parent):
+            self.origins[path_text(parent)] = name
+        for path in before.keys() - after.keys():
+            del self.origins[path]
+        for path, value in after.items():
+            if path not in before or before[path] != value:
+                self.origins[path] = name
 
     def _holders(self, loss: Loss, index: int) -> tuple[str, ...]:
         """Return the files before one that had what was lost: of a list the last one, of a mapping all."""
@@ -266,6 +288,23 @@ class _Run:
         return replace(problem, file=source.name, line=source.line(problem.place))
 
 
+def _topmost(changes: Iterable[Change]) -> list[Change]:
+    """Return changes without those of what an earlier one has made."""
+    kept: list[Change] = []
+    for change in changes:
+        is_below = any(change.place[: len(other.place)] == other.place for other in kept)
+        if not is_below:
+            kept.append(change)
+    return kept
+
+
+def _leaves_by_path(place: Path, value: Any) -> dict[str, Any]:
+    """Return the leaves of the value at a place by their paths as text."""
+    if value is MISSING:
+        return {}
+    return {path_text(path): leaf for path, leaf in leaves(value, place)}
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What a file has at some place."""
@@ -277,21 +316,24 @@ class _Part:
 def _leaf_origins(value: Any, parts: Sequence[_Part], path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield each leaf's path and the last file that has its value there; items of lists are found by their names."""
     if isinstance(value, Mapping) and value:
+        below = _below(parts)
         for key, item in value.items():
-            yield from _leaf_origins(item, _below(parts, key), (*path, key))
+            yield from _leaf_origins(item, below.get(key, ()), (*path, key))
     elif isinstance(value, list | tuple) and value:
-        named_parts = [_by_identity(part) for part in parts if isinstance(part.value, list | tuple)]
+        below = _below(_by_identity(part) for part in parts if isinstance(part.value, list | tuple))
         for index, item in enumerate(value):
-            yield from _leaf_origins(item, _below(named_parts, identity(item)), (*path, index))
+            yield from _leaf_origins(item, below.get(identity(item), ()), (*path, index))
     else:
         yield path, _last_file_with(value, parts)
 
 
-def _below(parts: Iterable[_Part], key: Hashable) -> list[_Part]:
-    """Return what is at a key, of the parts that have it."""
-    return [
-        _Part(part.file, part.value[key]) for part in parts if isinstance(part.value, Mapping) and key in part.value
-    ]
+def _below(parts: Iterable[_Part]) -> Mapping[Hashable, Sequence[_Part]]:
+    """Return for each key what parts have there, in the order of the parts."""
+    below: dict[Hashable, list[_Part]] = {}
+    for part in parts:
+        for key, item in mapping_of(part.value).items():
+            below.setdefault(key, []).append(_Part(part.file, item))
+    return below
 
 
 def _by_identity(part: _Part) -> _Part:

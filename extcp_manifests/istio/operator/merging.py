@@ -1,6 +1,6 @@
 """Merging of IstioOperators and of what is in them: plain, by RFC 7386, and by Kubernetes' strategic merge.
 
-No argument is ever changed.
+No argument is ever changed, but for the base of functions that end with `onto`.
 
 Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go; 1.15.7 to 1.23.6: operator/pkg/util/merge_iop.go.
 """
@@ -14,9 +14,21 @@ from deepmerge import Merger
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, mapping_of
-from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.yaml.emitter import require_plain
+
+
+def unshared(value: Any) -> Any:
+    """Return a copy of plain data in which no mapping or list is at two places, as YAML's aliases would have it."""
+    if isinstance(value, Mapping):
+        return {key: unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unshared(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(unshared(item) for item in value)
+    return value
+
 
 _OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
 
@@ -26,8 +38,14 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
     Null is a value like others, and lists are replaced.
     """
-    merged: dict[str, Any] = _OVERLAY.merge(deepcopy(dict(base)), deepcopy(dict(over)))
+    merged: dict[str, Any] = deepcopy(dict(base))
+    overlay_onto(merged, over)
     return merged
+
+
+def overlay_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Change the base as `overlay` does, which takes no longer than `over` is large."""
+    _OVERLAY.merge(base, deepcopy(dict(over)))
 
 
 def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,12 +167,13 @@ def interleaved(base_only: Sequence[str], patched: Sequence[str], positions: Map
     have; all others go as the patch has them.
     """
     result: list[str] = []
-    rest = list(base_only)
+    taken = 0
     for key in patched:
-        while rest and key in positions and positions[rest[0]] < positions[key]:
-            result.append(rest.pop(0))
+        while taken < len(base_only) and key in positions and positions[base_only[taken]] < positions[key]:
+            result.append(base_only[taken])
+            taken += 1
         result.append(key)
-    return result + rest
+    return [*result, *base_only[taken:]]
 
 
 def _positions(keys: Iterable[str]) -> dict[str, int]:
@@ -192,7 +211,7 @@ _UNIONS = {
 
 
 # Mappings that are replaced as a whole.
-_REPLACED = {("spec", "meshConfig", "defaultConfig", key) for key in ("tracing", "gatewayTopology", "sds")}
+_REPLACED: set[Path] = {("spec", "meshConfig", "defaultConfig", key) for key in ("tracing", "gatewayTopology", "sds")}
 
 
 def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,8 +220,25 @@ def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[st
     istioctl also refuses mappings and lists that are on both sides under a key that it does not know; here they are
     merged as if it did.
     """
-    merged: dict[str, Any] = _STRATEGIC.merge(deepcopy(dict(base)), deepcopy(dict(over)))
+    merged: dict[str, Any] = deepcopy(dict(base))
+    strategic_merge_onto(merged, over)
     return merged
+
+
+def strategic_merge_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Change the base as `strategic_merge` does; where that raises NamelessItem, in part."""
+    _STRATEGIC.merge(base, deepcopy(dict(over)))
+
+
+def touched(base: Any, over: Any, path: Path = ()) -> Any:
+    """Return a copy of what a merge may change of the base: what `over` has too, in the order of the base."""
+    is_merged_by_key = isinstance(base, dict) and isinstance(over, Mapping) and "$patch" not in over
+    if not is_merged_by_key or path in _REPLACED:
+        return unshared(base)
+    common = [key for key in over if key in base]
+    if len(common) > 1:
+        common = [key for key in base if key in over]
+    return {key: touched(base[key], over[key], (*path, key)) for key in common}
 
 
 def _merged_mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
@@ -227,8 +263,9 @@ def _merged_lists(merger: Merger, path: list[Any], base: list[Any], over: list[A
         return _merged_by_key(merger, path, key, base, over)
     if tuple(path) in _UNIONS and all(isinstance(item, str) for item in (*base, *over)):
         positions = _positions(base)
-        base_only = [item for item in positions if item not in over]
-        return interleaved(base_only, list(dict.fromkeys(over)), positions)
+        patched = dict.fromkeys(over)
+        base_only = [item for item in positions if item not in patched]
+        return interleaved(base_only, list(patched), positions)
     return over
 
 

@@ -53,20 +53,32 @@ def apply_overlays(
     rules = _Rules(find_release(release), namespace)
     originals = _objects(objects)
     writers = [TreeWriter(deepcopy(dict(each))) for each in originals]
+    numbers = _numbers_by_target(originals)
     problems: list[Problem] = []
     for index, overlay in enumerate(_overlays(overlays, component)):
         place = ("overlays", index)
-        found = [number for number, each in enumerate(originals) if rules.matches(overlay, each)]
+        candidates = numbers.get((overlay.kind, overlay.name), ())
+        found = [number for number in candidates if rules.matches(overlay, originals[number])]
         problems += rules.wrong_matches(overlay, len(found), place)
         for number in found:
             if not rules.release.overlays_accumulate:
-                writers[number] = TreeWriter(deepcopy(dict(originals[number])))
+                writers[number].start_anew(originals[number])
             problems += _apply(writers[number], overlay, place, rules.release)
     return AppliedOverlays(
         objects=tuple(writer.tree for writer in writers),
         operations=tuple(tuple(writer.operations) for writer in writers),
         problems=tuple(problems),
     )
+
+
+def _numbers_by_target(objects: Iterable[Object]) -> Mapping[tuple[str, str], Sequence[int]]:
+    """Return the numbers of objects by what an overlay finds them by: kind and name."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, each in enumerate(objects):
+        kind, name = each.get("kind"), at(each, "metadata", "name")
+        if isinstance(kind, str) and isinstance(name, str):
+            numbers.setdefault((kind, name), []).append(number)
+    return numbers
 
 
 def to_json6902(

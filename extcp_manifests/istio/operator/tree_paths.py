@@ -8,14 +8,16 @@ import json
 import posixpath
 import re
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.errors import InvalidInput
+from extcp_manifests.documents.dropped import MISSING, Change
+from extcp_manifests.documents.lookup import at
+from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.rules import go_regex
 
 
@@ -121,23 +123,13 @@ def _is_json_object(text: str) -> bool:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def write_into(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Write a value into a tree as istioctl up to 1.23 does for `--set`, by the rules of inserted mappings.
-
-    Raises PatchError with the sentence.
-    """
-    writer = TreeWriter(tree)
-    writer.treat_as_inserted(tree)
-    writer.write(path, value)
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """How far a path was followed."""
 
     node: Any
-    pointer: str
-    """The node's place as a JSON pointer (RFC 6901)."""
+    path: Path
+    """The node's place."""
     above: Any = None
     """The node that this one is in."""
 
@@ -151,7 +143,9 @@ class TreeWriter:
     def __init__(self, tree: dict[str, Any]) -> None:
         self.tree = tree
         self.operations: list[dict[str, Any]] = []
-        self._nodes = _Nodes()
+        self._changes: list[Change] = []
+        self._has_removed = False
+        self._nodes = Nodes(go_text)
         self._inserted: dict[int, Any] = {}
         """Inserted mappings by their ids, which stay their own as long as the mappings are kept here."""
 
@@ -159,10 +153,49 @@ class TreeWriter:
         """Go on to a further overlay, to which what the ones before it inserted is part of the manifest."""
         self._inserted = {}
 
+    def start_anew(self, original: Mapping[str, Any]) -> None:
+        """Go back to the tree as it was, of which `original` is another copy."""
+        if self._has_removed:
+            self.tree = deepcopy(dict(original))
+            self._nodes = Nodes(go_text)
+            self._has_removed = False
+        else:
+            self._undo()
+        self.operations.clear()
+        self._changes.clear()
+
     def treat_as_inserted(self, value: Any) -> None:
         """Treat a value's mappings, on every level, as inserted ones."""
         for mapping in _mappings_in(value):
             self._inserted[id(mapping)] = mapping
+
+    def write_wholly(self, path: str, value: Any) -> list[Change]:
+        """Write a value at a path, and return what that changed, in order.
+
+        Raises PatchError for what istioctl cannot do, with the tree as it was.
+        """
+        self.operations.clear()
+        self._changes.clear()
+        try:
+            self.write(path, value)
+        except PatchError:
+            self._undo()
+            raise
+        return list(self._changes)
+
+    def _undo(self) -> None:
+        """Take back all noted changes, the last one first; what was removed comes back at another place."""
+        for change in reversed(self._changes):
+            *above, last = change.place
+            node = at(self.tree, *above)
+            if isinstance(node, list) and change.before is MISSING:
+                self._nodes.delete(node, len(node) - 1)
+            elif isinstance(node, list):
+                self._nodes.replace(node, int(last), change.before)
+            elif change.before is MISSING:
+                self._nodes.remove(node, str(last))
+            else:
+                self._nodes.set(node, str(last), change.before)
 
     def write(self, path: str, value: Any) -> None:
         """Write a value at a path, where null deletes. Raises PatchError for what istioctl cannot do."""
@@ -170,7 +203,7 @@ class TreeWriter:
         if not pieces:
             return
         last = pieces[-1]
-        place = _Place(self.tree, "")
+        place = _Place(self.tree, ())
         for piece, following in pairwise(pieces):
             if value is None and self._leads_to_nothing(place.node, piece):
                 if index_of(last) is not None:
@@ -178,11 +211,11 @@ class TreeWriter:
                 return
             place = self._step(place, piece, following)
         if isinstance(place.node, dict):
-            self._write_key(place.node, last, value, place.pointer)
+            self._write_key(place.node, last, value, place.path)
         elif isinstance(place.node, list) and isinstance(place.above, list):
             raise PatchError("writes into a list inside a list, which istioctl cannot: set the whole list")
         elif isinstance(place.node, list):
-            self._write_item(place.node, last, value, place.pointer)
+            self._write_item(place.node, last, value, place.path)
         else:
             raise PatchError(f"goes through a value that is no mapping or list before {last!r}: shorten the path")
 
@@ -196,7 +229,7 @@ class TreeWriter:
 
     def _step_into_mapping(self, place: _Place, key: str, following: str) -> _Place:
         node = place.node
-        pointer = f"{place.pointer}/{_escaped(key)}"
+        path = (*place.path, key)
         if node.get(key) is None:
             is_null = key in node
             if is_null and SELECTOR.fullmatch(following):
@@ -204,9 +237,8 @@ class TreeWriter:
             made = self._made_below(node, following)
             if is_null or self._is_inserted(node):
                 self.treat_as_inserted(made)
-            self._nodes.set(node, key, made)
-            self._note("add", pointer, made)
-        return _Place(node[key], pointer, above=node)
+            self._set(node, path, made)
+        return _Place(node[key], path, above=node)
 
     def _made_below(self, node: dict[str, Any], following: str) -> Any:
         """Return what istioctl makes below a mapping: a list only in an inserted one, and only for an index."""
@@ -219,60 +251,73 @@ class TreeWriter:
         node = place.node
         position = self._nodes.position(node, selector)
         if position == len(node):
-            self._nodes.append(node, self._inserting({}))
-            self._note("add", f"{place.pointer}/-", {})
-        return _Place(node[position], f"{place.pointer}/{position}", above=node)
+            self._append(node, place.path, {})
+        return _Place(node[position], (*place.path, position), above=node)
 
-    def _write_key(self, node: dict[str, Any], key: str, value: Any, pointer: str) -> None:
-        below = f"{pointer}/{_escaped(key)}"
+    def _write_key(self, node: dict[str, Any], key: str, value: Any, path: Path) -> None:
+        below = (*path, key)
         if value is None:
             if key in node:
-                self._nodes.remove(node, key)
-                self._note_removal(below)
+                self._remove(node, below)
             return
         read = interpret(value)
         if self._is_inserted(node):
-            self._write_inserted_key(node, key, value, read, pointer)
+            self._write_inserted_key(node, key, value, read, path)
             return
-        self._nodes.set(node, key, self._inserting(read))
-        self._note("add", below, read)
+        self._set(node, below, self._inserting(read))
 
-    def _write_inserted_key(self, node: dict[str, Any], key: str, value: Any, read: Any, pointer: str) -> None:
+    def _write_inserted_key(self, node: dict[str, Any], key: str, value: Any, read: Any, path: Path) -> None:
         """Write a value into an inserted mapping, where istioctl misplaces text that reads as a mapping, and lists.
 
         The first key of such a mapping takes the place of the key itself; a value for a list is appended to it.
         """
-        below = f"{pointer}/{_escaped(key)}"
+        below = (*path, key)
         if isinstance(value, str) and isinstance(read, dict):
             if key in node:
-                self._nodes.remove(node, key)
-                self._note_removal(below)
+                self._remove(node, below)
             if read:
                 first, content = next(iter(read.items()))
-                self._nodes.set(node, first, self._inserting(content))
-                self._note("add", f"{pointer}/{_escaped(first)}", content)
+                self._set(node, (*path, first), self._inserting(content))
         elif isinstance(node.get(key), list):
-            self._nodes.append(node[key], self._inserting(read))
-            self._note("add", f"{below}/-", read)
+            self._append(node[key], below, read)
         else:
-            self._nodes.set(node, key, self._inserting(read))
-            self._note("add", below, read)
+            self._set(node, below, self._inserting(read))
 
-    def _write_item(self, node: list[Any], piece: str, value: Any, pointer: str) -> None:
+    def _write_item(self, node: list[Any], piece: str, value: Any, path: Path) -> None:
         position = self._nodes.position(node, piece)
         if value is None:
             if position == len(node):
                 raise PatchError(_DELETES_NOTHING)
+            self._has_removed = True
             self._nodes.delete(node, position)
-            self._note_removal(f"{pointer}/{position}")
+            self._note("remove", (*path, position))
             return
-        read = self._inserting(interpret(value))
+        read = interpret(value)
         if position == len(node):
-            self._nodes.append(node, read)
-            self._note("add", f"{pointer}/-", read)
+            self._append(node, path, read)
         else:
-            self._nodes.replace(node, position, read)
-            self._note("replace", f"{pointer}/{position}", read)
+            self._changes.append(Change((*path, position), node[position]))
+            self._nodes.replace(node, position, self._inserting(read))
+            self._note("replace", (*path, position), read)
+
+    def _set(self, node: dict[str, Any], place: Path, value: Any) -> None:
+        key = str(place[-1])
+        self._changes.append(Change(place, node.get(key, MISSING)))
+        self._nodes.set(node, key, value)
+        self._note("add", place, value)
+
+    def _append(self, items: list[Any], path: Path, item: Any) -> None:
+        """Append an item, which is treated as inserted, to the list at a path."""
+        self._changes.append(Change((*path, len(items)), MISSING))
+        self._nodes.append(items, self._inserting(item))
+        self._note("add", (*path, "-"), item)
+
+    def _remove(self, node: dict[str, Any], place: Path) -> None:
+        key = str(place[-1])
+        self._has_removed = True
+        self._changes.append(Change(place, node[key]))
+        self._nodes.remove(node, key)
+        self._note("remove", place)
 
     def _inserting(self, value: Any) -> Any:
         """Return a value that is about to be inserted, whose mappings are treated as inserted from now on."""
@@ -288,11 +333,11 @@ class TreeWriter:
             return piece in node and node[piece] is None
         return isinstance(node, list) and self._nodes.position(node, piece) == len(node)
 
-    def _note(self, operation: str, pointer: str, value: Any) -> None:
-        self.operations.append({"op": operation, "path": pointer, "value": deepcopy(value)})
-
-    def _note_removal(self, pointer: str) -> None:
-        self.operations.append({"op": "remove", "path": pointer})
+    def _note(self, operation: str, place: Path, value: Any = None) -> None:
+        noted = {"op": operation, "path": "".join(f"/{_escaped(str(part))}" for part in place)}
+        if operation != "remove":
+            noted["value"] = deepcopy(value)
+        self.operations.append(noted)
 
 
 _DELETES_NOTHING = "deletes an item that is not there, at which istioctl crashes: name one that is"
@@ -317,13 +362,15 @@ def _escaped(key: str) -> str:
 # ------------------------------------------------------------------------------------------------------ changing nodes
 
 
-class _Nodes:
+class Nodes:
     """Changes the mappings and lists of a tree, and finds in its lists what selectors select.
 
     Every change of the tree goes through here, so that a list need not be read again for every selector.
+    `as_text` returns the text by which an item is selected for its value at a key, or None if it cannot be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, as_text: "AsText") -> None:
+        self._as_text = as_text
         self._indexes: dict[str, dict[int, _Index]] = {}
         """Indexes by the key that they are of, and by the id of their list."""
         self._indexed_items = 0
@@ -384,11 +431,15 @@ class _Nodes:
                     return position
             return None
         key, value = key_and_value.groups()
+        return self.first_with(items, key, value)
+
+    def first_with(self, items: list[Any], key: str, text: str) -> int | None:
+        """Return the position of the first item with a text at a key, or None."""
         if (key, id(items)) in self._asked:
-            return self._index(items, key).first(value)
+            return self._index(items, key).first(text)
         self._asked.add((key, id(items)))
         for position, item in enumerate(items):
-            if has_value(item, key, value):
+            if isinstance(item, dict) and key in item and self._as_text(item[key]) == text:
                 return position
         return None
 
@@ -401,9 +452,12 @@ class _Nodes:
             self._indexes = {}
             self._indexed_items = 0
         self._indexed_items += len(items)
-        index = _Index(items, key)
+        index = _Index(items, key, self._as_text)
         self._indexes.setdefault(key, {})[id(items)] = index
         return index
+
+
+AsText = Callable[[Any], str | None]
 
 
 # The items in all indexes of a tree, after which they are begun anew, since for each further key they cost memory.
@@ -417,9 +471,10 @@ class _Index:
     items alive, so that no other object gets the id of one of them.
     """
 
-    def __init__(self, items: list[Any], key: str) -> None:
+    def __init__(self, items: list[Any], key: str, as_text: AsText) -> None:
         self._items = items
         self._key = key
+        self._as_text = as_text
         self._numbers: list[int] = []
         self._texts: list[str | None] = []
         """For each item the text by which it is in `_by_text`; None where it is not."""
@@ -437,7 +492,7 @@ class _Index:
             candidates.append(self._position(self._by_text[text][0]))
         for number in self._nested:
             position = self._position(number)
-            if has_value(self._items[position], self._key, text):
+            if self._as_text(self._items[position][self._key]) == text:
                 candidates.append(position)
                 break
         return min(candidates, default=None)
@@ -481,8 +536,9 @@ class _Index:
         if isinstance(value, dict | list):
             insort(self._nested, number)
         else:
-            text = self._texts[position] = go_text(value)
-            insort(self._by_text.setdefault(text, []), number)
+            text = self._texts[position] = self._as_text(value)
+            if text is not None:
+                insort(self._by_text.setdefault(text, []), number)
 
     def _forget(self, position: int) -> None:
         number, text = self._numbers[position], self._texts[position]

@@ -183,12 +183,12 @@ def _routes(document: Document, _: _DocumentSet) -> Iterator[Found]:
 
 def _gateways_of_routes(document: Document, every: _DocumentSet) -> Iterator[Found]:
     own = at(document, "metadata", "namespace") or ""
+    there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
     for index, gateway in enumerate(items_of(document, "spec", "gateways")):
         if not isinstance(gateway, str):
             continue  # the schema reports it
         name = gateway if "/" in gateway else f"{own}/{gateway}"
         if every.gateways and gateway != "mesh" and name not in every.gateways:
-            there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
             problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
             yield error(("spec", "gateways", index), problem)
 

@@ -5,6 +5,7 @@ pkg/config/labels/instance.go.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -141,19 +142,33 @@ class HostNames:
         self._plain: set[str] = set()
         self._ends: dict[str, str] = {}
         """The wildcards, by what follows their `*`."""
+        self._lengths: list[int] = []
+        """The lengths of these ends, each once, ascending; others need not be tried."""
 
     def add(self, host: str) -> None:
         if host.startswith("*"):
-            self._ends.setdefault(host[1:], host)
+            self._add_wildcard(host)
         else:
             self._plain.add(host)
+
+    def _add_wildcard(self, host: str) -> None:
+        end = host[1:]
+        self._ends.setdefault(end, host)
+        place = bisect_left(self._lengths, len(end))
+        if place == len(self._lengths) or self._lengths[place] != len(end):
+            self._lengths.insert(place, len(end))
 
     def covering(self, host: str) -> str | None:
         """Return a host that has every name of this one, the closest if there are several, or None."""
         if host in self._plain:
             return host
         end = host.removeprefix("*")
-        return next((self._ends[end[at:]] for at in range(len(end) + 1) if end[at:] in self._ends), None)
+        for length in reversed(self._lengths):
+            if length <= len(end):
+                found = self._ends.get(end[len(end) - length :])
+                if found is not None:
+                    return found
+        return None
 
 
 def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ and TCP, genMatchHTTPRoutes, coveredValidation; 1.30.3 and the branch release-1.
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +45,23 @@ class _Match:
     place: Path
     order: int
     prefix: str
+    compared: "_Compared"
+    texts: tuple[str, ...]
+    """What it says of method, authority, and each header and parameter, in the order of their names."""
+
+    def covers(self, later: "_Match") -> bool:
+        """Return whether it takes the requests of a match that looks at the same headers and parameters."""
+        return all(text.startswith(other) for text, other in zip(self.texts, later.texts, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What two matches must have in common for istiod to compare them: the port, and the names they look at."""
+
     port: int
-    method: str
-    authority: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    without: Mapping[str, str]
+    headers: tuple[str, ...]
+    query: tuple[str, ...]
+    without: tuple[str, ...]
 
 
 class _Analysis:
@@ -108,16 +120,15 @@ def _identity(match: Any) -> str:
 
 
 def _match_by_prefix(place: Path, order: int, match: Mapping[str, Any]) -> _Match:
+    method = _exact_or_prefix(match.get("method")) or "exact:GET"
+    authority = _exact_or_prefix(match.get("authority"))
+    headers, query, without = (_by_name(match.get(key)) for key in ("headers", "queryParams", "withoutHeaders"))
     return _Match(
         place=place,
         order=order,
         prefix=match["uri"]["prefix"],
-        port=match.get("port", 0),
-        method=_exact_or_prefix(match.get("method")) or "exact:GET",
-        authority=_exact_or_prefix(match.get("authority")),
-        headers=_all_exact_or_prefix(match.get("headers")),
-        query=_all_exact_or_prefix(match.get("queryParams")),
-        without=_all_exact_or_prefix(match.get("withoutHeaders")),
+        compared=_Compared(match.get("port", 0), tuple(headers), tuple(query), tuple(without)),
+        texts=(method, authority, *headers.values(), *query.values(), *without.values()),
     )
 
 
@@ -129,8 +140,9 @@ def _exact_or_prefix(match: Any) -> str:
     return ""
 
 
-def _all_exact_or_prefix(matches: Any) -> Mapping[str, str]:
-    return {name: _exact_or_prefix(match) for name, match in mapping_of(matches).items()}
+def _by_name(matches: Any) -> dict[str, str]:
+    """Return what istiod compares of matches of headers or parameters, in the order of their names."""
+    return {name: _exact_or_prefix(match) for name, match in sorted(mapping_of(matches).items())}
 
 
 def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
@@ -140,15 +152,17 @@ def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
     compared.
     """
     taken_by: dict[int, _Match] = {}
-    shorter: list[_Match] = []
+    shorter: list[_SamePrefix] = []
     for match in sorted(matches, key=lambda each: each.prefix):
         while shorter and not match.prefix.startswith(shorter[-1].prefix):
             shorter.pop()
-        for other in shorter:
-            is_first = match.order not in taken_by or other.order < taken_by[match.order].order
-            if other.order < match.order and is_first and other.prefix != match.prefix and _covers(other, match):
-                taken_by[match.order] = other
-        shorter.append(match)
+        if not shorter or shorter[-1].prefix != match.prefix:
+            shorter.append(_SamePrefix(match.prefix))
+        found = [each.first_covering(match) for each in shorter[:-1]]
+        earlier = [other for other in found if other is not None and other.order < match.order]
+        if earlier:
+            taken_by[match.order] = min(earlier, key=_order)
+        shorter[-1].add(match)
     for match in matches:
         if match.order in taken_by:
             other = taken_by[match.order]
@@ -158,18 +172,55 @@ def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
             yield warning(match.place, problem, OVERLAPPING)
 
 
-def _covers(first: _Match, later: _Match) -> bool:
-    return (
-        first.port == later.port
-        and first.method.startswith(later.method)
-        and first.authority.startswith(later.authority)
-        and _all_cover(first.headers, later.headers)
-        and _all_cover(first.query, later.query)
-        and _all_cover(first.without, later.without)
-    )
+def _order(match: _Match) -> int:
+    return match.order
 
 
-def _all_cover(first: Mapping[str, str], later: Mapping[str, str]) -> bool:
-    if first.keys() != later.keys():
-        return False
-    return all(value.startswith(later[key]) for key, value in first.items())
+class _SamePrefix:
+    """Matches of one prefix, all of which are added before the first question."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self._firsts: dict[_Compared, dict[tuple[str, ...], _Match]] = {}
+        """The first of the matches that are compared alike."""
+        self._sorted: dict[tuple[_Compared, int], list[_Match]] = {}
+        """The matches by the text at a position; made when it is asked for."""
+
+    def add(self, match: _Match) -> None:
+        firsts = self._firsts.setdefault(match.compared, {})
+        if match.texts not in firsts or match.order < firsts[match.texts].order:
+            firsts[match.texts] = match
+
+    def first_covering(self, later: _Match) -> _Match | None:
+        """Return the first match that covers another one, or None."""
+        firsts = self._firsts.get(later.compared)
+        if firsts is None:
+            return None
+        candidates: Sequence[_Match] = list(firsts.values()) if len(firsts) <= _FEW else self._candidates(later)
+        return min((each for each in candidates if each.covers(later)), key=_order, default=None)
+
+    def _candidates(self, later: _Match) -> Sequence[_Match]:
+        """Return the matches that cover another one at that position of their texts where these are fewest."""
+        fewest = range(len(self._firsts[later.compared]))
+        chosen = 0
+        for position, text in enumerate(later.texts):
+            matches = self._by_text(later.compared, position)
+
+            def beginning(match: _Match, position: int = position, length: int = len(text)) -> str:
+                return match.texts[position][:length]
+
+            found = range(bisect_left(matches, text, key=beginning), bisect_right(matches, text, key=beginning))
+            if len(found) < len(fewest):
+                fewest, chosen = found, position
+        return self._by_text(later.compared, chosen)[fewest.start : fewest.stop]
+
+    def _by_text(self, compared: _Compared, position: int) -> list[_Match]:
+        made = self._sorted.get((compared, position))
+        if made is None:
+            made = sorted(self._firsts[compared].values(), key=lambda match: match.texts[position])
+            self._sorted[compared, position] = made
+        return made
+
+
+# So few matches are looked at one by one.
+_FEW = 8

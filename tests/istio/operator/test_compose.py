@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extcp_manifests import InvalidInput, builders, yaml
-from extcp_manifests.documents.dropped import Dropped
+from extcp_manifests.documents.dropped import Dropped, losses
 from extcp_manifests.istio.operator.compose import compose, compose_files, compose_plain
 from extcp_manifests.istio.releases import RELEASES
 
@@ -295,3 +295,73 @@ def test_laws_of_what_is_dropped(one: Any, two: Any, release: str) -> None:
     assert [each for each in again.dropped if each.by == "files[2]"] == []
     assert {origin for _, _, origin in once.origins()} <= {"files[0]", "files[1]", "istioctl"}
     assert all(once.origin(path) == origin for path, _, origin in once.origins())
+
+
+FLAGS = st.lists(
+    st.builds(
+        "values.{}={}".format,
+        st.lists(st.sampled_from(["a", "b", "name", "[0]", "[9]", "[name:x]", "[name:y]"]), min_size=1, max_size=4).map(
+            ".".join
+        ),
+        st.sampled_from(["x", "y", "1", "true"]),
+    ),
+    max_size=8,
+)
+
+
+@given(SPECS, FLAGS, st.sampled_from(["1.23", "1.24"]))
+def test_flags_drop_what_the_whole_tree_has_lost(spec: Any, flags: list[str], release: str) -> None:
+    """Flags of one call drop what a comparison of everything before and after each of them finds."""
+    right: list[str] = []
+    for flag in flags:
+        try:
+            before = compose_files(operator(spec), set=right, release=release)
+            after = compose_files(operator(spec), set=[*right, flag], release=release)
+        except InvalidInput:
+            continue
+        right.append(flag)
+        lost = [(loss.path, loss.kind, loss.items) for loss in losses(before.plain, after.plain)]
+        found = [(each.place, each.kind, each.items) for each in after.dropped[len(before.dropped) :]]
+        assert found == lost
+        origins_before = {path: (value, origin) for path, value, origin in before.origins()}
+        for path, value, origin in after.origins():
+            assert origin == f"set[{len(right) - 1}]" or (value, origin) == origins_before[path]
+
+
+@given(SPECS, FLAGS, FLAGS, st.sampled_from(["1.23", "1.24"]))
+def test_a_wrong_flag_leaves_the_tree_alone(spec: Any, flags: list[str], others: list[str], release: str) -> None:
+    """Each flag has the same problem as among the right flags before it alone."""
+    expected: list[str] = []
+    right: list[str] = []
+    for index, flag in enumerate([*flags, *others]):
+        try:
+            compose_files(operator(spec), set=[*right, flag], release=release)
+            right.append(flag)
+        except InvalidInput as error:
+            expected.append(error.problems[0].message)
+            assert error.problems[0].place == ("set", len(right)), index
+    if expected:
+        with pytest.raises(InvalidInput) as caught:
+            compose_files(operator(spec), set=[*flags, *others], release=release)
+        assert [problem.message for problem in caught.value.problems] == expected
+
+
+@given(st.lists(SPECS, min_size=1, max_size=4), st.sampled_from(["1.20", "1.23", "1.24"]))
+def test_files_drop_what_the_whole_tree_has_lost(specs: list[Any], release: str) -> None:
+    """Files drop what a comparison of everything before and after each of them finds; nothing given is changed."""
+    files = [operator(spec) for spec in specs]
+    given_files = deepcopy(files)
+    for index, file in enumerate(files[1:], start=1):
+        before = compose_files(*files[:index], release=release)
+        after = compose_files(*files[: index + 1], release=release)
+        lost = [(loss.path, loss.kind, loss.items) for loss in losses(before.plain, after.plain, file)]
+        assert [(each.place, each.kind, each.items) for each in after.dropped[len(before.dropped) :]] == lost
+    assert files == given_files
+
+
+def test_an_alias_of_yaml_is_a_copy() -> None:
+    """A flag for one of two places that have the same mapping by an alias leaves the other as it is."""
+    file = "kind: IstioOperator\nspec:\n  values:\n    a: &same {k: 1}\n    b: *same\n"
+    found = compose_files(file, set=["values.a.k=2"], release="1.30")
+    assert found.plain["spec"] == {"values": {"a": {"k": 2}, "b": {"k": 1}}}
+    assert (found.origin("spec.values.a.k"), found.origin("spec.values.b.k")) == ("set[0]", "files[0]")

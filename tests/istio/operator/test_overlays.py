@@ -314,3 +314,15 @@ def test_patches_that_make_an_object_unreadable(path: str, value: Any) -> None:
 def test_patches_of_the_kind() -> None:
     """Another kind is as good as any other text."""
     assert apply_one({}, "1.30", {"path": "kind", "value": "Other"}).objects[0]["kind"] == "Other"
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=3), st.lists(st.lists(PATCHES, max_size=3), min_size=1, max_size=4))
+def test_only_the_last_overlay_counts(content: Any, overlays: list[list[Any]]) -> None:
+    """Up to 1.23 an overlay is for the object as it was rendered, whatever overlays before it made of it."""
+    target = {"kind": "K", "metadata": {"name": "x"}, "spec": content}
+    changes = [overlay(*({**patch, "path": f"spec.{patch['path']}"} for patch in patches)) for patches in overlays]
+    together = apply_overlays([target], changes, release="1.23")
+    alone = [apply_overlays([target], [change], release="1.23") for change in changes]
+    assert (together.objects, together.operations) == (alone[-1].objects, alone[-1].operations)
+    assert json.dumps(together.objects) == json.dumps(alone[-1].objects)  # in the same order
+    assert [each.message for each in together.problems] == [each.message for one in alone for each in one.problems]

@@ -373,3 +373,39 @@ def test_other_groups(name: str) -> None:
     """A document of another API group is refused, whatever its kind."""
     with pytest.raises(InvalidInput, match=r"give a Gateway, VirtualService or DestinationRule$"):
         validate_networking({"apiVersion": "gateway.networking.k8s.io/v1", "kind": name}, release="1.24")
+
+
+MATCHES = st.lists(
+    st.tuples(st.sampled_from(["/", "/a", "/ab"]), *[st.sampled_from(["", "x", "xy", "y"])] * 3), min_size=30
+)
+
+
+@given(MATCHES)
+@settings(max_examples=50)
+def test_overlapping_matches_with_headers(matches: list[tuple[str, str, str, str]]) -> None:
+    """Of many matches of one prefix the first that takes a later one's requests is reported, as by comparing all."""
+    unique = list(dict.fromkeys(matches))
+    routes = []
+    for prefix, *texts in unique:
+        match: dict[str, Any] = {"uri": {"prefix": prefix}, "headers": {}}
+        for name, text in zip("abc", texts, strict=True):
+            match["headers"][name] = {"exact": text} if text else {"regex": ".*"}
+        routes.append({"match": [match], "route": [{"destination": {"host": "a"}}]})
+    document = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "a"},
+        "spec": {"hosts": ["a.example.com"], "http": routes},
+    }
+    expected: dict[str, str] = {}
+    for later, (prefix, *texts) in enumerate(unique):
+        for first, (shorter, *others) in enumerate(unique[:later]):
+            takes = all(other.startswith(text) for other, text in zip(others, texts, strict=True))
+            if takes and prefix != shorter and prefix.startswith(shorter):
+                expected[f"spec.http[{later}].match[0]"] = f"spec.http[{first}].match[0]"
+                break
+    reported: dict[str, str] = {}
+    for problem in validate_networking(document, release="1.30").warnings:
+        if problem.message.startswith("is hardly used: "):
+            reported[problem.path] = problem.message.removeprefix("is hardly used: ").split(" ")[0]
+    assert reported == expected
