@@ -314,7 +314,7 @@ def _differences(old: Any, new: Any, place: Place, place_in_new: Place) -> Itera
                 yield _Difference("-", (*place, pair.old), place_in_new, old=old[pair.old])
             elif pair.new is not None:
                 yield _Difference("+", (*place, pair.new), (*place_in_new, pair.new), new=new[pair.new])
-    elif repr(old) != repr(new):  # 1, 1.0, true and "1" are different, and NaN is equal to itself
+    elif repr(old) != repr(new):  # 1, 1.0, true and "1" are different
         yield _Difference("~", place, place_in_new, old, new)
 
 
