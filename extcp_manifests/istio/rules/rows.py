@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, by_rule, error, warning
-from extcp_manifests.documents.lookup import EACH
+from extcp_manifests.documents.lookup import EACH, MAPPING
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import MILLISECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange
@@ -120,7 +120,7 @@ class _Node:
 
 def _visit(node: _Node, value: Any, place: Path, unclear: Sequence[Collection[Path]], findings: list[_FoundAt]) -> None:
     """Collect what the rules of a node, and of those below it, find in a value."""
-    if isinstance(value, Mapping):
+    if isinstance(value, MAPPING):
         for number, check in node.checks:
             if not (unclear and place in unclear[number]):
                 findings += [_FoundAt(number, place, found) for found in check(value)]
