@@ -15,6 +15,8 @@ EACH = "*"
 def at(value: Any, *path: str | int) -> Any:
     """Return the value at a path of keys and indices, or None where the data has another shape."""
     for key in path:
+        if value is None:
+            return None
         if isinstance(key, str):
             value = value.get(key) if isinstance(value, MAPPING) else None
         else:
@@ -32,7 +34,7 @@ def items_of(value: Any, *path: str | int) -> Sequence[Any]:
 def mapping_of(value: Any, *path: str | int) -> Mapping[str, Any]:
     """Return the mapping at a path, or an empty one."""
     found = at(value, *path) if path else value
-    return found if isinstance(found, MAPPING) else {}
+    return found if found is not None and isinstance(found, MAPPING) else {}
 
 
 def text_of(value: Any, *path: str | int) -> str:
