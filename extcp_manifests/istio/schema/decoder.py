@@ -93,6 +93,9 @@ class _Decoder:
                 self._lose((*path, field.proto), key)
             if data[key] is None:
                 continue
+            if field.type == "string" and field.oneof is None and isinstance(data[key], str):
+                result[field.name] = data[key]  # most values are texts
+                continue
             failed = len(self.errors)
             value = self._value(field.type, data[key], (*path, key))
             if len(self.errors) > failed and not isinstance(value, dict | list):
@@ -140,8 +143,6 @@ class _Decoder:
 
     def _value(self, type_: str, data: Any, path: Path) -> Any:
         """Return a value of any type; one that is wrong is reported, and mostly becomes None."""
-        if type_ == "string" and isinstance(data, str):
-            return data  # most values are texts
         kind, _, inner = type_.partition(":")
         if kind == "list":
             return self._list(inner, data, path)
@@ -174,7 +175,9 @@ class _Decoder:
         for key, item in data.items():
             # k8s.io/apiextensions-apiserver drops nulls from mappings, but not from lists
             is_dropped = item is None and self._schema.crd
-            if isinstance(key, str) and not is_dropped:
+            if inner == "string" and isinstance(key, str) and isinstance(item, str):
+                result[key] = item
+            elif isinstance(key, str) and not is_dropped:
                 result[key] = self._item(inner, item, (*path, key))
         return result
 
