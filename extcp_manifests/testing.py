@@ -127,7 +127,7 @@ def _stored(root: Path) -> dict[str, bytes]:
 
 
 def _report(folder: str, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> Iterator[str]:
-    # Imported here, since pytest loads this module in every run, and deepdiff takes its time.
+    # Imported here, since pytest loads this module in every run.
     from extcp_manifests.documents.compare import compare_files, report
 
     yield f"{folder} is not what is written now (- stored, + now):"

@@ -8,14 +8,14 @@ shown.
 
 import json
 import re
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from difflib import unified_diff
+from difflib import SequenceMatcher, unified_diff
+from itertools import zip_longest
 from typing import Any, Literal
-
-from deepdiff import DeepDiff
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.kubernetes import Identity, identity_of
@@ -146,6 +146,7 @@ class _Document:
     """A document of one of the two sets."""
 
     content: Any
+    """What it holds, as `_keyed` returns it."""
     identity: Identity
     label: str
     """Kind, namespace and name for people, with a number where others before it have the same ones."""
@@ -166,7 +167,7 @@ def _documents(side: str, given: Iterable[Any]) -> list[_Document]:
             name = str(identity) or "document"
             numbers[name] += 1
             label = name if numbers[name] == 1 else f"{name} ({numbers[name]})"
-            documents.append(_Document(content, identity, label))
+            documents.append(_Document(_keyed(content), identity, label))
     return documents
 
 
@@ -210,7 +211,7 @@ def _full_name(document: _Document) -> Hashable:
 
 
 def _nameless_content(document: _Document) -> Hashable:
-    return None if document.has_name else (str(document.identity), yaml.dump(document.content))
+    return None if document.has_name else (str(document.identity), _canonical(document.content))
 
 
 def _kind_and_namespace(document: _Document) -> Hashable:
@@ -268,22 +269,165 @@ def _grouped(documents: Sequence[_Document], key: Key, paired: AbstractSet[int])
 # ---------------------------------------------------------------------------------------------------- paths and values
 
 
-_SIGNS: Mapping[str, Sign] = {"added": "+", "removed": "-"}
-"""The signs of DeepDiff's kinds of change, by the last word: `dictionary_item_added`, `iterable_item_removed`."""
+Place = tuple[str | int, ...]
+"""A place in keyed data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """A value that only one of two documents has, or that is another one in each."""
+
+    sign: Sign
+    place: Place
+    """Where it is for people: items of lists that both have are counted as in the old document."""
+    place_in_new: Place
+    old: Any = None
+    new: Any = None
 
 
 def _compare(file: str, label: str, old: Any, new: Any) -> Iterator[Change]:
-    before, after = _keyed(old), _keyed(new)
-    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
     changes = []
-    for kind, levels in tree.items():
-        sign = _SIGNS.get(kind.rpartition("_")[2], "~")
-        for level in levels:
-            place = level.path(output_format="list")
-            path = _path(place) or "the whole"
-            old_shown, new_shown = _shown(before, place, level.t1), _shown(after, place, level.t2)
-            changes.append(Change(sign, file, label, path, old_shown, new_shown))
-    yield from sorted(changes, key=lambda change: change.path)
+    for each in _differences(old, new, (), ()):
+        old_shown = None if each.sign == "+" else _shown(old, each.place, each.old)
+        new_shown = None if each.sign == "-" else _shown(new, each.place_in_new, each.new)
+        changes.append(Change(each.sign, file, label, _path(each.place) or "the whole", old_shown, new_shown))
+    yield from sorted(changes, key=lambda change: (change.path, "~+-".index(change.sign)))
+
+
+def _differences(old: Any, new: Any, place: Place, place_in_new: Place) -> Iterator[_Difference]:
+    """Yield what is different between two keyed values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key, value in old.items():
+            if key in new:
+                yield from _differences(value, new[key], (*place, key), (*place_in_new, key))
+            else:
+                yield _Difference("-", (*place, key), place_in_new, old=value)
+        for key, value in new.items():
+            if key not in old:
+                yield _Difference("+", (*place, key), (*place_in_new, key), new=value)
+    elif isinstance(old, list) and isinstance(new, list):
+        for pair in _unequal_pairs(old, new):
+            if pair.old is not None and pair.new is not None:
+                places = (*place, pair.old), (*place_in_new, pair.new)
+                yield from _differences(old[pair.old], new[pair.new], *places)
+            elif pair.old is not None:
+                yield _Difference("-", (*place, pair.old), place_in_new, old=old[pair.old])
+            elif pair.new is not None:
+                yield _Difference("+", (*place, pair.new), (*place_in_new, pair.new), new=new[pair.new])
+    elif repr(old) != repr(new):  # 1, 1.0, true and "1" are different
+        yield _Difference("~", place, place_in_new, old, new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The indices of an item in the old and the new list; None where a list does not have it."""
+
+    old: int | None
+    new: int | None
+
+
+def _unequal_pairs(old: list[Any], new: list[Any]) -> list[_Pair]:
+    """Return which items of two lists are not equal: those between equal ones are paired in their order.
+
+    So an item that is inserted is one addition, and not a change of all that follow. All items are paired in their
+    order where that is fewer changes, or as many in lists of scalars.
+    """
+    before, after = [_canonical(item) for item in old], [_canonical(item) for item in new]
+    pairs: list[_Pair] = []
+    start, new_start = 0, 0
+    for index, new_index in (*_equal_items(before, after), (len(old), len(new))):
+        pairs += _in_order(range(start, index), range(new_start, new_index))
+        start, new_start = index + 1, new_index + 1
+    if len(pairs) < 2:
+        return pairs
+    in_order = _in_order(range(len(old)), range(len(new)))
+    in_order = [pair for pair in in_order if not _is_equal(pair, before, after)]
+    is_plain = not any(isinstance(item, dict | list) for item in (*old, *new))
+    is_shorter = len(in_order) <= len(pairs) if is_plain else len(in_order) < len(pairs)
+    return in_order if is_shorter else pairs
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, default=repr)
+
+
+def _canonical(value: Any) -> str:
+    """Return a text that only equal keyed values have in common."""
+    return _CANONICAL.encode(value)
+
+
+def _in_order(old: range, new: range) -> list[_Pair]:
+    return [_Pair(*indices) for indices in zip_longest(old, new)]
+
+
+def _is_equal(pair: _Pair, before: Sequence[str], after: Sequence[str]) -> bool:
+    return pair.old is not None and pair.new is not None and before[pair.old] == after[pair.new]
+
+
+_MOST_FOR_DIFFLIB = 200
+"""The items of both lists up to which difflib aligns them, whose time grows with their square and more."""
+
+
+def _equal_items(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the indices of items that are the same in both lists, in their order."""
+    if len(before) + len(after) <= _MOST_FOR_DIFFLIB:
+        for block in SequenceMatcher(a=before, b=after, autojunk=False).get_matching_blocks():
+            for offset in range(block.size):
+                yield block.a + offset, block.b + offset
+        return
+    head = _common_length(before, after)
+    before_rest, after_rest = before[head:], after[head:]
+    tail = _common_length(before_rest[::-1], after_rest[::-1])
+    for index in range(head):
+        yield index, index
+    middle = _same_items(before_rest[: len(before_rest) - tail], after_rest[: len(after_rest) - tail])
+    for index, new_index in _rising(middle):
+        yield head + index, head + new_index
+    for offset in range(tail, 0, -1):
+        yield len(before) - offset, len(after) - offset
+
+
+def _common_length(before: Sequence[str], after: Sequence[str]) -> int:
+    """Return how many items both lists begin with."""
+    for index, (left, right) in enumerate(zip(before, after, strict=False)):
+        if left != right:
+            return index
+    return min(len(before), len(after))
+
+
+def _same_items(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the indices of each item with those of the same one in the other list, the first with the first."""
+    places: dict[str, deque[int]] = {}
+    for other, text in enumerate(after):
+        places.setdefault(text, deque()).append(other)
+    for index, text in enumerate(before):
+        if places.get(text):
+            yield index, places[text].popleft()
+
+
+def _rising(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the longest part of the pairs whose second numbers rise as the first ones do."""
+    lengths: list[int] = []  # the least second number at which a rising part of each length ends
+    ends: list[_Rise] = []  # the parts that end there
+    for index, other in pairs:
+        position = bisect_left(lengths, other)
+        rise = _Rise(index, other, ends[position - 1] if position else None)
+        lengths[position : position + 1] = [other]
+        ends[position : position + 1] = [rise]
+    longest = []
+    last = ends[-1] if ends else None
+    while last is not None:
+        longest.append((last.index, last.other))
+        last = last.earlier
+    return longest[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rise:
+    """A pair, and the one before it in a rising part."""
+
+    index: int
+    other: int
+    earlier: "_Rise | None"
 
 
 def _keyed(value: Any) -> Any:

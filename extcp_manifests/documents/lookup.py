@@ -5,6 +5,9 @@ from typing import Any
 
 from extcp_manifests.errors import Path
 
+MAPPING = (dict, Mapping)
+"""What counts as a mapping: `dict` comes first, since asking an abstract class takes several times as long."""
+
 EACH = "*"
 """In a path for `each_at`: every item of a list, and every value of a mapping."""
 
@@ -12,8 +15,10 @@ EACH = "*"
 def at(value: Any, *path: str | int) -> Any:
     """Return the value at a path of keys and indices, or None where the data has another shape."""
     for key in path:
+        if value is None:
+            return None
         if isinstance(key, str):
-            value = value.get(key) if isinstance(value, Mapping) else None
+            value = value.get(key) if isinstance(value, MAPPING) else None
         else:
             items = items_of(value)
             value = items[key] if key < len(items) else None
@@ -22,19 +27,19 @@ def at(value: Any, *path: str | int) -> Any:
 
 def items_of(value: Any, *path: str | int) -> Sequence[Any]:
     """Return the list or tuple at a path, or an empty one."""
-    found = at(value, *path)
+    found = at(value, *path) if path else value
     return found if isinstance(found, list | tuple) else ()
 
 
 def mapping_of(value: Any, *path: str | int) -> Mapping[str, Any]:
     """Return the mapping at a path, or an empty one."""
-    found = at(value, *path)
-    return found if isinstance(found, Mapping) else {}
+    found = at(value, *path) if path else value
+    return found if found is not None and isinstance(found, MAPPING) else {}
 
 
 def text_of(value: Any, *path: str | int) -> str:
     """Return the text at a path, or an empty one."""
-    found = at(value, *path)
+    found = at(value, *path) if path else value
     return found if isinstance(found, str) else ""
 
 

@@ -132,6 +132,31 @@ def test_long_texts_are_compared_by_lines() -> None:
     assert shown[-1] == f'  ~ data.x: "y" -> "{"y" * 399}...'
 
 
+def test_inserted_items() -> None:
+    """An item that is inserted is one addition in short and long lists; what it holds of a Secret is not shown."""
+    routes = [{"to": "a"}, {"to": "b"}, {"kind": "Secret", "data": "hush"}]
+    changed = [{"to": "new"}, *routes[:2], {"kind": "Secret", "data": "hush2"}]
+    shown = ["  A", '  + l[0]: {"to": "new"}', "  ~ l[2].data: (not shown)"]
+    assert lines([{"kind": "A", "l": routes}], [{"kind": "A", "l": changed}]) == shown
+    hosts = [f"h{number}" for number in range(5000)]
+    other = ["first", *hosts[:2000], *hosts[2001:], "last"]
+    assert lines([{"kind": "A", "l": hosts}], [{"kind": "A", "l": other}]) == [
+        "  A",
+        '  + l[0]: "first"',
+        '  - l[2000]: "h2000"',
+        '  + l[5000]: "last"',
+    ]
+    assert lines([{"kind": "A", "l": [1, True]}], [{"kind": "A", "l": [1.0, 1]}])[1:] == [
+        "  ~ l[0]: 1 -> 1.0",
+        "  ~ l[1]: true -> 1",
+    ]
+
+
+def test_every_key_is_compared() -> None:
+    """Keys that begin with underscores are compared as all others."""
+    assert lines([{"kind": "A", "__a": 1}], [{"kind": "A", "__a": 2}]) == ["  A", "  ~ __a: 1 -> 2"]
+
+
 DOCUMENTS = st.dictionaries(
     st.sampled_from(["kind", "spec", "data"]),
     st.recursive(

@@ -31,6 +31,8 @@ def _port_settings(policy: Mapping[str, Any]) -> Iterator[Found]:
 
 def _failover_without_detection(policy: Mapping[str, Any]) -> Iterator[Found]:
     """Envoy only fails over from hosts that it has found to be unhealthy."""
+    if policy.get("loadBalancer") is None:
+        return
     for key in ("failover", "failoverPriority"):
         place = ("loadBalancer", "localityLbSetting", key)
         if mapping_of(policy, *place[:2]).get(key) and policy.get("outlierDetection") is None:

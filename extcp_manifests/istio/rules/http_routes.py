@@ -289,6 +289,8 @@ _HOST = ("host",)
 def _operations(
     headers: Mapping[str, Any], value: Callable[[str], str | None], settable: tuple[str, ...]
 ) -> Iterator[Found]:
+    if not headers:
+        return  # most routes have none
     for side in ("request", "response"):
         operations = mapping_of(headers, side)
         allowed = settable if side == "request" else ()

@@ -16,18 +16,18 @@ from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import HOUR, SECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 from extcp_manifests.istio.rules import traffic_policy
-from extcp_manifests.istio.rules.rows import Duration, Excludes, Range, Required, RuleRow, rows_at, rows_of, run_rows
+from extcp_manifests.istio.rules.rows import Duration, Excludes, Range, Required, RuleRow, RuleTree, rows_at, rows_of
 from extcp_manifests.istio.rules.shared_checks import LABEL, is_address, is_service, is_wildcard_domain
 
 
 def validate_mesh_config(config: Mapping[str, Any], release: Release) -> Findings:
     """Return what is wrong with an effective mesh config, defaults included."""
-    return Findings(tuple(run_rows(_rows(release), config)))
+    return Findings(tuple(_rules(release).run(config)))
 
 
 @cache
-def _rows(release: Release) -> tuple[RuleRow, ...]:
-    return rows_of(_ROWS, release)
+def _rules(release: Release) -> RuleTree:
+    return RuleTree(rows_of(_ROWS, release))
 
 
 # ----------------------------------------------------------------------------------------------------------- the rules

@@ -18,7 +18,7 @@ from extcp_manifests.documents.kubernetes import Model
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.rules import destination_rule, gateway, virtual_service
-from extcp_manifests.istio.rules.rows import RuleRow, rows_of, run_rows
+from extcp_manifests.istio.rules.rows import RuleRow, RuleTree, rows_of
 from extcp_manifests.istio.schema.decoder import Finding, decode
 from extcp_manifests.istio.schema.tables import read_schema
 
@@ -37,7 +37,7 @@ def validate_networking(document: Model | Mapping[str, Any], *, release: Release
     record = find_release(release)
     version = given.get("apiVersion")
     is_other = isinstance(version, str) and version.rpartition("/")[0] != GROUP
-    if is_other or not _rows(str(given.get("kind")), record):
+    if is_other or not _rules(str(given.get("kind")), record):
         problem = f"is {given.get('kind')!r}: give a Gateway, VirtualService or DestinationRule"
         raise InvalidInput([Problem(("kind",), problem)])
     return Findings(tuple(check_networking(given, record)))
@@ -49,7 +49,7 @@ def check_networking(document: Mapping[str, Any], release: Release) -> Iterator[
     yield from as_errors(admitted.wrong, "networking/wrong-value")
     yield from as_warnings(admitted.unknown, "networking/unknown-key")
     wrong = [problem.place for problem in admitted.wrong]
-    yield from run_rows(_rows(document["kind"], release), admitted.plain, wrong)
+    yield from _rules(document["kind"], release).run(admitted.plain, wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +94,5 @@ _ROWS: Mapping[str, Sequence[RuleRow]] = {
 
 
 @cache
-def _rows(kind: str, release: Release) -> tuple[RuleRow, ...]:
-    return rows_of(_ROWS.get(kind, ()), release)
+def _rules(kind: str, release: Release) -> RuleTree:
+    return RuleTree(rows_of(_ROWS.get(kind, ()), release))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, by_rule, error, warning
-from extcp_manifests.documents.lookup import EACH, each_at
+from extcp_manifests.documents.lookup import EACH, MAPPING
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import MILLISECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange
@@ -44,39 +44,100 @@ def rows_of(rows: Iterable[RuleRow], release: Release) -> tuple[RuleRow, ...]:
     return tuple(row for row in rows if release in row.releases)
 
 
-def run_rows(rows: Iterable[RuleRow], document: Mapping[str, Any], wrong: Sequence[Path] = ()) -> Iterator[Found]:
-    """Yield what the rules find in a document.
+class RuleTree:
+    """Rules by the places where they look, so that a document is walked once for all of them."""
 
-    `wrong` are the places of values that were reported as wrong, and left out of the document: nothing more is reported
-    there, nor by a rule that needs such a value.
-    """
-    known = frozenset(wrong)
-    values = _ValuesByPath(document)
-    for row in rows:
-        unclear = _places_without_needs(row, wrong)
-        for place, value in values.at(row.at):
-            if place in unclear or not isinstance(value, Mapping):
+    def __init__(self, rows: Iterable[RuleRow]) -> None:
+        self._rows = tuple(rows)
+        self._root = _Node()
+        for number, row in enumerate(self._rows):
+            self._root.add(row.at, number, row.check)
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def run(self, document: Mapping[str, Any], wrong: Sequence[Path] = ()) -> Iterator[Found]:
+        """Yield what the rules find in a document, in the order of the rules.
+
+        `wrong` are the places of values that were reported as wrong, and left out of the document: nothing more is
+        reported there, nor by a rule that needs such a value.
+        """
+        unclear = [_places_without_needs(row, wrong) for row in self._rows] if wrong else ()
+        findings: list[_FoundAt] = []
+        _visit(self._root, document, (), unclear, findings)
+        findings.sort(key=_number)
+        known = frozenset(wrong)
+        for each in findings:
+            found = each.found.under(*each.place) if each.place else each.found
+            if known and _is_in(found.problem.place, known):
                 continue
-            for found in by_rule(row.id, row.check(value)):
-                moved = found.under(*place) if place else found
-                if not (known and _is_in(moved.problem.place, known)):
-                    yield moved
+            yield from by_rule(self._rows[each.number].id, [found])
 
 
-class _ValuesByPath:
-    """The values of a document by the paths at which rows look: each path begins where a shorter one ends."""
+@dataclass(frozen=True, slots=True)
+class _FoundAt:
+    """What a rule found in the mapping at a place."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._found: dict[Path, Sequence[tuple[Path, Any]]] = {(): [((), document)]}
+    number: int
+    """The rule's number in the order of rules."""
+    place: Path
+    found: Found
 
-    def at(self, path: Path) -> Sequence[tuple[Path, Any]]:
-        """Return every value at a path, as `each_at` does."""
-        found = self._found.get(path)
-        if found is None:
-            above = self.at(path[:-1])
-            found = [each for place, value in above for each in each_at(value, path[-1:], place)]
-            self._found[path] = found
-        return found
+
+def _number(found: _FoundAt) -> int:
+    return found.number
+
+
+class _Node:
+    """What is asked at a place: the rules by their numbers, and the places below."""
+
+    __slots__ = ("below", "checks", "checks_of_keys", "each")
+
+    def __init__(self) -> None:
+        self.checks: list[tuple[int, Rule]] = []
+        self.checks_of_keys: dict[str, list[tuple[int, Rule]]] = {}
+        """Rules that have something to say only where a key is there, by that key."""
+        self.below: dict[str | int, _Node] = {}
+        self.each: _Node | None = None
+        """What is asked of every item."""
+
+    def add(self, path: Path, number: int, check: Rule) -> None:
+        """Add a rule that looks at a path below."""
+        if path:
+            self._child(path[0]).add(path[1:], number, check)
+        elif isinstance(check, Range | Duration) and check.missing is None:
+            self.checks_of_keys.setdefault(check.key, []).append((number, check))
+        else:
+            self.checks.append((number, check))
+
+    def _child(self, key: str | int) -> "_Node":
+        if key != EACH:
+            return self.below.setdefault(key, _Node())
+        if self.each is None:
+            self.each = _Node()
+        return self.each
+
+
+def _visit(node: _Node, value: Any, place: Path, unclear: Sequence[Collection[Path]], findings: list[_FoundAt]) -> None:
+    """Collect what the rules of a node, and of those below it, find in a value."""
+    if isinstance(value, MAPPING):
+        for number, check in node.checks:
+            if not (unclear and place in unclear[number]):
+                findings += [_FoundAt(number, place, found) for found in check(value)]
+        for key, item in value.items():
+            if item is None:
+                continue
+            for number, check in node.checks_of_keys.get(key, ()):
+                if not (unclear and place in unclear[number]):
+                    findings += [_FoundAt(number, place, found) for found in check(value)]
+            child = node.below.get(key)
+            if child is not None:
+                _visit(child, item, (*place, key), unclear, findings)
+            if node.each is not None:
+                _visit(node.each, item, (*place, key), unclear, findings)
+    elif node.each is not None and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _visit(node.each, item, (*place, index), unclear, findings)
 
 
 def _is_in(place: Path, known: frozenset[Path]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
+from extcp_manifests.documents.lookup import MAPPING
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.schema.model import Field, Schema
 from extcp_manifests.istio.schema.scalars import (
@@ -54,12 +55,16 @@ def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded
     return Decoded(value, decoder.errors, decoder.unknown, decoder.lost)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class _Given:
     """A field that is given, and the spelling that counts."""
 
     field: Field
     key: str
+
+
+def _index(given: _Given) -> int:
+    return given.field.index
 
 
 class _Decoder:
@@ -74,12 +79,12 @@ class _Decoder:
 
     def message(self, name: str, data: Any, path: Path) -> dict[str, Any]:
         """Return a message; what is wrong in it is left out."""
-        if not isinstance(data, Mapping):
+        if not isinstance(data, MAPPING):
             self._error(path, wrong_text("must be a mapping", data))
             return {}
         given = self._given(name, data, path)
         if self._schema.crd:
-            self._check_crd(name, {each.field.name for each in given if data[each.key] is not None}, path)
+            self._check_crd(name, [each.field for each in given if data[each.key] is not None], path)
         result: dict[str, Any] = {}
         chosen: dict[str, str] = {}  # the member that is set, by the name of its oneof
         for each in given:
@@ -87,6 +92,9 @@ class _Decoder:
             if key != field.proto and field.proto in data:
                 self._lose((*path, field.proto), key)
             if data[key] is None:
+                continue
+            if field.type == "string" and field.oneof is None and isinstance(data[key], str):
+                result[field.name] = data[key]  # most values are texts
                 continue
             failed = len(self.errors)
             value = self._value(field.type, data[key], (*path, key))
@@ -114,20 +122,24 @@ class _Decoder:
                 self.unknown.append(Finding((*path, key), why))
             elif field.name not in given or key == field.name:
                 given[field.name] = _Given(field, key)
-        return sorted(given.values(), key=lambda each: each.field.index)
+        return sorted(given.values(), key=_index) if len(given) > 1 else list(given.values())
 
-    def _check_crd(self, message: str, given: set[str], path: Path) -> None:
+    def _check_crd(self, message: str, given: list[Field], path: Path) -> None:
         """Report the keys that a CRD misses in a message, and those that it does not take together."""
+        names = {field.name for field in given}
         for name in self._schema.required(message, self._release):
-            if name not in given:
+            if name not in names:
                 self._error((*path, name), "is required: add it")
+        oneofs = [field.oneof for field in given if field.oneof is not None]
+        if len(set(oneofs)) == len(oneofs):
+            return
         groups: dict[str, list[str]] = {}
         for name, field in self._schema.fields(message, self._release).items():
-            if name in given and field.oneof is not None:
+            if name in names and field.oneof is not None:
                 groups.setdefault(field.oneof, []).append(name)
-        for names in groups.values():
-            if len(names) > 1:
-                self._error(path, f"has {' and '.join(names)}, which exclude each other: keep one")
+        for excluding in groups.values():
+            if len(excluding) > 1:
+                self._error(path, f"has {' and '.join(excluding)}, which exclude each other: keep one")
 
     def _value(self, type_: str, data: Any, path: Path) -> Any:
         """Return a value of any type; one that is wrong is reported, and mostly becomes None."""
@@ -153,7 +165,7 @@ class _Decoder:
         return [self._item(inner, item, (*path, index)) for index, item in enumerate(data)]
 
     def _map(self, inner: str, data: Any, path: Path) -> dict[str, Any]:
-        if not isinstance(data, Mapping):
+        if not isinstance(data, MAPPING):
             self._error(path, wrong_text("must be a mapping", data))
             return {}
         for key in data:
@@ -163,7 +175,9 @@ class _Decoder:
         for key, item in data.items():
             # k8s.io/apiextensions-apiserver drops nulls from mappings, but not from lists
             is_dropped = item is None and self._schema.crd
-            if isinstance(key, str) and not is_dropped:
+            if inner == "string" and isinstance(key, str) and isinstance(item, str):
+                result[key] = item
+            elif isinstance(key, str) and not is_dropped:
                 result[key] = self._item(inner, item, (*path, key))
         return result
 

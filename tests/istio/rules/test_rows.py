@@ -17,9 +17,9 @@ from extcp_manifests.istio.rules.rows import (
     Range,
     Required,
     RuleRow,
+    RuleTree,
     rows_at,
     rows_of,
-    run_rows,
 )
 
 
@@ -68,7 +68,7 @@ def is_looked_at(_: Mapping[str, Any]) -> Iterator[Found]:
 def test_places() -> None:
     """A rule gets the mapping at each of its places, and its findings have the whole place and the rule's id."""
     document = {"x": [{"y": {}}, {}, {"y": 5}, {"y": {}}], "z": {"y": {}}}
-    found = list(run_rows([RuleRow("i", is_looked_at, at=("x", EACH, "y"))], document))
+    found = list(RuleTree([RuleRow("i", is_looked_at, at=("x", EACH, "y"))]).run(document))
     assert [each.problem.path for each in found] == ["x[0].y.a", "x[3].y.a"]
     assert {each.rule for each in found} == {"i"}
 
@@ -98,11 +98,11 @@ def test_rows_of_a_part() -> None:
 def test_wrong_values(needs: Any, wrong: Any, paths: list[str]) -> None:
     """Nothing is reported at the place of a wrong value, nor by a rule that needs one."""
     row = RuleRow("i", is_looked_at, at=("x", EACH), needs=needs)
-    assert [each.problem.path for each in run_rows([row], {"x": [{}, {}]}, wrong)] == paths
+    assert [each.problem.path for each in RuleTree([row]).run({"x": [{}, {}]}, wrong)] == paths
 
 
 def test_a_choice_needs_its_keys() -> None:
     """Where one key of a choice was left out as wrong, the choice is not reported as empty."""
     row = RuleRow("i", OneOf(("a", "b"), "add a or b"))
-    assert [str(each.problem) for each in run_rows([row], {}, [("c",)])] == ["add a or b"]
-    assert list(run_rows([row], {}, [("b",)])) == []
+    assert [str(each.problem) for each in RuleTree([row]).run({}, [("c",)])] == ["add a or b"]
+    assert list(RuleTree([row]).run({}, [("b",)])) == []
