@@ -126,11 +126,14 @@ class _Decoder:
 
     def _check_crd(self, message: str, given: list[Field], path: Path) -> None:
         """Report the keys that a CRD misses in a message, and those that it does not take together."""
+        required = self._schema.required(message, self._release)
+        oneofs = [field.oneof for field in given if field.oneof is not None]
+        if not required and len(oneofs) < 2:
+            return
         names = {field.name for field in given}
-        for name in self._schema.required(message, self._release):
+        for name in required:
             if name not in names:
                 self._error((*path, name), "is required: add it")
-        oneofs = [field.oneof for field in given if field.oneof is not None]
         if len(set(oneofs)) == len(oneofs):
             return
         groups: dict[str, list[str]] = {}
