@@ -225,7 +225,7 @@ def test_an_internal_error_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
     A function that validation needs is taken away, so that it fails in the middle.
     """
-    monkeypatch.setattr(networking, "_rows", None)
+    monkeypatch.setattr(networking, "_rules", None)
     items = [{"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "hush"}}, *ITEMS]
     given = resource_list({"items": items, "emit": {"documents": []}})
     answer = run(yaml.dump(given))
