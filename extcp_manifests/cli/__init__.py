@@ -14,7 +14,8 @@ from extcp_manifests.errors import InvalidInput, OutputError, visible
 
 _MODULES = {
     "generate_commands": ("generate", "plan", "inject", "schema", "releases"),
-    "document_commands": ("merge-mesh", "compose", "patch", "validate"),
+    "document_commands": ("merge-mesh", "compose", "patch"),
+    "validate_command": ("validate",),
     "pipeline_commands": ("kustomize", "krm", "plugin", "argocd", "flux", "diff"),
 }
 """The commands by the modules that have them; a module is only loaded for one of its commands, or for help."""

@@ -9,9 +9,15 @@ import click
 from pydantic import ValidationError
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.folders import read_all
-from extcp_manifests.cli.reports import REPORTS
-from extcp_manifests.cli.shared import json_text, name_of, print_differences, print_line, print_table, text
+from extcp_manifests.cli.shared import (
+    RELEASE_OF_RULES,
+    json_text,
+    name_of,
+    print_differences,
+    print_line,
+    print_table,
+    text,
+)
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Path, Problem
 from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
@@ -21,13 +27,7 @@ from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
 from extcp_manifests.istio.operator.preview import Preview, preview
 from extcp_manifests.istio.release_of_documents import releases_named_by
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.istio.validation import validate_texts
-from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.inputs import problems_of
-
-RELEASE_OF_RULES = click.option(
-    "--release", metavar="R", help="Istio minor; without it the one that the documents name, or else the newest."
-)
 
 
 @click.group()
@@ -250,25 +250,6 @@ def _shown_origin(origin: str, flags: tuple[str, ...]) -> str:
         if origin == f"set[{index}]":
             return f"--set {flag}"
     return origin
-
-
-@commands.command("validate")
-@RELEASE_OF_RULES
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-@click.option("--strict", is_flag=True, help="Exit with 1 if a document was skipped.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...")
-def validate_files(release: str | None, form: str, strict: bool, files: tuple[str, ...]) -> None:
-    """Validate IstioOperators, Gateways, VirtualServices, DestinationRules, mesh ConfigMaps and topologies.
-
-    In folders all YAML and JSON files are read, in lists all items. Documents of other kinds are skipped; the last line
-    of standard error says how many, and by which release's rules the others were checked. The exit code is 1 if there
-    are errors.
-    """
-    report = validate_texts(read_all(files), release=release, more=TOPOLOGY_CHECKS)
-    click.echo(REPORTS[form](report.results), nl=False)
-    print_line(report.summary, err=True)
-    is_wrong = any(result.level == "error" for result in report.results)
-    sys.exit(1 if is_wrong or (strict and report.skipped) else 0)
 
 
 def _release(asked: str | None, texts: Iterable[bytes]) -> str:

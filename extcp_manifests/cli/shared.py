@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from extcp_manifests.documents.compare import Change
 
 
+RELEASE_OF_RULES = click.option(
+    "--release", metavar="R", help="Istio minor; without it the one that the documents name, or else the newest."
+)
 FILE = click.argument("file", metavar="FILE")
 
 

@@ -9,11 +9,13 @@ from extcp_manifests.istio.kinds import OURS
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at
 from extcp_manifests.istio.validation import Checks
-from extcp_manifests.topology.topology_file import KIND, load
 
 
 def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:
     """Yield the problems of a topology, and what its own release makes of its mesh config."""
+    # Loaded for a topology alone: most documents that are validated are Istio's.
+    from extcp_manifests.topology.topology_file import load
+
     known = {**document, "apiVersion": f"{OURS}/v1"}  # check_identity reports another version
     try:
         topology = load(known)
@@ -23,5 +25,5 @@ def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[F
     yield from mesh_config_at(("spec", "meshConfig"), topology.mesh_config, topology.istio, as_warnings)
 
 
-TOPOLOGY_CHECKS: Checks = {(OURS, KIND): check_topology}
+TOPOLOGY_CHECKS: Checks = {(OURS, "ExternalControlPlane"): check_topology}
 """The check of topologies, for the `more` of `validate_texts` and its like."""
