@@ -53,7 +53,7 @@ def generate(
     mode = Mode(check=check, diff=diff, force=force)
     if output == "":
         raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
-    if credentials is not None and output is None:
+    if credentials is not None and output in (None, "-"):
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
     if output is None and (mode.writes_nothing or mode.force):
         raise click.UsageError("--check, --diff and --force need -o DIR.")

@@ -16,7 +16,7 @@ class Found:
     problem: Problem
     is_warning: bool = False
     rule: str = ""
-    """The id of the rule, a key of `istio.rules.ids.RULES`; whoever runs a rule sets it, so that the rule need not."""
+    """The id of the rule, a key of `rule_ids.RULES`; whoever runs a rule sets it, so that the rule need not."""
 
     @property
     def level(self) -> Level:

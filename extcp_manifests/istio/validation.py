@@ -43,7 +43,7 @@ class Result:
     message: str
     line: int | None = None
     rule: str = ""
-    """The id of the rule, a key of `rules.ids.RULES`."""
+    """The id of the rule, a key of `rule_ids.RULES`."""
 
     @property
     def path(self) -> str:

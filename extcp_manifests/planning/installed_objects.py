@@ -22,9 +22,6 @@ class _Made:
     releases: ReleaseRange = EVERY_RELEASE
 
 
-_CONFIG: tuple[Part, ...] = ("config cluster",)
-
-
 _REMOTES: tuple[Part, ...] = ("config cluster", "remote cluster")
 
 

@@ -101,7 +101,9 @@ def _endpoint(place: Path, endpoint: Mapping[str, Any]) -> Iterator[Problem]:
     cidr = endpoint.get("fromCidr")
     registry = endpoint.get("fromRegistry")
     if cidr is not None and not is_subnet(cidr):
-        yield Problem((*place, "fromCidr"), f"is {cidr!r}, which is no range of addresses: write it as in 10.0.0.0/8")
+        yield Problem(
+            (*place, "fromCidr"), f"is {cidr!r}, which is not a valid range of addresses: write it as in 10.0.0.0/8"
+        )
     if registry is not None and not LABEL.fullmatch(registry):
         problem = f"is {registry!r}, which is no DNS label: a cluster of such a name cannot stand here"
         yield Problem((*place, "fromRegistry"), problem)
@@ -112,9 +114,9 @@ def _gateway(place: Path, gateway: Mapping[str, Any]) -> Iterator[Problem]:
     address = gateway.get("address")
     port = gateway.get("port") or 0
     if service is not None and not is_fqdn(service):
-        yield Problem((*place, "registryServiceName"), f"is {service!r}, which is no host name: correct it")
+        yield Problem((*place, "registryServiceName"), f"is {service!r}, which is not a valid host name: correct it")
     if address is not None and not (is_ip(address) or is_fqdn(address)):
         problem = f"is {address!r}, which is neither an IP address nor a host name: correct it"
         yield Problem((*place, "address"), problem)
     if not 1 <= port <= 65535:
-        yield Problem((*place, "port"), f"is {port}, which is no port: use 1 to 65535")
+        yield Problem((*place, "port"), f"is {port}, which is not a valid port: use 1 to 65535")

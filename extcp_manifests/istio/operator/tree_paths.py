@@ -59,11 +59,6 @@ def index_of(piece: str) -> int | None:
     return int(number[1]) if number else None
 
 
-def has_value(item: Any, key: str, text: str) -> bool:
-    """Return whether `[key:text]` selects an item, whose value may be a number or a boolean as well."""
-    return isinstance(item, dict) and key in item and go_text(item[key]) == text
-
-
 def matches_pattern(selector: str, item: Any) -> bool:
     """Return whether a selector that is a pattern selects an item. Raises PatchError for a mapping."""
     pattern = selector.removeprefix(":")

@@ -24,7 +24,7 @@ class RuleRow:
     """A rule, and where and when it holds."""
 
     id: str
-    """The id of the rule, a key of `ids.RULES`; empty in a mesh config, whose findings get one from their level."""
+    """The id of the rule, a key of `rule_ids.RULES`; empty in a mesh config, where the level gives one."""
     check: Rule
     """A shape or a function, which gets the mapping at each place of the rule."""
     at: Path = ()

@@ -11,12 +11,15 @@ from extcp_manifests.planning.folder.writing import Entry
 def write_tar(stream: IO[bytes], entries: Iterable[Entry]) -> None:
     """Write entries as a tar archive that can be piped; the same entries give the same bytes everywhere.
 
-    Files have no owner and no time; those with tokens have mode 0600. Nothing is kept but the file that is written.
+    Files have no owner and no time; those with tokens have mode 0600 in the archive, and the stream itself
+    is for the caller to protect.
     """
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for entry in entries:
-            # The size comes before the content, which may be a runbook of hundreds of megabytes.
-            with SpooledTemporaryFile(max_size=_MOST_IN_MEMORY) as content:
+            # The size comes before the content, which may be a runbook of hundreds of megabytes. What holds a token
+            # stays in memory, and never gets into a temporary file.
+            most_in_memory = _NO_LIMIT if entry.secret else _MOST_IN_MEMORY
+            with SpooledTemporaryFile(max_size=most_in_memory) as content:
                 for piece in entry.pieces:
                     content.write(piece)  # writelines would only look at the size when all is in memory
                 info = tarfile.TarInfo(entry.path)
@@ -28,5 +31,5 @@ def write_tar(stream: IO[bytes], entries: Iterable[Entry]) -> None:
             archive.members = []  # type: ignore[attr-defined]
 
 
-_MOST_IN_MEMORY = 2**24
-"""Bytes of a file; files that hold tokens are never that long, so that no token gets into a temporary file."""
+_MOST_IN_MEMORY = 2**24  # bytes of a file
+_NO_LIMIT = 0

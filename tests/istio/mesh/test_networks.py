@@ -87,14 +87,14 @@ def test_validation() -> None:
     }
     choice = choose_mesh_networks(shared=None, local=networks, release="1.30")
     assert [str(problem) for problem in choice.problems] == [
-        "networks[\"a.b\"].endpoints[0].fromCidr: is '10.0.0.0/33', which is no range of addresses: "
+        "networks[\"a.b\"].endpoints[0].fromCidr: is '10.0.0.0/33', which is not a valid range of addresses: "
         "write it as in 10.0.0.0/8",
         "networks[\"a.b\"].endpoints[1].fromRegistry: is 'gke_1', which is no DNS label: "
         "a cluster of such a name cannot stand here",
-        "networks[\"a.b\"].gateways[0].registryServiceName: is 'gw_', which is no host name: correct it",
+        "networks[\"a.b\"].gateways[0].registryServiceName: is 'gw_', which is not a valid host name: correct it",
         "networks[\"a.b\"].gateways[1].address: is '1.2.3', which is neither an IP address nor a host name: correct it",
-        'networks["a.b"].gateways[1].port: is 70000, which is no port: use 1 to 65535',
-        'networks["a.b"].gateways[2].port: is 0, which is no port: use 1 to 65535',
+        'networks["a.b"].gateways[1].port: is 70000, which is not a valid port: use 1 to 65535',
+        'networks["a.b"].gateways[2].port: is 0, which is not a valid port: use 1 to 65535',
     ]
     assert [each.path for each in choice.ignored] == ['networks["a.b"].endpoints[2].x']
 

@@ -37,13 +37,20 @@ def test_the_archive_has_the_files_of_a_folder(tmp_path: Path) -> None:
 
 def test_the_command_writes_it() -> None:
     """`generate -o -` writes the archive and nothing else, the same in every run."""
-    words = ["generate", str(HOSTILE), "-o", "-", "--credentials", str(CREDENTIALS)]
+    words = ["generate", str(HOSTILE), "-o", "-"]
     first, second = (
         subprocess.run([sys.executable, "-m", "extcp_manifests", *words], capture_output=True, check=True)
         for _ in range(2)
     )
     assert "RUNBOOK.md" in archived(first.stdout)
     assert (first.stdout, first.stderr) == (second.stdout, b"")
+
+
+def test_tokens_stay_out_of_streams() -> None:
+    """A stream may end in a file that others can read, so files with tokens need a folder."""
+    done = run("generate", HOSTILE, "-o", "-", "--credentials", CREDENTIALS)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--credentials needs -o DIR, where files that hold tokens are readable by you alone." in done.stderr
 
 
 def test_what_needs_a_folder_is_refused() -> None:
