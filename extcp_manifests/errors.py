@@ -11,15 +11,15 @@ part of a document can put the problem under the place of that part. No message 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from types import UnionType
+
+from extcp_manifests.records import Record
 
 Path = tuple[str | int, ...]
 """A place in plain data: the keys of mappings and the indices of lists that lead there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Record):
     """One thing that is wrong: where it is, and what to do about it.
 
     As text it is one line: `mesh.yaml:12: spec.remoteClusters[1].network: ...`.
@@ -47,7 +47,7 @@ class Problem:
 
     def under(self, *place: str | int) -> "Problem":
         """Return the same problem with its place below another one."""
-        return replace(self, place=(*place, *self.place))
+        return self.with_(place=(*place, *self.place))
 
     def __str__(self) -> str:
         parts = (self.location, self.path, self.message)
@@ -156,6 +156,17 @@ def kind_of(value: object) -> str:
             return "a list"
         case _:
             return f"a {type(value).__name__}"
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Return the sentence for a key that is not known, with the one that was most likely meant."""
+    from difflib import get_close_matches  # takes longer to load than all errors
+
+    names = list(known)
+    nearest = get_close_matches(key, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"unknown key: did you mean {nearest[0]!r}?"
+    return f"unknown key: known are {', '.join(names)}"
 
 
 def why_not_text(text: str) -> str | None:

@@ -17,7 +17,8 @@ from typing import Any, NoReturn, TypeAlias
 import pytest
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import Model, document_name
+from extcp_manifests.documents.identity import document_name
+from extcp_manifests.documents.model import Model
 from extcp_manifests.errors import OutputError
 from extcp_manifests.planning.folder.exchange import prepare, recover
 from extcp_manifests.planning.plan import Plan

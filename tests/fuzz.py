@@ -9,12 +9,13 @@ rounds and, where others than the first ones are wanted, the number of the first
 It prints each fault once, by the place in the code, with the round that shows it: `run(ROUND)` repeats it.
 """
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -27,8 +28,8 @@ from pydantic import SecretStr
 from extcp_manifests import ClusterCredentials, MeshCluster, Topology, builders, injection, load, plan, yaml
 from extcp_manifests.cli.reports import REPORTS
 from extcp_manifests.documents.compare import compare_documents, compare_files, report
+from extcp_manifests.documents.identity import document_name
 from extcp_manifests.documents.istio_operator import Overlay, Patch
-from extcp_manifests.documents.kubernetes import document_name
 from extcp_manifests.errors import ExtcpError, why_not_text
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
@@ -364,8 +365,8 @@ def call_credentials(make: Maker) -> None:
 def call_builders(make: Maker) -> None:
     builder: Any = getattr(builders, make.random.choice(builders.__all__))
     values: dict[str, Any] = {}
-    for field in fields(builder):
-        required = field.default is MISSING and field.default_factory is MISSING
+    for field in inspect.signature(builder).parameters.values():
+        required = field.default is field.empty
         if field.name in GOOD and make.random.random() < 0.7:
             values[field.name] = GOOD[field.name]
         elif required or make.random.random() < 0.5:

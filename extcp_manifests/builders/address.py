@@ -2,15 +2,14 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Hostname:
+class Hostname(Record):
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
@@ -23,8 +22,7 @@ class Hostname:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class IPAddress:
+class IPAddress(Record):
     """An IPv4 or IPv6 address in its canonical text, without brackets."""
 
     text: str

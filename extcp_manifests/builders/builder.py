@@ -1,26 +1,26 @@
 """What all builders share: `build()`, which checks the inputs before it makes the document."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-from pydantic import SecretStr
+from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import Hostname, IPAddress
-from extcp_manifests.documents.kubernetes import Model
+from extcp_manifests.documents.model import Model
 from extcp_manifests.errors import InvalidInput, Problem, kind_of, why_not_text
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.records import Record
 
 Document = TypeVar("Document", bound=Model, covariant=True)
 
 
-class Builder(Generic[Document]):
-    """Base of the builders: frozen inputs from which one document is made."""
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Builder(Record, Generic[Document]):
+    """Base of the builders: frozen inputs, given by name, from which one document is made."""
 
-    __slots__ = ()
+    def __init_subclass__(cls, *, hidden: tuple[str, ...] = ()) -> None:
+        super().__init_subclass__(kw_only=True, hidden=hidden)
 
     def build(self) -> Document:
         """Return the document.
@@ -44,7 +44,7 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
         value = getattr(builder, wanted.name)
         if not isinstance(value, wanted.kinds) and value not in wanted.words:
             yield Problem((wanted.name,), f"must be {wanted.sentence}, not {kind_of(value)}")
-        elif isinstance(value, str | SecretStr):
+        elif isinstance(value, str) or hasattr(value, "get_secret_value"):
             text = value if isinstance(value, str) else value.get_secret_value()
             problem = why_not_text(text)
             if problem is not None:
@@ -53,8 +53,7 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
             yield from yaml.unwritable(value, (wanted.name,))
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Record):
     """What an input may be."""
 
     name: str
@@ -65,7 +64,7 @@ class _Wanted:
     @property
     def sentence(self) -> str:
         """The alternatives for people: `a Release or text`."""
-        names = [_NAMES[kind] for kind in self.kinds]
+        names = [_NAMES.get(kind, f"a {kind.__name__}") for kind in self.kinds]
         names += [repr(word) for word in self.words]
         return " or ".join(names)
 
@@ -77,7 +76,6 @@ _NAMES: Mapping[type[Any], str] = {
     Release: "a Release",
     Hostname: "a Hostname",
     IPAddress: "an IPAddress",
-    SecretStr: "a SecretStr",
 }
 
 
@@ -86,11 +84,11 @@ def _wanted(builder: type[Any]) -> tuple[_Wanted, ...]:
     """Return what each input of a builder may be, from its annotation."""
     hints = get_type_hints(builder)
     found = []
-    for each in fields(builder):
-        hint = hints[each.name]
+    for name in builder._fields:
+        hint = hints[name]
         if get_origin(hint) is Literal:
-            found.append(_Wanted(each.name, (), get_args(hint)))
+            found.append(_Wanted(name, (), get_args(hint)))
         else:
             alternatives = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            found.append(_Wanted(each.name, tuple(get_origin(kind) or kind for kind in alternatives), ()))
+            found.append(_Wanted(name, tuple(get_origin(kind) or kind for kind in alternatives), ()))
     return tuple(found)

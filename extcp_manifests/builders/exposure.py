@@ -6,7 +6,6 @@ address, and istiod patches its own CA into them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from extcp_manifests import injection
@@ -23,6 +22,7 @@ from extcp_manifests.documents.networking import (
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release, first_release_with
+from extcp_manifests.records import Record
 
 XDS_PORT = 15012
 """The port on which istiod serves configuration and certificates to proxies, at the gateway and in its pod."""
@@ -45,16 +45,14 @@ class WebhookNames(NamedTuple):
     """VALIDATION_WEBHOOK_CONFIG_NAME"""
 
 
-@dataclass(frozen=True, slots=True)
-class PortRoute:
+class PortRoute(Record):
     """Where requests for a port of the gateway go."""
 
     port: int
     destination: RouteDestination
 
 
-@dataclass(frozen=True, slots=True)
-class ByHostname:
+class ByHostname(Record):
     """Remote clusters reach istiod by a host name.
 
     These are the guide's own files, the same in every release. Istio never tested this way itself; its tests use IP
@@ -133,8 +131,7 @@ class ByHostname:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _ByIP:
+class _ByIP(Record):
     """What both kinds of IP address share: what the guide's edits make of its files, the same in every release."""
 
     address: IPAddress
@@ -201,7 +198,6 @@ class _ByIP:
         return "has no use with an IP address, where istiod ends TLS itself: leave it out"
 
 
-@dataclass(frozen=True, slots=True)
 class ByIPv4(_ByIP):
     """Remote clusters reach istiod by an IPv4 address."""
 
@@ -215,7 +211,6 @@ class ByIPv4(_ByIP):
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class ByIPv6(_ByIP):
     """Remote clusters reach istiod by an IPv6 address."""
 

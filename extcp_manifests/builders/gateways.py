@@ -1,6 +1,5 @@
 """The mesh's own gateways, in remote clusters; their pods are injected, so istiod must run before them."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from extcp_manifests.builders.builder import Builder
@@ -35,7 +34,6 @@ EAST_WEST = "istio-eastwestgateway"
 _INJECTED = {"injectionTemplate": "gateway"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IngressGateway(Builder[IstioOperator]):
     """An ingress gateway of the mesh, installed with istioctl."""
 
@@ -48,7 +46,6 @@ class IngressGateway(Builder[IstioOperator]):
         return _installation(self, INGRESS, components)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class EgressGateway(Builder[IstioOperator]):
     """An egress gateway of the mesh, installed with istioctl."""
 
@@ -88,7 +85,6 @@ def _installation(builder: IngressGateway | EgressGateway, gateway: str, compone
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IngressGatewayValues(Builder[GatewayChartValues]):
     """The same ingress gateway as values of the Helm chart istio/gateway, release `istio-ingressgateway`."""
 
@@ -98,7 +94,6 @@ class IngressGatewayValues(Builder[GatewayChartValues]):
         return _chart_values(self.revision, service_type="LoadBalancer")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class EgressGatewayValues(Builder[GatewayChartValues]):
     """The same egress gateway as values of the Helm chart istio/gateway, release `istio-egressgateway`."""
 
@@ -112,7 +107,6 @@ def _chart_values(revision: str | None, *, service_type: str) -> GatewayChartVal
     return GatewayChartValues(revision=revision, service=GatewayChartService(type=service_type))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class EastWestGateway(Builder[IstioOperator]):
     """The gateway through which other networks reach this cluster's services.
 
@@ -165,7 +159,6 @@ _EAST_WEST_PORTS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ExposeServices(Builder[Gateway]):
     """Opens the east-west gateways of all clusters to the mesh's services."""
 

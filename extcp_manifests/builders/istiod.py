@@ -1,10 +1,7 @@
 """The two installations of the external cluster: the ingress gateway and the istiod behind it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic import ValidationError
 
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.builder import Builder
@@ -33,7 +30,7 @@ from extcp_manifests.documents.kubernetes import (
     VolumeMount,
 )
 from extcp_manifests.documents.mesh_config import MeshConfig
-from extcp_manifests.errors import InvalidInput, Problem
+from extcp_manifests.errors import InvalidInput
 from extcp_manifests.istio.object_names import INJECTOR_FILES, MESH_CONFIG_FILES, ConfigFiles, Names, gateway_labels
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.istio.releases import Release, find_release
@@ -44,7 +41,6 @@ DEFAULT_GATEWAY = "istio-ingressgateway"
 DEFAULT_GATEWAY_NAMESPACE = "istio-system"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ControlPlaneGateway(Builder[IstioOperator]):
     """The ingress gateway of the external cluster, with the ports of istiod and no others."""
 
@@ -93,7 +89,6 @@ class ControlPlaneGateway(Builder[IstioOperator]):
         return Values(global_=GlobalValues(istioNamespace=self.namespace))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ExternalIstiod(Builder[IstioOperator]):
     """The istiod of the external cluster, which serves the remote clusters and reads the config cluster."""
 
@@ -106,7 +101,7 @@ class ExternalIstiod(Builder[IstioOperator]):
     """The config cluster's network."""
     namespace: str = "external-istiod"
     revision: str | None = None
-    mesh_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    mesh_config: Mapping[str, Any] = {}
     """The operator's own mesh config; `rootNamespace` and `defaultConfig.discoveryAddress` are set here."""
     hub: str | None = None
     """The registry of the images of istiod and of every proxy; None for the one of the release."""
@@ -176,11 +171,9 @@ class ExternalIstiod(Builder[IstioOperator]):
 def _typed(mesh_config: Mapping[str, Any]) -> MeshConfig:
     """Return a mesh config as a document; raises InvalidInput for values of other types."""
     try:
-        return MeshConfig.model_validate(mesh_config)
-    except ValidationError as error:
-        places = [details["loc"] for details in error.errors(include_input=False)]
-    problem = "is not of the type that Istio's mesh config has here: give mappings, and texts in proxyMetadata"
-    raise InvalidInput(Problem(("mesh_config", *place), problem) for place in places)
+        return MeshConfig.from_plain(mesh_config)
+    except InvalidInput as error:
+        raise InvalidInput(each.under("mesh_config") for each in error.problems) from None
 
 
 def _mounting_values(names: Names) -> PilotValues:

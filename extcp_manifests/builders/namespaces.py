@@ -1,13 +1,10 @@
 """Namespaces, and the ServiceAccount that the guide creates beside one of them."""
 
-from dataclasses import dataclass
-
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServiceAccount
 from extcp_manifests.istio.object_names import Names
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SystemNamespace(Builder[Namespace]):
     """The control plane's namespace, in the external cluster and in every remote cluster."""
 
@@ -28,7 +25,6 @@ class SystemNamespace(Builder[Namespace]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LegacyServiceAccount(Builder[ServiceAccount]):
     """The account `istiod-service-account` of the guide up to 1.23; istiod itself runs as another one."""
 
@@ -38,7 +34,6 @@ class LegacyServiceAccount(Builder[ServiceAccount]):
         return ServiceAccount(metadata=ObjectMeta(name="istiod-service-account", namespace=self.namespace))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleNamespace(Builder[Namespace]):
     """The namespace of the samples, labelled so that its pods get a sidecar."""
 

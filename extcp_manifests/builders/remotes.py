@@ -1,7 +1,5 @@
 """The installation of a remote cluster: webhooks and permissions, no istiod."""
 
-from dataclasses import dataclass
-
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import Exposure, supported_exposure
@@ -17,7 +15,6 @@ from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release, find_release
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Installation(Builder[IstioOperator]):
     """The inputs of every remote cluster's installation, and the document around its values."""
 
@@ -39,7 +36,6 @@ class _Installation(Builder[IstioOperator]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigCluster(_Installation):
     """The config cluster: also the API server from which istiod reads the mesh's configuration."""
 
@@ -59,7 +55,6 @@ class ConfigCluster(_Installation):
         return self._operator("remote-config-cluster", values)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteCluster(_Installation):
     """A further remote cluster, which only runs workloads."""
 

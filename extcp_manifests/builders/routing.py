@@ -1,7 +1,5 @@
 """How requests from outside reach istiod through the external cluster's ingress gateway."""
 
-from dataclasses import dataclass
-
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import (
@@ -40,7 +38,6 @@ from extcp_manifests.istio.releases import Release, find_release
 _GATEWAY = "external-istiod-gw"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IstiodGateway(Builder[Gateway]):
     """The Gateway on ports 15012 and 15017."""
 
@@ -77,7 +74,6 @@ class IstiodGateway(Builder[Gateway]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IstiodVirtualService(Builder[VirtualService]):
     """The routes from the gateway's ports to the Service istiod."""
 
@@ -100,7 +96,6 @@ class IstiodVirtualService(Builder[VirtualService]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IstiodDestinationRule(Builder[DestinationRule]):
     """TLS from the gateway to istiod; only a gateway that ends TLS itself, by host name, needs it."""
 

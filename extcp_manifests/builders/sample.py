@@ -3,8 +3,6 @@
 Source: istio 1.15.7 to 1.30.3: samples/helloworld, samples/sleep, samples/curl.
 """
 
-from dataclasses import dataclass
-
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.gateways import INGRESS
 from extcp_manifests.documents.kubernetes import (
@@ -45,7 +43,6 @@ from extcp_manifests.istio.releases import Release, find_release
 HELLOWORLD = "helloworld"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HelloworldService(Builder[Service]):
     """The Service of helloworld, the same in every cluster."""
 
@@ -55,7 +52,6 @@ class HelloworldService(Builder[Service]):
         return _service(HELLOWORLD, self.namespace, 5000)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HelloworldDeployment(Builder[Deployment]):
     """One version of helloworld."""
 
@@ -87,7 +83,6 @@ class HelloworldDeployment(Builder[Deployment]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ClientServiceAccount(Builder[ServiceAccount]):
     """The account of the client: sleep, or curl from 1.24."""
 
@@ -98,7 +93,6 @@ class ClientServiceAccount(Builder[ServiceAccount]):
         return ServiceAccount(metadata=ObjectMeta(name=find_release(self.release).client, namespace=self.namespace))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ClientService(Builder[Service]):
     """The Service of the client: sleep, or curl from 1.24."""
 
@@ -109,7 +103,6 @@ class ClientService(Builder[Service]):
         return _service(find_release(self.release).client, self.namespace, 80)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ClientDeployment(Builder[Deployment]):
     """The client, a pod in which curl waits to be called: sleep, or curl from 1.24."""
 
@@ -142,7 +135,6 @@ class ClientDeployment(Builder[Deployment]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HelloworldGateway(Builder[Gateway]):
     """Lets requests for helloworld in through the mesh's ingress gateway."""
 
@@ -160,7 +152,6 @@ class HelloworldGateway(Builder[Gateway]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HelloworldVirtualService(Builder[VirtualService]):
     """Routes `/hello` from that gateway to helloworld."""
 

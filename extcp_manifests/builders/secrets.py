@@ -4,15 +4,15 @@ Source: istio 1.15.7 and 1.30.3: istioctl/pkg/multicluster/remote_secret.go.
 """
 
 from base64 import b64encode
-from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import SecretStr
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.builder import Builder
-from extcp_manifests.documents.kubernetes import ObjectMeta, Secret
+from extcp_manifests.documents.kubernetes import ObjectMeta
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in
+from extcp_manifests.documents.secret import Secret
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release, find_release, first_release_with
 
@@ -28,8 +28,7 @@ REMOTE_SECRET_LABEL = "istio/multiCluster"
 """The label by which istiod finds the Secrets of remote clusters."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteSecret(Builder[Secret]):
+class RemoteSecret(Builder[Secret], hidden=("token",)):
     """What `istioctl create-remote-secret` writes: a kubeconfig for one cluster, in a Secret for istiod.
 
     `type="config"` is the Secret `istio-kubeconfig`, through which istiod reads the config cluster; its token is one of
@@ -44,7 +43,7 @@ class RemoteSecret(Builder[Secret]):
     """URL of the cluster's API server."""
     ca: str
     """The API server's CA certificates, as PEM text."""
-    token: SecretStr = field(repr=False)
+    token: SecretStr
     """The token of a ServiceAccount in that cluster."""
     type: Literal["remote", "config"] = "remote"
     namespace: str = "external-istiod"
@@ -83,7 +82,6 @@ class RemoteSecret(Builder[Secret]):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceAccountToken(Builder[Secret]):
     """A Secret that Kubernetes 1.24 and later fill with a lasting token of a ServiceAccount, and the cluster's CA."""
 

@@ -2,11 +2,9 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from extcp_manifests import yaml
 from extcp_manifests.cli.shared import (
@@ -27,7 +25,7 @@ from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
 from extcp_manifests.istio.operator.preview import Preview, preview
 from extcp_manifests.istio.release_of_documents import releases_named_by
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.topology.inputs import problems_of
+from extcp_manifests.records import Record
 
 
 @click.group()
@@ -122,13 +120,12 @@ def _operator(content: bytes, name: str) -> IstioOperator:
     try:
         data = yaml.load(content)
     except InvalidInput as error:
-        raise InvalidInput(replace(each, file=name) for each in error.problems) from None
+        raise InvalidInput(each.with_(file=name) for each in error.problems) from None
     try:
-        return IstioOperator.model_validate(data)
-    except ValidationError as error:
+        return IstioOperator.from_plain(data)
+    except InvalidInput as error:
         lines = yaml.Lines(content)
-        problems = problems_of(error, IstioOperator, from_file=True)
-        raise InvalidInput(replace(each, file=name, line=lines.line(each.place)) for each in problems) from None
+        raise InvalidInput(each.with_(file=name, line=lines.line(each.place)) for each in error.problems) from None
 
 
 def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
@@ -139,7 +136,7 @@ def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
         try:
             documents = yaml.load_all(content)
         except InvalidInput as error:
-            problems += [replace(each, file=name) for each in error.problems]
+            problems += [each.with_(file=name) for each in error.problems]
             continue
         for number, document in enumerate(documents, start=1):
             if isinstance(document, Mapping):
@@ -153,8 +150,7 @@ def _objects(texts: Mapping[str, bytes]) -> list[Mapping[str, Any]]:
     return rendered
 
 
-@dataclass(frozen=True)
-class _OverlaysFile:
+class _OverlaysFile(Record):
     """The file whose overlays are applied."""
 
     name: str
@@ -165,9 +161,9 @@ class _OverlaysFile:
     def located(self, problem: Problem) -> Problem:
         """Return a problem of a patch with the file, the line and the whole path."""
         if problem.place[:1] != ("overlays",):
-            return replace(problem, file=self.name)
+            return problem.with_(file=self.name)
         placed = problem.under("spec", "components", *self._key, "k8s")
-        return replace(placed, file=self.name, line=yaml.Lines(self.content).line(placed.place))
+        return placed.with_(file=self.name, line=yaml.Lines(self.content).line(placed.place))
 
     @property
     def _key(self) -> Path:
@@ -224,7 +220,7 @@ def compose_and_print(
         dropped = composition.dropped
     for each in dropped:
         by, of = _shown_origin(each.by, flags), tuple(_shown_origin(origin, flags) for origin in each.of)
-        print_line(replace(each, by=by, of=of), err=True)
+        print_line(each.with_(by=by, of=of), err=True)
     sys.exit(1 if strict and dropped else 0)
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +14,7 @@ from extcp_manifests.planning.folder.exchange import recover
 from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
+from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import load_credentials
 from extcp_manifests.topology.topology_file import load
 
@@ -50,7 +50,7 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
     if topology.warnings:
         lines = yaml.Lines(given)
         for problem in topology.warnings:
-            print_problem("warning", replace(problem, file=name_of(file), line=lines.line(problem.place)))
+            print_problem("warning", problem.with_(file=name_of(file), line=lines.line(problem.place)))
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
@@ -67,8 +67,7 @@ def source(file: str) -> Path | bytes:
 _MOST_PATHS = 40
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mode:
+class Mode(Record, kw_only=True):
     """What a command does to its folder: it writes it, by force or not, or only reports what it would write."""
 
     check: bool

@@ -12,20 +12,19 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from itertools import zip_longest
 from typing import Any, Literal
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import Identity, identity_of
+from extcp_manifests.documents.identity import Identity, identity_of
 from extcp_manifests.errors import InvalidInput, require, visible
+from extcp_manifests.records import Record
 
 Sign = Literal["+", "-", "~", " "]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record):
     """One thing that is different."""
 
     sign: Sign
@@ -141,8 +140,7 @@ def compare_documents(old: Iterable[Any], new: Iterable[Any], *, file: str = "")
             yield Change("+", file, document.label, "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Record):
     """A document of one of the two sets."""
 
     content: Any
@@ -273,8 +271,7 @@ Place = tuple[str | int, ...]
 """A place in keyed data."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
+class _Difference(Record):
     """A value that only one of two documents has, or that is another one in each."""
 
     sign: Sign
@@ -318,8 +315,7 @@ def _differences(old: Any, new: Any, place: Place, place_in_new: Place) -> Itera
         yield _Difference("~", place, place_in_new, old, new)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Record):
     """The indices of an item in the old and the new list; None where a list does not have it."""
 
     old: int | None
@@ -421,8 +417,7 @@ def _rising(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return longest[::-1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rise:
+class _Rise(Record):
     """A pair, and the one before it in a rising part."""
 
     index: int

@@ -6,15 +6,14 @@ their list or mapping is replaced as a whole, so these are reported.
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from extcp_manifests.documents.lookup import at, items_of
 from extcp_manifests.errors import Path, Problem, path_text
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Record):
     """Entries of a list or a mapping that a later file or flag took away by replacing it."""
 
     place: Path
@@ -60,8 +59,7 @@ _MOST_ITEMS = 10
 _WAYS_OUT = {"spec.components.pilot.k8s.env": "use spec.values.pilot.env, or repeat them"}
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Record):
     """A list or a mapping that lost entries; whose they were is found out by the caller."""
 
     path: Path
@@ -95,8 +93,7 @@ MISSING: Any = object()
 """Stands for the value of a key or an index that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record):
     """A value of a tree that was set, replaced or removed in place."""
 
     place: Path

@@ -1,16 +1,15 @@
 """Findings: what a check reports of a document, as an error or as a warning."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from extcp_manifests.errors import Path, Problem
+from extcp_manifests.records import Record
 
 Level = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Record):
     """One finding of a rule: an error, or a warning of something that works and is hardly meant."""
 
     problem: Problem
@@ -24,7 +23,7 @@ class Found:
 
     def under(self, *place: str | int) -> "Found":
         """Return the same finding with its place below another one."""
-        return replace(self, problem=self.problem.under(*place))
+        return self.with_(problem=self.problem.under(*place))
 
 
 def error(path: Path, message: str, rule: str = "") -> Found:
@@ -52,7 +51,7 @@ def as_warnings(problems: Iterable[Problem], rule: str) -> Iterator[Found]:
 def by_rule(rule: str, found: Iterable[Found]) -> Iterator[Found]:
     """Yield findings with the id of their rule, where they have none of their own."""
     for each in found:
-        yield each if each.rule else replace(each, rule=rule)
+        yield each if each.rule else each.with_(rule=rule)
 
 
 def below(place: Path, found: Iterable[Found]) -> Iterator[Found]:
@@ -61,8 +60,7 @@ def below(place: Path, found: Iterable[Found]) -> Iterator[Found]:
         yield each.under(*place)
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Record):
     """All findings of a check, in their order."""
 
     found: tuple[Found, ...]

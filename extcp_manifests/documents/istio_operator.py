@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from extcp_manifests.documents.kubernetes import EnvVar, Model, ObjectMeta, ServiceSpec, Volume, VolumeMount
+from extcp_manifests.documents.kubernetes import EnvVar, ObjectMeta, ServiceSpec, Volume, VolumeMount
 from extcp_manifests.documents.mesh_config import MeshConfig
+from extcp_manifests.documents.model import Model
 
 
 class Patch(Model):
@@ -23,7 +24,7 @@ class Overlay(Model):
     patches: tuple[Patch, ...]
 
 
-class KubernetesResources(Model, extra="allow"):
+class KubernetesResources(Model, further_keys=True):
     """The `k8s` block of a component.
 
     istioctl accepts `volumes` and `volumeMounts` here and ignores them in every release; overlays do that work.
@@ -77,13 +78,13 @@ class Components(Model):
     egressGateways: tuple[GatewayComponent, ...] | None = None
 
 
-class MultiCluster(Model, extra="allow"):
+class MultiCluster(Model, further_keys=True):
     """The name of the cluster among those of the mesh."""
 
     clusterName: str | None = None
 
 
-class GlobalValues(Model, extra="allow"):
+class GlobalValues(Model, further_keys=True):
     """Values that all charts share."""
 
     istioNamespace: str | None = None
@@ -98,7 +99,7 @@ class GlobalValues(Model, extra="allow"):
     network: str | None = None
 
 
-class PilotValues(Model, extra="allow"):
+class PilotValues(Model, further_keys=True):
     """Values of istiod's chart."""
 
     configMap: bool | None = None
@@ -106,20 +107,20 @@ class PilotValues(Model, extra="allow"):
     volumeMounts: tuple[VolumeMount, ...] | None = None
 
 
-class IstiodRemoteValues(Model, extra="allow"):
+class IstiodRemoteValues(Model, further_keys=True):
     """How a cluster reaches an istiod elsewhere to have sidecars injected."""
 
     injectionURL: str | None = None
     injectionPath: str | None = None
 
 
-class BaseValues(Model, extra="allow"):
+class BaseValues(Model, further_keys=True):
     """Values of the chart of Istio's definitions."""
 
     validationURL: str | None = None
 
 
-class Values(Model, extra="allow"):
+class Values(Model, further_keys=True):
     """Values of the charts; `global_` is the key `global`."""
 
     defaultRevision: str | None = None
@@ -155,13 +156,13 @@ class IstioOperator(Model):
     spec: IstioOperatorSpec
 
 
-class GatewayChartService(Model, extra="allow"):
+class GatewayChartService(Model, further_keys=True):
     """The gateway's Service."""
 
     type: str | None = None
 
 
-class GatewayChartValues(Model, extra="allow"):
+class GatewayChartValues(Model, further_keys=True):
     """Values of the Helm chart istio/gateway, whose release name is the gateway's name."""
 
     revision: str | None = None

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from extcp_manifests.documents.kubernetes import Model
+from extcp_manifests.documents.model import Model
 
 
-class ProxyConfig(Model, extra="allow"):
+class ProxyConfig(Model, further_keys=True):
     """The settings of every proxy: `defaultConfig` of the mesh config."""
 
     discoveryAddress: str | None = None
     proxyMetadata: Mapping[str, str] | None = None
 
 
-class MeshConfig(Model, extra="allow"):
+class MeshConfig(Model, further_keys=True):
     """The settings of a whole mesh, which istiod reads from a ConfigMap."""
 
     rootNamespace: str | None = None

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from extcp_manifests.documents.kubernetes import Model, ObjectMeta
+from extcp_manifests.documents.kubernetes import ObjectMeta
+from extcp_manifests.documents.model import Model
 
 NetworkingVersion = Literal["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"]
 
 
-class Port(Model, extra="allow"):
+class Port(Model, further_keys=True):
     """A port of a server."""
 
     number: int
@@ -16,14 +17,14 @@ class Port(Model, extra="allow"):
     protocol: str
 
 
-class ServerTLSSettings(Model, extra="allow"):
+class ServerTLSSettings(Model, further_keys=True):
     """How a server speaks TLS, and the Secret with its certificate."""
 
     mode: str | None = None
     credentialName: str | None = None
 
 
-class Server(Model, extra="allow"):
+class Server(Model, further_keys=True):
     """A port of a gateway, and the hosts that clients ask for there."""
 
     port: Port
@@ -31,7 +32,7 @@ class Server(Model, extra="allow"):
     hosts: tuple[str, ...]
 
 
-class GatewaySpec(Model, extra="allow"):
+class GatewaySpec(Model, further_keys=True):
     """The servers of the pods that a selector chooses."""
 
     selector: Mapping[str, str]
@@ -61,48 +62,48 @@ class PortSelector(Model):
     number: int
 
 
-class Destination(Model, extra="allow"):
+class Destination(Model, further_keys=True):
     """A host, and a port of it."""
 
     host: str
     port: PortSelector | None = None
 
 
-class RouteDestination(Model, extra="allow"):
+class RouteDestination(Model, further_keys=True):
     """Where a route leads."""
 
     destination: Destination
 
 
-class HTTPMatchRequest(Model, extra="allow"):
+class HTTPMatchRequest(Model, further_keys=True):
     """A condition on HTTP requests."""
 
     port: int | None = None
     uri: StringMatch | None = None
 
 
-class HTTPRoute(Model, extra="allow"):
+class HTTPRoute(Model, further_keys=True):
     """Where HTTP requests go."""
 
     match: tuple[HTTPMatchRequest, ...] | None = None
     route: tuple[RouteDestination, ...] | None = None
 
 
-class TLSMatchAttributes(Model, extra="allow"):
+class TLSMatchAttributes(Model, further_keys=True):
     """A condition on TLS connections: the host that the client names (SNI)."""
 
     port: int | None = None
     sniHosts: tuple[str, ...]
 
 
-class TLSRoute(Model, extra="allow"):
+class TLSRoute(Model, further_keys=True):
     """Where TLS connections go, which are not ended here."""
 
     match: tuple[TLSMatchAttributes, ...]
     route: tuple[RouteDestination, ...]
 
 
-class VirtualServiceSpec(Model, extra="allow"):
+class VirtualServiceSpec(Model, further_keys=True):
     """The routes of hosts, at gateways or inside the mesh."""
 
     hosts: tuple[str, ...]
@@ -120,25 +121,25 @@ class VirtualService(Model):
     spec: VirtualServiceSpec
 
 
-class ClientTLSSettings(Model, extra="allow"):
+class ClientTLSSettings(Model, further_keys=True):
     """How the proxy speaks TLS with a destination."""
 
     mode: str
 
 
-class HTTPSettings(Model, extra="allow"):
+class HTTPSettings(Model, further_keys=True):
     """Settings of HTTP connections."""
 
     h2UpgradePolicy: str | None = None
 
 
-class ConnectionPoolSettings(Model, extra="allow"):
+class ConnectionPoolSettings(Model, further_keys=True):
     """Settings of connections to a destination."""
 
     http: HTTPSettings | None = None
 
 
-class PortTrafficPolicy(Model, extra="allow"):
+class PortTrafficPolicy(Model, further_keys=True):
     """How traffic for one port of a destination is sent."""
 
     port: PortSelector
@@ -146,13 +147,13 @@ class PortTrafficPolicy(Model, extra="allow"):
     connectionPool: ConnectionPoolSettings | None = None
 
 
-class TrafficPolicy(Model, extra="allow"):
+class TrafficPolicy(Model, further_keys=True):
     """How traffic for a destination is sent."""
 
     portLevelSettings: tuple[PortTrafficPolicy, ...] | None = None
 
 
-class DestinationRuleSpec(Model, extra="allow"):
+class DestinationRuleSpec(Model, further_keys=True):
     """A host, and how traffic for it is sent."""
 
     host: str

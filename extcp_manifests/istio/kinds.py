@@ -5,13 +5,13 @@ release-1.31: manifests/charts/base/files/crd-all.gen.yaml.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, error
 from extcp_manifests.documents.lookup import text_of
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since
+from extcp_manifests.records import Record
 
 NETWORKING = "networking.istio.io"
 
@@ -25,8 +25,7 @@ OURS = "extcp-manifests"
 CORE = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
+class _Served(Record):
     """Kinds of a group with a version, and the first release that serves them so."""
 
     group: str

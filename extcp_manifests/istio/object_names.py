@@ -5,11 +5,11 @@ validatingwebhookconfiguration), the same in every release.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Names:
+class Names(Record, kw_only=True):
     """The names for a namespace and, where there is one, a revision."""
 
     namespace: str
@@ -81,8 +81,7 @@ class Names:
         return f"-{self.revision}" if self.revision else ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFiles:
+class ConfigFiles(Record):
     """A ConfigMap that istiod reads as files, before it asks the config cluster; no chart mounts it by itself.
 
     Source: istio 1.15.7 to 1.30.3: istio-discovery/templates/deployment.yaml, pilot/cmd/pilot-discovery/app/cmd.go.

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,10 +11,10 @@ from extcp_manifests.documents.lookup import EACH, at, each_at, text_of
 from extcp_manifests.errors import InvalidInput, Path, path_text
 from extcp_manifests.istio.kinds import INSTALL, OURS, likely_group
 from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class NamedRelease:
+class NamedRelease(Record):
     """A release that a document names, and where it does."""
 
     release: str
@@ -60,8 +59,7 @@ def releases_named_by(texts: Iterable[str | bytes]) -> list[NamedRelease]:
     return list(named.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(Record):
     """A value at a place that may name a release."""
 
     place: Path
@@ -101,8 +99,7 @@ _CHART = re.compile(r"(?:istiod|base|gateway|cni|ztunnel|istio-[a-z]+)-v?(1\.[0-
 _IMAGE = re.compile(r".*/(?:pilot|proxyv2)[^/:]*:v?(1\.[0-9]{1,3})(?:[.-].*)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Record):
     """A place in the documents of a kind that names the release."""
 
     group: str

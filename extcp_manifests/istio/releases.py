@@ -6,16 +6,15 @@ profiles below manifests/profiles.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 from extcp_manifests.documents.networking import NetworkingVersion
 from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record):
     """Something that is different from a release on."""
 
     what: str
@@ -24,8 +23,7 @@ class Change:
     """The fields of `Release` that take another value, and the value."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Release:
+class Release(Record, kw_only=True, eq=False):
     """An Istio minor and what the documents of an external control plane look like for it; there is one of each."""
 
     name: str
@@ -146,8 +144,7 @@ class Release:
         return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseRange:
+class ReleaseRange(Record):
     """Releases from one to another, both included: what a row of a table holds for.
 
     No row names the newest release as its end, so that a new release changes only what differs in it.
@@ -282,8 +279,7 @@ _FIRST = Release(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Minor:
+class _Minor(Record):
     """A release as a record of the table."""
 
     name: str
@@ -586,7 +582,7 @@ def _all_releases() -> dict[str, Release]:
         changed: dict[str, Any] = {}
         for change in minor.changes:
             changed |= change.fields
-        current = replace(current, name=minor.name, kubernetes=minor.kubernetes, changes=minor.changes, **changed)
+        current = current.with_(name=minor.name, kubernetes=minor.kubernetes, changes=minor.changes, **changed)
         releases[current.name] = current
     return releases
 

@@ -6,12 +6,11 @@ that nobody takes silence for approval.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Found, Level, as_errors, as_warnings, error, warning
-from extcp_manifests.documents.kubernetes import document_name
+from extcp_manifests.documents.identity import document_name
 from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
@@ -21,6 +20,7 @@ from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.istio.rules.across_documents import OtherDocuments, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
 from extcp_manifests.istio.rules.networking import check_networking
+from extcp_manifests.records import Record
 
 Check = Callable[[Mapping[str, Any], Release], Iterable[Found]]
 """What checks a document by the rules of a release."""
@@ -31,8 +31,7 @@ Checks = Mapping[tuple[str, str], Check]
 NO_CHECKS: Checks = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Record):
     """A finding in a document of a file."""
 
     file: str
@@ -56,8 +55,7 @@ class Result:
         return str(Problem(self.place, self.message, f"{location} {subject}".strip()))
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Record):
     """What a validation found, and what it looked at."""
 
     results: tuple[Result, ...]
@@ -145,8 +143,7 @@ def validate(
 # ----------------------------------------------------------------------------------------------------------- documents
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Record):
     """A document of a text, or an item of a list in one."""
 
     document: Any
@@ -182,10 +179,10 @@ def _examined(entry: _Entry, checks: Checks) -> _Entry:
     """Return an entry with its check, or why there is none, and the release that it names."""
     check, skipped = _check_of(entry.document, checks), _why_skipped(entry.document, checks)
     if not isinstance(entry.document, Mapping):
-        return replace(entry, check=check, skipped=skipped)
+        return entry.with_(check=check, skipped=skipped)
     named = release_named_by(entry.document)
     unknown = unknown_release_named_by(entry.document) if named is None else None
-    return replace(entry, check=check, skipped=skipped, named=named, unknown=unknown)
+    return entry.with_(check=check, skipped=skipped, named=named, unknown=unknown)
 
 
 def _is_list(document: Any) -> bool:
@@ -238,8 +235,7 @@ def _check_of(document: Any, checks: Checks) -> Check | None:
 _NEWEST = list(RELEASES.values())[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class _ReleaseChoice:
+class _ReleaseChoice(Record):
     """By which release each document is checked, and why."""
 
     asked: Release | None
@@ -311,14 +307,13 @@ class _ReleaseChoice:
 # ------------------------------------------------------------------------------------------------------------ findings
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Record):
     """A text that was read."""
 
     name: str
     text: str | bytes
     entries: tuple[_Entry, ...] = ()
-    problems: tuple[Found, ...] = field(default=())
+    problems: tuple[Found, ...] = ()
     """What is wrong with the whole text."""
 
     def results(self, choice: _ReleaseChoice, earlier: OtherDocuments) -> Iterator[Result]:

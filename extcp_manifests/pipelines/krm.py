@@ -8,19 +8,19 @@ Source: github.com/kubernetes-sigs/kustomize: cmd/config/docs/api-conventions/fu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
+from extcp_manifests.documents.identity import Identity, document_name, identity_of
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.step import FileKind, Step
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.records import Record
 from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.topology_file import load
 
@@ -31,12 +31,11 @@ FILE_KINDS: tuple[FileKind, ...] = ("applied", "install", "values")
 """What can be emitted: what kubectl applies, IstioOperators, and values of charts, each as a ConfigMap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, hidden=("resource_list", "text")):
     """What the function returns."""
 
-    resource_list: dict[str, Any] = field(repr=False)
-    text: str = field(repr=False)
+    resource_list: dict[str, Any]
+    text: str
     """The same as YAML; for YAML that is refused the given text itself, so that no item is lost."""
 
     @property
@@ -51,8 +50,7 @@ class Answer:
         return [result["message"] for result in results if result["severity"] == "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Emit:
+class _Emit(Record):
     """Which documents to emit."""
 
     clusters: tuple[str, ...]

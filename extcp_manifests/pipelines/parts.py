@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import normpath
 from typing import Any
 
@@ -15,10 +14,10 @@ from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.step import Step
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Repository:
+class Repository(Record, kw_only=True):
     """Where a kustomize tree is in Git. Raises InvalidInput for what is not text, or leads out of the repository."""
 
     url: str | None = None
@@ -61,8 +60,7 @@ class Repository:
         return files
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Record):
     """What a tool applies in one go: a base of the tree, what istioctl rendered of one, or a chart."""
 
     name: str
@@ -131,8 +129,7 @@ def _name(text: str) -> str:
     return stand_in(text) if why_not_dns_label(text) else text
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookFields:
+class WebhookFields(Record):
     """The fields of a webhook configuration that istiod writes."""
 
     kind: str

@@ -6,15 +6,14 @@ istioctl 1.31 and the charts of each release, 1.20 with its own istioctl, all ot
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
 from extcp_manifests.planning.step import Part
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Record):
     """An object as kubectl names it, the parts of an installation that make it, and the releases in which they do."""
 
     name: str

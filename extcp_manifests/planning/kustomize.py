@@ -15,7 +15,6 @@ with `sortOptions` alone (kubectl from 1.27), reads no file outside of a base, a
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -34,6 +33,7 @@ from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
 from extcp_manifests.planning.tools.kubectl import Apply, ApplyBase
+from extcp_manifests.records import Record
 
 KUSTOMIZATION = "kustomization.yaml"
 OPENAPI = "istio-operator.openapi.json"
@@ -47,8 +47,7 @@ BaseKind = Literal["cluster", "applied", "install", "values", "secrets"]
 """What a base is for: all that is applied in a cluster, what one stage applies there, or a single file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Record):
     """A folder of the tree that kustomize builds by itself."""
 
     cluster: str
@@ -72,8 +71,7 @@ class Base:
         return f"{self.cluster}/rendered/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _TreeFile:
+class _TreeFile(Record):
     """A file of the plan in the tree."""
 
     base: Base
@@ -84,8 +82,7 @@ class _TreeFile:
         return f"{self.base.path}/{self.file}"
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedStep:
+class PlacedStep(Record):
     """A step with the file and the command of the tree."""
 
     step: Step
@@ -93,8 +90,7 @@ class PlacedStep:
     """The base of the step's file; None where it has no file."""
 
 
-@dataclass(frozen=True)
-class KustomizeTree:
+class KustomizeTree(Record):
     """The bases of a plan; files are made when they are asked for, and not kept."""
 
     resolved: Resolved
@@ -273,7 +269,7 @@ def _tree_files(steps: Iterable[Step]) -> dict[str, "_TreeFile"]:
         if stage != before:
             count[stage] = count.get(stage, 0) + 1
         number = count[stage]
-        base = stage if number == 1 else replace(stage, name=f"{stage.name}-{number}")
+        base = stage if number == 1 else stage.with_(name=f"{stage.name}-{number}")
         files[step.path] = _TreeFile(base, file)
         before = stage
     return files
@@ -410,7 +406,7 @@ class _TreeSteps(StepSequence):
         if step.path is None:
             return step
         file = self._files[step.path]
-        return replace(step, path=file.path, action=self._action(step.action, file))
+        return step.with_(path=file.path, action=self._action(step.action, file))
 
     def _action(self, action: Action, file: _TreeFile) -> Action:
         base = f"{self._overlay_folder}{file.base.path}"
@@ -420,6 +416,6 @@ class _TreeSteps(StepSequence):
             case RenderAndApply() | Install():
                 return Built(action, base)
             case InstallGatewayChart() if self._overlay_folder:
-                return replace(action, more_values=(f"{base}/{VALUES}",))
+                return action.with_(more_values=(f"{base}/{VALUES}",))
             case _:
                 return action

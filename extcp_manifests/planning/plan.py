@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import IO
 
 from extcp_manifests.errors import InvalidInput, require
@@ -15,6 +14,7 @@ from extcp_manifests.planning.runbook import RUNBOOK, StageText, runbook, step_t
 from extcp_manifests.planning.stages import reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Step, StepSequence, text_of
 from extcp_manifests.planning.templates import Templates, Texts
+from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
 
@@ -34,17 +34,16 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     return Plan(topology=topology, credentials=given)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Record, kw_only=True, hidden=("credentials",)):
     """The steps of an external control plane; documents are built when they are needed, and not kept."""
 
     topology: Topology
-    credentials: Mapping[str, ClusterCredentials] = field(default_factory=dict, repr=False)
-    resolved: Resolved = field(init=False, repr=False, compare=False)
-    """What all steps ask for, worked out once."""
+    credentials: Mapping[str, ClusterCredentials] = {}
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "resolved", Resolved.of(self.topology, self.credentials))
+    @cached_property
+    def resolved(self) -> Resolved:
+        """What all steps ask for, worked out once."""
+        return Resolved.of(self.topology, self.credentials)
 
     @property
     def steps(self) -> "Steps":
@@ -139,12 +138,11 @@ class Plan:
                     yield _File(step.path, once(step.builders), step.secret)
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Record, hidden=("content",)):
     """A file of documents."""
 
     path: str
-    content: bytes = field(repr=False)
+    content: bytes
     secret: bool
     """Whether it holds a token."""
 

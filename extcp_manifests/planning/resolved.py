@@ -1,18 +1,17 @@
 """A topology with everything that the steps of a plan ask for worked out once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
 from extcp_manifests.topology.credentials import ClusterCredentials
 from extcp_manifests.topology.model import Topology
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """A cluster as the place where steps are run."""
 
     name: str
@@ -27,16 +26,14 @@ class Target:
         return cls(cluster.name, context_of(cluster), folder_of(cluster.name))
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteTarget:
+class RemoteTarget(Record):
     """A remote cluster of the topology, and where its steps are run."""
 
     cluster: MeshCluster
     target: Target
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resolved:
+class Resolved(Record, kw_only=True, hidden=("credentials",)):
     """A topology, its release, kind of address, names and clusters, and the credentials that were given."""
 
     topology: Topology
@@ -50,7 +47,7 @@ class Resolved:
     """Whether any cluster has an east-west gateway."""
     needs_helm: bool
     """Whether Helm installs a gateway of any cluster."""
-    credentials: Mapping[str, ClusterCredentials] = field(repr=False)
+    credentials: Mapping[str, ClusterCredentials]
     """By the clusters' names."""
 
     @classmethod

@@ -1,7 +1,6 @@
 """The stages of the guide, in order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from extcp_manifests import builders
@@ -15,12 +14,12 @@ from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, St
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret, Install, RenderAndApply
 from extcp_manifests.planning.tools.kubectl import Apply, kubectl
+from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Record):
     """A cluster in which steps of a stage are run."""
 
     stage: str
@@ -74,8 +73,7 @@ _PATIENCE = "5m"
 """How long checks wait, as kubectl takes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
+class _Stage(Record):
     """What the steps of a stage are made of: the topology, one of its remote clusters, and where steps are run."""
 
     resolved: Resolved
@@ -141,8 +139,7 @@ def reversed_runs_of(resolved: Resolved) -> Iterator["StageRun"]:
             yield StageRun(resolved, number, remote)
 
 
-@dataclass(frozen=True, slots=True)
-class StageRun:
+class StageRun(Record):
     """A stage of the guide for one remote cluster."""
 
     resolved: Resolved
@@ -539,8 +536,7 @@ def _token(stage: _Stage) -> Step:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Record):
     """A stage of the guide, the remote clusters that it is about, and its steps for one of them."""
 
     title: str

@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, overload
 
 from extcp_manifests import yaml
-from extcp_manifests.documents.kubernetes import Model
+from extcp_manifests.documents.model import Model
+from extcp_manifests.records import Record
 
 Argv = tuple[str, ...]
 """One program with its arguments, word by word."""
@@ -21,8 +21,7 @@ Part = Literal["shared gateway", "config cluster", "external istiod", "remote cl
 """A part of the installation, which a tool installs and removes as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Record):
     """Programs of which each reads what the one before it writes; most often there is just one."""
 
     programs: tuple[Argv, ...]
@@ -34,8 +33,7 @@ class Pipeline:
         return text if self.into is None else f"{text} > {shlex.quote(self.into)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Record):
     """What is pasted into a shell at once: pipelines in order, each run only where the one before it succeeded."""
 
     pipelines: tuple[Pipeline, ...]
@@ -76,16 +74,14 @@ class Action(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record):
     """A command to run after a step, and what it should show."""
 
     command: Command
     expect: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(Record, kw_only=True):
     """One thing to do in one cluster."""
 
     stage: str

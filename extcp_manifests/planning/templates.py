@@ -12,13 +12,14 @@ what is made for a stand-in with these long names.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from extcp_manifests import yaml
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
 from extcp_manifests.planning.stages import StageRun
 from extcp_manifests.planning.step import Step
+from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
 
 Texts = tuple[bytes, ...]
@@ -57,8 +58,8 @@ class Templates:
         return [template.filled(names) for template in templates]
 
     def _new_templates(self, run: StageRun) -> "Sequence[_Template] | None":
-        made = self._make(replace(run, remote=_stand_in(run.remote.cluster, _SHORT)).steps())
-        trial = self._make(replace(run, remote=_stand_in(run.remote.cluster, _LONG)).steps())
+        made = self._make(run.with_(remote=_stand_in(run.remote.cluster, _SHORT)).steps())
+        trial = self._make(run.with_(remote=_stand_in(run.remote.cluster, _LONG)).steps())
         templates = [_Template.of(texts) for texts in made]
         is_right = [template.filled(_LONG) for template in templates] == list(trial)
         return templates if is_right else None
@@ -77,8 +78,7 @@ _SHORT: _Names = (b"zqjv0n", b"zqjv0w", b"zqjv0c")
 _LONG: _Names = (b"zqjv1n".ljust(63, b"n"), b"zqjv1w".ljust(63, b"w"), b"zqjv1c".ljust(200, b"c"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Template:
+class _Template(Record):
     """Texts with the marks of the short stand-in in them."""
 
     texts: Texts

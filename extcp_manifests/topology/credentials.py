@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictStr, ValidationError
@@ -79,7 +79,7 @@ def _loaded(source: Readable, name: str) -> tuple[dict[str, ClusterCredentials],
         # The reader's own sentences may show a part of the text.
         hint = "look for a tag, an alias, a duplicate key, or a number without quotes"
         problem = f"is not YAML as it is read here: {hint}"
-        return {}, [replace(each, place=(), message=problem) for each in error.problems]
+        return {}, [each.with_(place=(), message=problem) for each in error.problems]
     kind = content.data.get("kind") if isinstance(content.data, Mapping) else None
     if isinstance(kind, str) and kind in _OTHER_KINDS:
         return {}, content.located([Problem(("kind",), _OTHER_KINDS[kind])])

@@ -6,8 +6,7 @@ that accept anything; the whole checks them, so that all problems are reported a
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from extcp_manifests import yaml
-from extcp_manifests.errors import InvalidInput, Problem, kind_of, require
+from extcp_manifests.errors import InvalidInput, Problem, kind_of, require, unknown_key
+from extcp_manifests.records import Record
 
 # --------------------------------------------------------------------------------------------------- places and fields
 
@@ -104,8 +104,7 @@ Bytes are a text, and so is a str with a newline or `: `, or one that begins wit
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Record):
     """What was read from a source."""
 
     data: Any
@@ -119,7 +118,7 @@ class Content:
         if self.text is None:
             return list(problems)
         lines = yaml.Lines(self.text)
-        return [replace(each, file=self.file, line=each.line or lines.line(each.place)) for each in problems]
+        return [each.with_(file=self.file, line=each.line or lines.line(each.place)) for each in problems]
 
 
 def read(source: Readable, *, name: str = "") -> Content:
@@ -139,7 +138,7 @@ def read(source: Readable, *, name: str = "") -> Content:
     try:
         return Content(yaml.load(text), text, file)
     except InvalidInput as error:
-        raise InvalidInput(replace(each, file=file) for each in error.problems) from None
+        raise InvalidInput(each.with_(file=file) for each in error.problems) from None
 
 
 def _bytes_of(path: Path, file: str) -> bytes:
@@ -241,10 +240,7 @@ def _unknown_key(model: type[Any], place: Place, from_file: bool) -> str:
         if issubclass(model, BaseModel) and "name" in known:
             known.remove("name")  # the name of the whole is in the metadata of a file
         known = [file_spelling(name) for name in known]
-    nearest = get_close_matches(key, known, n=1, cutoff=0.5)
-    if nearest:
-        return f"unknown key: did you mean {nearest[0]!r}?"
-    return f"unknown key: known are {', '.join(known)}"
+    return unknown_key(key, known)
 
 
 def _model_of_field(model: type[Any], key: str) -> type[Any]:

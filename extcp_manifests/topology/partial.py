@@ -4,19 +4,18 @@ A topology that is wrong in one place is still checked in all others, so that al
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, SharedGateway
 from extcp_manifests.topology.inputs import Place, file_spelling
 from extcp_manifests.topology.names import DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DraftCluster:
+class DraftCluster(Record, kw_only=True):
     """The right values of a cluster; None for each that is wrong or missing."""
 
     place: Place
@@ -28,15 +27,13 @@ class DraftCluster:
     """The network of a remote cluster; the external cluster has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class DraftCredential:
+class DraftCredential(Record):
     """The TLS secret of the gateway; leaving it out is right by itself, and then the name is None."""
 
     name: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
+class Draft(Record, kw_only=True):
     """The right values of a topology; None for each that is wrong or missing."""
 
     release: Release | None
@@ -108,8 +105,7 @@ def _cluster(place: Place, part: "_Input", default_name: str | None = None) -> D
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Input:
+class _Input(Record):
     """A mapping or an object of an input, in which some values are wrong."""
 
     data: object

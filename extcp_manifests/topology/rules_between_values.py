@@ -4,23 +4,21 @@ A rule is a function of the values that it needs, and is left out where one of t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.documents.name_forms import SECRET_KEY
 from extcp_manifests.errors import InvalidInput, Path
-from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.releases import Release, since
+from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
 from extcp_manifests.topology.inputs import Key, Place
 from extcp_manifests.topology.names import instead_of_ending, why_breaks_charts
 from extcp_manifests.topology.partial import Draft, DraftCluster
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Record):
     """A rule that a topology does not keep: the place in words of Python, and why."""
 
     place: Place
@@ -50,7 +48,7 @@ def violations(draft: Draft) -> Iterator[Violation]:
             yield from _cluster_name_in_charts(release, draft.config_cluster.name)
         if draft.remote_clusters:
             yield from _leading_cluster(draft.config_cluster.name)
-    if release is not None and draft.mesh_config is not None:
+    if release is not None and draft.mesh_config:
         yield from _mesh_config(release, draft.mesh_config)
 
 
@@ -204,6 +202,8 @@ _SET_IN_DEFAULT_CONFIG = {
 
 def _undecodable(given: Mapping[str, Any], release: Release) -> Iterator[Violation]:
     """Yield what istioctl or istiod of the release refuses of a mesh config, and keys that it does not know."""
+    from extcp_manifests.istio.mesh.merging import merge_mesh_config  # only for topologies that have a mesh config
+
     try:
         merged = merge_mesh_config(shared=None, local=given, release=release)
     except InvalidInput as error:

@@ -11,7 +11,6 @@ for what only problems need.
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import yaml as pyyaml
@@ -269,15 +268,17 @@ def begins_block(line: str) -> bool:
 _BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 
 
-@dataclass(slots=True)
 class _Outline:
     """A value of a text: the line at which it begins, and what is in it."""
 
-    line: int
-    entries: "dict[str, _Entry]" = field(default_factory=dict)
-    """What a mapping holds, by its keys."""
-    items: "list[_Outline]" = field(default_factory=list)
-    """What a list holds."""
+    __slots__ = ("entries", "items", "line")
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.entries: dict[str, _Entry] = {}
+        """What a mapping holds, by its keys."""
+        self.items: list[_Outline] = []
+        """What a list holds."""
 
 
 class _Entry(NamedTuple):

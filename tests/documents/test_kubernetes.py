@@ -1,22 +1,69 @@
 """What all documents share: plain data, and the object that a document describes."""
 
+import pickle
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
+from extcp_manifests.documents.identity import Identity, document_name, identity_of
 from extcp_manifests.documents.istio_operator import GlobalValues, Values
-from extcp_manifests.documents.kubernetes import Identity, Namespace, ObjectMeta, Secret, document_name, identity_of
+from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServicePort
+from extcp_manifests.documents.networking import Gateway
+from extcp_manifests.documents.secret import Secret
+from extcp_manifests.errors import InvalidInput
 
 
 def test_plain_data() -> None:
     """Keys keep their order and their spelling, None is left out, and what is empty is written."""
-    values = Values.model_validate({"extra": {"x": None, "y": ()}})
-    values = values.model_copy(update={"global_": GlobalValues(meshID="", network=None), "defaultRevision": "a"})
+    values = Values.from_plain({"extra": {"x": None, "y": ()}})
+    values = values.with_(global_=GlobalValues(meshID="", network=None), defaultRevision="a")
     assert values.plain() == {"defaultRevision": "a", "global": {"meshID": ""}, "extra": {"x": None, "y": []}}
     assert list(values.plain()) == ["defaultRevision", "global", "extra"]
+
+
+def test_documents_of_plain_data() -> None:
+    """Every problem is told with its place: unknown and missing keys, keys and values of other types."""
+    data = {"metadata": {}, "kind": "Gatway", "spec": {"servers": [{"port": {"number": "1", "name": "a"}}, 5], 1: 2}}
+    with pytest.raises(InvalidInput) as caught:
+        Gateway.from_plain(data)
+    assert str(caught.value).splitlines() == [
+        "apiVersion: is required: add it",
+        "kind: must be 'Gateway'",
+        "spec: has a key that is a number: put it in quotes",
+        "spec.selector: is required: add it",
+        "spec.servers[0].port.number: must be a whole number, not text",
+        "spec.servers[0].port.protocol: is required: add it",
+        "spec.servers[0].hosts: is required: add it",
+        "spec.servers[1]: must be a mapping, not a number",
+    ]
+    with pytest.raises(InvalidInput, match=r"^must be a mapping, not a list$"):
+        Gateway.from_plain([])  # type: ignore[arg-type]
+
+
+@given(st.text().filter(lambda key: key not in ("name", "targetPort")))
+def test_further_keys_have_any_name(key: str) -> None:
+    """Where a part of a document carries other keys, no name of a key is special."""
+    assert ServicePort.from_plain({"port": 1, "x": 2, key: 3}).plain() == {"port": 1, "x": 2} | {key: 3}
+
+
+@pytest.mark.parametrize("key", ["_record_", "_further", "_further_", "_values_", "plain", "with_", "self", "cls"])
+def test_no_key_is_one_of_ours(key: str) -> None:
+    """Names of our own methods and variables are keys like others, and copies keep them."""
+    port = ServicePort.from_plain({"port": 1, key: 3})
+    assert port.plain() == {"port": 1, key: 3}
+    assert port.with_(port=2).plain() == {"port": 2, key: 3}
+    assert pickle.loads(pickle.dumps(port)) == port  # noqa: S301
+
+
+def test_given_mappings_are_copied() -> None:
+    """A document does not change with the mapping that it was made of."""
+    labels = {"a": "b"}
+    metadata = ObjectMeta(labels=labels)
+    labels["c"] = "d"
+    assert metadata.plain() == {"labels": {"a": "b"}}
 
 
 def test_secrets_are_only_in_plain_data() -> None:
@@ -28,12 +75,14 @@ def test_secrets_are_only_in_plain_data() -> None:
 
 def test_unknown_keys_and_assignments_are_refused() -> None:
     """A document is frozen, and has no key that its kind does not have; errors do not show values."""
-    with pytest.raises(ValidationError) as caught:
-        Namespace.model_validate({"metadata": {"name": "a"}, "token": "hush"})
+    with pytest.raises(InvalidInput) as caught:
+        Namespace.from_plain({"metadata": {"name": "a"}, "token": "hush"})
     assert "hush" not in str(caught.value)
     namespace = Namespace(metadata=ObjectMeta(name="a"))
-    with pytest.raises(ValidationError):
-        namespace.kind = "Namespace"
+    with pytest.raises(
+        AttributeError, match=r"^cannot set 'kind', since a Namespace is frozen: use with_\(kind=\.\.\.\)$"
+    ):
+        namespace.kind = "Namespace"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

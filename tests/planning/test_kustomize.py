@@ -416,9 +416,7 @@ def test_steps_are_a_sequence() -> None:
     assert len(relocated) == len(source.steps)
     assert [step.why for step in relocated] == [step.why for step in source.steps]
     assert list(reversed(relocated)) == list(relocated)[::-1]
-    assert (
-        relocated[0] == relocated[:1][0] == replace(source.steps[0], path=relocated[0].path, action=relocated[0].action)
-    )
+    assert relocated[0] == relocated[:1][0] == source.steps[0].with_(path=relocated[0].path, action=relocated[0].action)
 
 
 def test_kubectl_is_there_in_ci(kubectl: str) -> None:

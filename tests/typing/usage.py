@@ -21,7 +21,8 @@ from extcp_manifests import (
 )
 from extcp_manifests.documents.dropped import Dropped
 from extcp_manifests.documents.istio_operator import IstioOperator
-from extcp_manifests.documents.kubernetes import Model, Secret
+from extcp_manifests.documents.model import Model
+from extcp_manifests.documents.secret import Secret
 from extcp_manifests.istio.operator.compose import compose_files
 from extcp_manifests.planning.step import Step
 

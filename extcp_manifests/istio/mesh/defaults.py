@@ -3,14 +3,13 @@
 Source: istio 1.15.7 to 1.30.3: pkg/config/mesh/mesh.go (DefaultMeshConfig, DefaultProxyConfig).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class _Default:
+class _Default(Record):
     """A field that istiod sets before it reads any source."""
 
     key: str

@@ -6,8 +6,7 @@ running it, unless a docstring says otherwise.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 from extcp_manifests.documents.dropped import Dropped, losses
@@ -20,10 +19,10 @@ from extcp_manifests.istio.mesh.sources import DecodedSource, Ignored, Input, So
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.rules.mesh_config import validate_mesh_config
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Overridden:
+class Overridden(Record):
     """A value of the config cluster that istiod's own file beats."""
 
     place: Path
@@ -36,8 +35,7 @@ class Overridden:
         return path_text(self.place)
 
 
-@dataclass(frozen=True, slots=True)
-class MeshConfigMerge:
+class MeshConfigMerge(Record):
     """The mesh config that istiod runs with, and how it came about."""
 
     config: dict[str, Any]
@@ -55,8 +53,11 @@ class MeshConfigMerge:
     """Entries of the config cluster's lists and mappings that go because istiod's own file replaces them as a whole."""
     _settings: "_Node"
     _contents: Mapping[Source, SourceContent]
-    _names: dict[int, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
-    """Where the items of lists of `config` are by their names, by the ids of the lists that were asked for."""
+
+    @cached_property
+    def _names(self) -> dict[int, dict[str, int]]:
+        """Where the items of lists of `config` are by their names, by the ids of the lists that were asked for."""
+        return {}
 
     def located(self, problem: Problem) -> Problem:
         """Return a problem of the effective config with the file and the line of the source that set the value."""
@@ -65,7 +66,7 @@ class MeshConfigMerge:
         except KeyError:
             return problem
         # Items have another place in the source.
-        return replace(problem, file=content.name, line=content.line(before_lists(problem.place)))
+        return problem.with_(file=content.name, line=content.line(before_lists(problem.place)))
 
     def origin(self, path: str) -> Source:
         """Return who set the value at a path such as `defaultConfig.proxyMetadata.A` or `extensionProviders.otel`.
@@ -222,8 +223,7 @@ def _problems_at_start(sources: Sequence[DecodedSource], findings: Findings, rel
 # ------------------------------------------------------------------------------------------------------------- settings
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(Record):
     """A value that is replaced as a whole, and who set it."""
 
     value: Any

@@ -5,7 +5,6 @@ pkg/config/validation/agent/validation.go.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.errors import InvalidInput, Path, Problem
@@ -22,10 +21,10 @@ from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.rules.shared_checks import LABEL, is_fqdn, is_ip, is_subnet
 from extcp_manifests.istio.schema.decoder import decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class MeshNetworksChoice:
+class MeshNetworksChoice(Record):
     """The networks that istiod uses, and where they are from."""
 
     networks: dict[str, Any]

@@ -5,7 +5,6 @@ api/v1/istio_types.go. Read, and not run.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from extcp_manifests.istio.operator.merging import operator_mesh_config, operato
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.schema.decoder import Decoded, decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 Source = Literal["defaults", "shared", "local"]
 """Who set a value: Istio, the mesh admin in the config cluster, or the mesh operator in istiod's own file."""
@@ -30,8 +30,7 @@ Key = Literal["mesh", "meshNetworks"]
 """The key of a ConfigMap."""
 
 
-@dataclass(frozen=True)
-class SourceContent:
+class SourceContent(Record):
     """What is in a source, and where."""
 
     name: str
@@ -122,7 +121,7 @@ def _parsed(name: str, given: Input) -> SourceContent:
         try:
             data, has_more = yaml.load_first(text)
         except InvalidInput as error:
-            raise InvalidInput(replace(each, file=name) for each in error.problems) from None
+            raise InvalidInput(each.with_(file=name) for each in error.problems) from None
     if not isinstance(data, Mapping | None):
         raise InvalidInput([Problem((), "must be a mapping, as in `accessLogFile: /dev/stdout`", file=name)])
     content = SourceContent(name, data or {}, has_more, text)
@@ -170,14 +169,14 @@ def _of_config_map(content: SourceContent, key: Key, _release: Release) -> Sourc
         read = _parsed(content.name, inner)
     except InvalidInput as error:
         raise InvalidInput(_moved(each, first_line) for each in error.problems) from None
-    return replace(read, first_line=first_line)
+    return read.with_(first_line=first_line)
 
 
 def _moved(problem: Problem, first_line: int) -> Problem:
     """Return a problem of a text with the line of the file in which the text is."""
     if problem.line is None:
         return problem
-    return replace(problem, line=problem.line + first_line - 1)
+    return problem.with_(line=problem.line + first_line - 1)
 
 
 def _first_line(content: SourceContent, key: Key) -> int:
@@ -197,20 +196,20 @@ def _of_operator(content: SourceContent, key: Key, release: Release) -> SourceCo
     place: Path = ("spec", "meshConfig")
     if not mapping_of(spec.get("meshConfig")) and mapping_of(at(spec, "values", "meshConfig")):
         place = ("spec", "values", "meshConfig")
-    return replace(content, data=operator_mesh_config(spec, release), place=place)
+    return content.with_(data=operator_mesh_config(spec, release), place=place)
 
 
 def _of_sail(content: SourceContent, key: Key, _release: Release) -> SourceContent:
     values = mapping_of(at(content.data, "spec", "values"))
     if key == "meshNetworks":
         return _networks_of_values(content, values, ("spec", "values"))
-    return replace(content, data=mapping_of(values.get("meshConfig")), place=("spec", "values", "meshConfig"))
+    return content.with_(data=mapping_of(values.get("meshConfig")), place=("spec", "values", "meshConfig"))
 
 
 def _networks_of_values(content: SourceContent, values: Mapping[str, Any], place: Path) -> SourceContent:
     """Return the networks of a chart's values, which the chart writes below a key of its own."""
     networks = mapping_of(at(values, "global", "meshNetworks"))
-    return replace(content, data={"networks": networks}, place=(*place, "global", "meshNetworks"), above=("networks",))
+    return content.with_(data={"networks": networks}, place=(*place, "global", "meshNetworks"), above=("networks",))
 
 
 _READERS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | None]] = {
@@ -220,8 +219,7 @@ _READERS: Mapping[str, Callable[[SourceContent, Key, Release], SourceContent | N
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Record):
     """A key that istiod silently ignores."""
 
     source: Source
@@ -244,8 +242,7 @@ class Ignored:
 # ------------------------------------------------------------------------------------------------------------- decoding
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedSource:
+class DecodedSource(Record):
     """A source by JSON names."""
 
     source: Source

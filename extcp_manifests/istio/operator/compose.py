@@ -6,11 +6,8 @@ Profiles are not part of this: the result is what the user says, before istioctl
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
-
-from pydantic import ValidationError
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.dropped import (
@@ -37,13 +34,13 @@ from extcp_manifests.istio.operator.merging import (
 from extcp_manifests.istio.operator.set_flags import FlagWriter, checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
 from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.records import Record
 
 Input = IstioOperator | Mapping[str, Any] | str | bytes
 """An IstioOperator: typed, plain, or the YAML text of one document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
+class Composition(Record):
     """What files and flags come to, and how it came about."""
 
     plain: dict[str, Any]
@@ -61,11 +58,9 @@ class Composition:
         """
         try:
             known = {key: value for key, value in self.plain.items() if value is not None}
-            return IstioOperator.model_validate({"metadata": {}, "spec": {}, **known})
-        except ValidationError as error:
-            places = (details["loc"] for details in error.errors())
-            problem = "is no part of an IstioOperator as it is: correct it"
-            raise InvalidInput(self.located(Problem(place, problem)) for place in places) from None
+            return IstioOperator.from_plain({"metadata": {}, "spec": {}, **known})
+        except InvalidInput as error:
+            raise InvalidInput(map(self.located, error.problems)) from None
 
     def located(self, problem: Problem) -> Problem:
         """Return a problem of the whole with the last file that says something at its place, and the line there."""
@@ -76,7 +71,7 @@ class Composition:
         keys = before_lists(problem.place)  # items may have another place in the file
         for source in reversed(self._sources):
             if keys and keys[-1] in mapping_of(at(source.tree, *keys[:-1])):
-                return replace(problem, file=source.name, line=source.line(problem.place))
+                return problem.with_(file=source.name, line=source.line(problem.place))
         return problem
 
     def origin(self, path: str) -> str:
@@ -139,8 +134,7 @@ def compose_plain(
 # --------------------------------------------------------------------------------------------------------------- files
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(Record):
     """A file, as it was read."""
 
     name: str
@@ -187,7 +181,7 @@ def _read(file: Input, name: str) -> _Source:
             raise InvalidInput([Problem((), "must be a mapping with `kind: IstioOperator`")])
         yaml.require_plain(data)
     except InvalidInput as error:
-        raise InvalidInput(replace(each, file=name) for each in error.problems) from None
+        raise InvalidInput(each.with_(file=name) for each in error.problems) from None
     return _Source(name, data, text)
 
 
@@ -285,7 +279,7 @@ class _Run:
         """Return the problem of an item with the file that has it."""
         problem = error.problems[0]
         source = self._last_with(error.list_path, index) if error.in_base else self._sources[index]
-        return replace(problem, file=source.name, line=source.line(problem.place))
+        return problem.with_(file=source.name, line=source.line(problem.place))
 
 
 def _topmost(changes: Iterable[Change]) -> list[Change]:
@@ -305,8 +299,7 @@ def _leaves_by_path(place: Path, value: Any) -> dict[str, Any]:
     return {path_text(path): leaf for path, leaf in leaves(value, place)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Record):
     """What a file has at some place."""
 
     file: str

@@ -7,7 +7,6 @@ Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go; 1.15.7 to 1.23.
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 from deepmerge import Merger
@@ -16,6 +15,7 @@ from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.records import Record
 from extcp_manifests.yaml.emitter import require_plain
 
 
@@ -84,8 +84,7 @@ def operator_mesh_config(spec: Mapping[str, Any], release: Release | str) -> dic
 # ----------------------------------------------------------------------------------------------- environment variables
 
 
-@dataclass(frozen=True, slots=True)
-class MergedEnv:
+class MergedEnv(Record):
     """The environment variables of a container after `k8s.env` was merged in."""
 
     env: tuple[dict[str, Any], ...]

@@ -6,7 +6,6 @@ or from 1.24 says nothing, the result has a problem instead.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests import yaml
@@ -15,6 +14,7 @@ from extcp_manifests.documents.lookup import at, mapping_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, kind_of, require
 from extcp_manifests.istio.operator.tree_paths import PatchError, TreeWriter, interpret, split_path
 from extcp_manifests.istio.releases import Release, find_release
+from extcp_manifests.records import Record
 
 Object = Mapping[str, Any]
 """A rendered manifest."""
@@ -23,8 +23,7 @@ Operation = Mapping[str, Any]
 """One operation of a JSON patch (RFC 6902)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AppliedOverlays:
+class AppliedOverlays(Record, kw_only=True):
     """What overlays made of rendered objects."""
 
     objects: tuple[dict[str, Any], ...]
@@ -170,8 +169,7 @@ def _given_overlays(given: Any) -> tuple[Overlay, ...]:
     return overlays
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
+class _Rules(Record):
     """How a release finds the object of an overlay."""
 
     release: Release

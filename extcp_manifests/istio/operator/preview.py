@@ -8,7 +8,6 @@ the values that istioctl makes of which components are on and where.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests.documents.dropped import Dropped
@@ -25,10 +24,10 @@ from extcp_manifests.istio.operator.values import SpecAndValues, retyped, spec_a
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.schema.decoder import decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentPreview:
+class ComponentPreview(Record):
     """Whether a component is installed, and where."""
 
     name: str
@@ -37,8 +36,7 @@ class ComponentPreview:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Record):
     """What istioctl will install, as far as files, flags and profiles say."""
 
     spec: dict[str, Any]
@@ -136,8 +134,7 @@ def _harmful_nulls(spec: Tree) -> Iterator[Problem]:
 # ------------------------------------------------------------------------------------------------------- what is merged
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(Record):
     """A spec that takes part in a preview."""
 
     name: str
@@ -180,8 +177,7 @@ def _user_layers(
 # ---------------------------------------------------------------------------------------------------------- components
 
 
-@dataclass(frozen=True, slots=True)
-class _Components:
+class _Components(Record):
     """Which components a spec turns on, and where they go."""
 
     result: SpecAndValues
@@ -207,7 +203,7 @@ class _Components:
             for gateway in items_of(components.get(key)):
                 preview_of_it = self._preview(gateway.get("name") or key.removesuffix("s"), gateway)
                 if self.release.values_turn_gateways_on and turned_on:
-                    preview_of_it = replace(preview_of_it, enabled=True)
+                    preview_of_it = preview_of_it.with_(enabled=True)
                 yield preview_of_it
 
     def _preview(self, name: str, component: Tree) -> ComponentPreview:

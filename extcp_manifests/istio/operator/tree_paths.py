@@ -10,7 +10,6 @@ import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +18,7 @@ from extcp_manifests.documents.dropped import MISSING, Change
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.rules import go_regex
+from extcp_manifests.records import Record
 
 
 class PatchError(Exception):
@@ -118,8 +118,7 @@ def _is_json_object(text: str) -> bool:
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Record):
     """How far a path was followed."""
 
     node: Any

@@ -6,7 +6,6 @@ operator/pkg/translate, operator/pkg/helm/helm.go, read and not run.
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
@@ -16,10 +15,10 @@ from extcp_manifests.istio.operator.profiles import Tree
 from extcp_manifests.istio.operator.set_flags import typed_value
 from extcp_manifests.istio.operator.tree_paths import go_text
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class SpecAndValues:
+class SpecAndValues(Record):
     """An IstioOperator's spec over its profile, and what the charts get of it."""
 
     spec: dict[str, Any]
@@ -83,8 +82,7 @@ def retyped(key: str, value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Component:
+class _Component(Record):
     """A component whose settings become values of its chart."""
 
     chart_path: tuple[str, ...]

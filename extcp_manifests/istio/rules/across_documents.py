@@ -6,18 +6,18 @@ config, hosts and gateways, stays as it is, and the mesh breaks without an error
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
 from ipaddress import ip_address
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, by_rule, error, warning
+from extcp_manifests.documents.identity import Identity, document_name, identity_of
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.kubernetes import Identity, document_name, identity_of
 from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mapping_of, text_of
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio.rules.shared_checks import is_ip
+from extcp_manifests.records import Record
 
 Document = Mapping[str, Any]
 
@@ -124,8 +124,7 @@ def _comparable(address: str) -> str:
     return str(ip_address(text)) if is_ip(text) else text.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class _Server:
+class _Server(Record):
     """What two servers of Gateways must not have in common, where clients reach them by TLS."""
 
     pods: str

@@ -11,7 +11,6 @@ not run.
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests import yaml
@@ -25,6 +24,7 @@ from extcp_manifests.istio.operator.overlays import apply_overlays, reaction_to_
 from extcp_manifests.istio.operator.tree_paths import go_text
 from extcp_manifests.istio.releases import Release, find_release, since
 from extcp_manifests.istio.rules.shared_checks import is_ip
+from extcp_manifests.records import Record
 
 
 def is_external_istiod(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> bool:
@@ -325,8 +325,7 @@ def _shared_mesh_config(istiod: _Istiod) -> Iterator[Found]:
 # ----------------------------------------------------------------------------------------------------------- the mounts
 
 
-@dataclass(frozen=True, slots=True)
-class _Directory:
+class _Directory(Record):
     """A directory in which istiod looks for files before it asks the config cluster."""
 
     path: str

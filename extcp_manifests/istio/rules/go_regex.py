@@ -10,7 +10,6 @@ built with Go 1.19, 1.30 with 1.25. What differs between these is taken: names o
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -102,26 +101,26 @@ _ESCAPE = re.compile(
 _LETTERS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 
 
-@dataclass(slots=True)
 class _Level:
     """A group, or the whole, as far as it is read."""
 
-    captures: bool
-    has_argument: bool = False
-    """Whether there is something that an operator can repeat."""
-    repeats: int = 1
-    """How often the last thing repeats what is in it, at most."""
-    most_repeats: int = 1
-    """The same of all the things before."""
-    height: int = 0
-    """How many levels the last thing has."""
-    joins: bool = False
-    """Whether the last thing is a group that joins what is around it, unless it is repeated."""
-    most_height: int = 0
-    things: int = 0
-    alternatives: int = 1
-    literal: bool = False
-    """Whether the last thing is plain text, which further text joins."""
+    def __init__(self, *, captures: bool) -> None:
+        self.captures = captures
+        self.has_argument = False
+        """Whether there is something that an operator can repeat."""
+        self.repeats = 1
+        """How often the last thing repeats what is in it, at most."""
+        self.most_repeats = 1
+        """The same of all the things before."""
+        self.height = 0
+        """How many levels the last thing has."""
+        self.joins = False
+        """Whether the last thing is a group that joins what is around it, unless it is repeated."""
+        self.most_height = 0
+        self.things = 0
+        self.alternatives = 1
+        self.literal = False
+        """Whether the last thing is plain text, which further text joins."""
 
     def add(self, *, repeats: int = 1, height: int = 1, literal: bool = False) -> None:
         """Put a thing behind the others."""

@@ -12,7 +12,6 @@ reported as unknown, although istioctl takes it from 1.24.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests import yaml
@@ -40,6 +39,7 @@ from extcp_manifests.istio.rules.service_ports import check_service_ports
 from extcp_manifests.istio.rules.shared_checks import LABEL, is_subnet
 from extcp_manifests.istio.schema.decoder import Decoded, Finding, decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 
 def validate_operator(document: IstioOperator | Mapping[str, Any], *, release: Release | str) -> Findings:
@@ -79,7 +79,7 @@ def _values(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
     if isinstance(values, Mapping):
         decoded = decode(read_schema("values"), "Values", values, release)
         if release.mounting_values == "unvalidatedValues":
-            decoded = replace(decoded, unknown=[_of_a_volume(each, release) for each in decoded.unknown])
+            decoded = decoded.with_(unknown=[_of_a_volume(each, release) for each in decoded.unknown])
         yield from _of_the_schema(("spec", "values"), decoded)
 
 
@@ -88,7 +88,7 @@ def _of_a_volume(found: Finding, release: Release) -> Finding:
     if found.path[:2] != ("pilot", "volumes"):
         return found
     problem = f"is unknown to istioctl {release}: move the whole list to spec.unvalidatedValues.pilot.volumes"
-    return replace(found, message=problem)
+    return found.with_(message=problem)
 
 
 def _of_the_schema(start: Path, decoded: Decoded) -> Iterator[Found]:
@@ -131,7 +131,7 @@ def mesh_config_at(
 def moved(problems: Iterable[Problem], place: Path) -> Iterator[Problem]:
     """Yield problems of a part of a document as problems of the document, without the name that the part had."""
     for each in problems:
-        yield replace(each, file="").under(*place)
+        yield each.with_(file="").under(*place)
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
@@ -281,8 +281,7 @@ def _profile(spec: Mapping[str, Any], release: Release) -> Iterator[Found]:
 _TO_1_23 = until("1.23")
 
 
-@dataclass(frozen=True, slots=True)
-class _Outdated:
+class _Outdated(Record):
     """A setting that istioctl refuses or warns of, unless it is absent or has a value that is fine."""
 
     place: tuple[str, ...]
@@ -333,8 +332,7 @@ def _ignored_values(spec: Mapping[str, Any], release: Release) -> Iterator[Found
                 yield error(("spec", "unvalidatedValues", "pilot", key), problem)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Record):
     """A list of values that becomes a setting of a component, which unvalidatedValues do not replace."""
 
     path: tuple[str, ...]

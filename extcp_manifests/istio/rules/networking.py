@@ -8,19 +8,19 @@ documents are `istioctl analyze`'s.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Findings, Found, as_errors, as_warnings
-from extcp_manifests.documents.kubernetes import Model
+from extcp_manifests.documents.model import Model
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.rules import destination_rule, gateway, virtual_service
 from extcp_manifests.istio.rules.rows import RuleRow, RuleTree, rows_of
 from extcp_manifests.istio.schema.decoder import Finding, decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 GROUP = "networking.istio.io"
 
@@ -52,8 +52,7 @@ def check_networking(document: Mapping[str, Any], release: Release) -> Iterator[
     yield from _rules(document["kind"], release).run(admitted.plain, wrong)
 
 
-@dataclass(frozen=True, slots=True)
-class _Admitted:
+class _Admitted(Record):
     """What the API server hands to the webhook, the keys that it drops, and the values that it refuses."""
 
     plain: Mapping[str, Any]

@@ -6,7 +6,6 @@ other rule is a function.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, by_rule, error, warning
@@ -14,13 +13,13 @@ from extcp_manifests.documents.lookup import EACH, MAPPING
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.durations import MILLISECOND, parse_duration
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange
+from extcp_manifests.records import Record
 
 EVERYTHING = "**"
 """At the end of a path of `RuleRow.needs`: the value there, and whatever is in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRow:
+class RuleRow(Record):
     """A rule, and where and when it holds."""
 
     id: str
@@ -36,7 +35,7 @@ class RuleRow:
 
 def rows_at(place: Path, rows: Iterable[RuleRow], *, rule_id: str | None = None) -> tuple[RuleRow, ...]:
     """Return rows of a part of a document as rows of the document, if wanted with another id."""
-    return tuple(replace(row, id=row.id if rule_id is None else rule_id, at=(*place, *row.at)) for row in rows)
+    return tuple(row.with_(id=row.id if rule_id is None else rule_id, at=(*place, *row.at)) for row in rows)
 
 
 def rows_of(rows: Iterable[RuleRow], release: Release) -> tuple[RuleRow, ...]:
@@ -74,8 +73,7 @@ class RuleTree:
             yield from by_rule(self._rows[each.number].id, [found])
 
 
-@dataclass(frozen=True, slots=True)
-class _FoundAt:
+class _FoundAt(Record):
     """What a rule found in the mapping at a place."""
 
     number: int
@@ -168,8 +166,7 @@ def _matches(place: Path, pattern: Path) -> bool:
 # ----------------------------------------------------------------------------------------------------------- the shapes
 
 
-@dataclass(frozen=True, slots=True)
-class Required:
+class Required(Record):
     """A key without which the document is refused; an empty text or list is as good as none."""
 
     key: str
@@ -180,8 +177,7 @@ class Required:
             yield error((self.key,), self.message)
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Record):
     """Keys of which at least one must be there, since the mapping would say nothing without them."""
 
     keys: tuple[str, ...]
@@ -192,8 +188,7 @@ class OneOf:
             yield error((), self.message)
 
 
-@dataclass(frozen=True, slots=True)
-class Excludes:
+class Excludes(Record):
     """Keys of which at most one may be there."""
 
     keys: tuple[str, ...]
@@ -206,8 +201,7 @@ class Excludes:
             yield report((), f"has {' and '.join(given)}, which exclude each other: keep one")
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Record):
     """A number with a lowest and perhaps a highest value."""
 
     key: str
@@ -229,8 +223,7 @@ class Range:
         yield report((self.key,), f"is {number}{reason}: use {bounds}")
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Record):
     """A duration as in `1.5s`, in whole units between bounds, all of them in nanoseconds."""
 
     key: str

@@ -4,11 +4,11 @@ Reports name a rule by its id (`networking/unreachable-route`), so that people c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Record):
     """What a rule is about."""
 
     short: str

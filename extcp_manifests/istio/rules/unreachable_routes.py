@@ -7,12 +7,12 @@ and TCP, genMatchHTTPRoutes, coveredValidation; 1.30.3 and the branch release-1.
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, warning
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
 from extcp_manifests.errors import Path, path_text
+from extcp_manifests.records import Record
 
 UNREACHABLE = "networking/unreachable-route"
 
@@ -38,8 +38,7 @@ def unreachable_routes(*, with_matches: bool) -> Rule:
     return rule
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(Record):
     """A match by the prefix of its URI, with all that decides whether it takes another one's requests."""
 
     place: Path
@@ -54,8 +53,7 @@ class _Match:
         return all(text.startswith(other) for text, other in zip(self.texts, later.texts, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
+class _Compared(Record):
     """What two matches must have in common for istiod to compare them: the port, and the names they look at."""
 
     port: int

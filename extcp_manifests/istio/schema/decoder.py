@@ -4,9 +4,8 @@ Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from extcp_manifests.documents.lookup import MAPPING
 from extcp_manifests.istio.releases import Release
@@ -20,20 +19,19 @@ from extcp_manifests.istio.schema.scalars import (
     zero,
 )
 from extcp_manifests.istio.schema.unknown_keys import why_unknown
+from extcp_manifests.records import Record
 
 Path: TypeAlias = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record):
     """Something about a value: where it is, and what there is to say."""
 
     path: Path
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Record):
     """A message by its JSON names, what could not be decoded, and what nobody will read."""
 
     value: dict[str, Any]
@@ -55,8 +53,7 @@ def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded
     return Decoded(value, decoder.errors, decoder.unknown, decoder.lost)
 
 
-@dataclass(slots=True)  # not frozen, which takes three times as long to make
-class _Given:
+class _Given(NamedTuple):
     """A field that is given, and the spelling that counts."""
 
     field: Field

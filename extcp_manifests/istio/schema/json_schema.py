@@ -8,19 +8,18 @@ without a name. They are less strict in lengths of durations and of numbers in t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from extcp_manifests.istio.kinds import served_versions
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.istio.schema.model import Field, Schema
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.records import Record
 
 JSONSchema = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Root:
+class _Root(Record):
     """What a schema for editors is made of."""
 
     schema: str

@@ -1,14 +1,13 @@
 """A schema: which fields a message has, and which values an enum, by release."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from extcp_manifests.istio.releases import Release, ReleaseRange
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record):
     """A field of a message, for a range of releases; it has another record where its type is another."""
 
     name: str
@@ -34,8 +33,7 @@ class Field:
         return self.required is not None and release in self.required
 
 
-@dataclass(frozen=True, slots=True)
-class EnumValue:
+class EnumValue(Record):
     """A value of an enum, for a range of releases."""
 
     name: str
@@ -43,8 +41,7 @@ class EnumValue:
     releases: ReleaseRange
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Schema:
+class Schema(Record, eq=False):
     """Messages and enums by their names; there is one of each schema."""
 
     messages: Mapping[str, tuple[Field, ...]]

@@ -23,12 +23,12 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from extcp_manifests.errors import OutputError
 from extcp_manifests.planning.folder.listing import stays_inside
 from extcp_manifests.planning.folder.locking import Locked, locked
+from extcp_manifests.records import Record
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _recover(path: str | os.PathLike[str], *, writes: bool) -> None:
     for root in reversed((real, *real.parents)):  # the outermost first, for it may move those in it
         for paths in (_beside(root, root), _inside(root, root)):
             if os.access(paths.stage, os.F_OK) or os.access(paths.lock, os.W_OK):
-                _recover_folder(replace(paths, shown=_as_named(root, Path(path))), writes=writes)
+                _recover_folder(paths.with_(shown=_as_named(root, Path(path))), writes=writes)
 
 
 def _as_named(root: Path, path: Path) -> Path:
@@ -174,8 +174,7 @@ def _remove_if_empty(folder: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- paths
 
 
-@dataclass(frozen=True, slots=True)
-class _Paths:
+class _Paths(Record):
     """The paths of a folder, its lock and its stage."""
 
     root: Path
@@ -275,7 +274,7 @@ class Stage:
             self._complete(moves, after)
             if len(moves) == 1 and self._in_one_step(moves[0]):
                 return
-            text = json.dumps([asdict(move) for move in moves])
+            text = json.dumps([vars(move) for move in moves])
             _replace(self._paths.journal, text.encode(), 0o600)
         self._make_moves(moves)
 
@@ -366,8 +365,7 @@ def _link(source: Path, target: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- moves
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(Record):
     """A file or folder that is moved as a whole: out of the folder into `old`, from `new` into the folder, or both."""
 
     path: str

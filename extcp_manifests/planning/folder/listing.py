@@ -10,12 +10,12 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast, get_args
 
 from extcp_manifests.errors import OutputError
+from extcp_manifests.records import Record
 
 LISTING = ".extcp-manifests"
 """The name of the list."""
@@ -25,8 +25,7 @@ Kind: TypeAlias = Literal["generate", "kustomize", "argocd", "flux"]
 """What a folder is for: the command that writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Record):
     """What a folder is for, and the name of its control plane."""
 
     kind: Kind
@@ -36,8 +35,7 @@ class Owner:
         return f"{self.name!r} ({self.kind})"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Record):
     """The owner of a folder and its files, each with the checksum of what was written."""
 
     owner: Owner | None

@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,17 +23,17 @@ from extcp_manifests.planning.folder.listing import (
     read_listing,
     stays_inside,
 )
+from extcp_manifests.records import Record
 from extcp_manifests.topology.model import Topology
 
 __all__ = ["LISTING", "Entry", "FileChange", "Kind", "Owner", "State", "changes", "owner_of", "recover", "write"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record, hidden=("pieces",)):
     """A file to write: its path with `/`, its content in pieces."""
 
     path: str
-    pieces: Iterable[bytes] = field(repr=False)
+    pieces: Iterable[bytes]
     secret: bool = False
     """Whether it is readable by its owner alone."""
     keep: bool = False
@@ -59,14 +58,13 @@ was edited by hand.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Record, hidden=("old", "new")):
     """A file that a run would write or remove, with its content before and after."""
 
     path: str
     state: State
-    old: bytes | None = field(repr=False)
-    new: bytes | None = field(repr=False)
+    old: bytes | None
+    new: bytes | None
 
 
 def write(
@@ -227,8 +225,7 @@ def _read_folder(shown: Path, owner: Owner, *, force: bool) -> _Folder:
     return _Folder(shown, listing)
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
+class _Compared(Record):
     """An entry with its content, and what it changes; None where the file is right already."""
 
     entry: Entry

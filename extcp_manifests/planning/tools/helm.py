@@ -1,13 +1,12 @@
 """What Helm does in a plan."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from extcp_manifests.planning.step import Command, Tool, piped
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class InstallGatewayChart:
+class InstallGatewayChart(Record):
     """Install a gateway with the chart `gateway`, in the newest patch of the release."""
 
     name: str

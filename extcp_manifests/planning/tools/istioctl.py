@@ -1,14 +1,13 @@
 """What istioctl does in a plan."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
 from extcp_manifests.planning.tools.kubectl import build, delete_objects, kubectl
+from extcp_manifests.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class RenderAndApply:
+class RenderAndApply(Record):
     """Have istioctl render an IstioOperator into a file, and kubectl apply that; this makes no revision tag.
 
     A file, since kubectl would apply what istioctl wrote into a pipe before it failed.
@@ -37,8 +36,7 @@ class RenderAndApply:
         return () if self.removal == "rendered" else (delete_objects(context, self.namespace, self.objects),)
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Record):
     """Have istioctl install an IstioOperator, wait until it runs, and mark all that it made by the operator's name."""
 
     removal: Literal["owner", "rendered", "objects"]
@@ -79,8 +77,7 @@ class Install:
         return tuple(commands)
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(Record):
     """An action of istioctl on a file that kubectl first builds from a base.
 
     istioctl must not read it from a pipe: where kubectl fails, the pipe is empty, and istioctl would install its whole
@@ -112,8 +109,7 @@ BUILT = "built.yaml"
 """The name of a file that kubectl builds for istioctl."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRemoteSecret:
+class CreateRemoteSecret(Record):
     """Have istioctl read a cluster's credentials, and apply the Secret that it writes in the cluster of the context."""
 
     source: str

@@ -1,9 +1,9 @@
 """What kubectl does in a plan."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
+from extcp_manifests.records import Record
 
 
 def kubectl(context: str, *words: str) -> Argv:
@@ -11,8 +11,7 @@ def kubectl(context: str, *words: str) -> Argv:
     return ("kubectl", f"--context={context}", *words)
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Record):
     """Apply a file as it is."""
 
     tool: ClassVar[Tool] = "kubectl"
@@ -24,8 +23,7 @@ class Apply:
         return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyBase:
+class ApplyBase(Record):
     """Apply a base of kustomize: all files of one stage in one cluster."""
 
     base: str

@@ -152,7 +152,7 @@ def test_every_kind_of_source() -> None:
     """A text, a mapping, a typed mesh config and a ConfigMap, also as text, are the same source."""
     plain = {"accessLogFile": "/a", "defaultConfig": {"discoveryAddress": "a.b:1"}}
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"mesh": yaml.dump(plain), "meshNetworks": "x"}}
-    typed = MeshConfig.model_validate({"accessLogFile": "/a", "defaultConfig": ProxyConfig(discoveryAddress="a.b:1")})
+    typed = MeshConfig.from_plain({"accessLogFile": "/a", "defaultConfig": ProxyConfig(discoveryAddress="a.b:1")})
     for source in (plain, yaml.dump(plain), yaml.dump(plain).encode(), config_map, yaml.dump(config_map), typed):
         assert merge_mesh_config(shared=source, local=None, release="1.24").config == plain
     assert merge_mesh_config(shared={"kind": "ConfigMap"}, local=None, release="1.24").config == {}

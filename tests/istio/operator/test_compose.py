@@ -280,8 +280,9 @@ def test_problems_of_the_whole_name_their_file() -> None:
     with pytest.raises(InvalidInput) as caught:
         compose(operator({}), wrong, names=("a.yaml", "b.yaml"), set=["nothing=1"], release="1.30")
     assert str(caught.value).splitlines() == [
-        "b.yaml:3: spec.profil: is no part of an IstioOperator as it is: correct it",
-        "spec.nothing: is no part of an IstioOperator as it is: correct it",
+        "b.yaml:3: spec.profil: unknown key: did you mean 'profile'?",
+        "spec.nothing: unknown key: known are revision, profile, installPackagePath, hub, tag, namespace, "
+        "compatibilityVersion, meshConfig, components, values, unvalidatedValues",
     ]
 
 

@@ -26,7 +26,7 @@ def read(name: str) -> Any:
 
 
 def overlay(*patches: dict[str, Any], name: str = "x", kind: str = "K") -> Overlay:
-    return Overlay.model_validate({"kind": kind, "name": name, "patches": list(patches)})
+    return Overlay.from_plain({"kind": kind, "name": name, "patches": list(patches)})
 
 
 def apply_one(content: Any, release: str, *patches: dict[str, Any]) -> AppliedOverlays:
@@ -75,7 +75,7 @@ def test_one_patch(suite: Any, case: Any) -> None:
 )
 def test_runs(suite: Any, case: Any, release: str) -> None:
     """Patches and overlays act on each other as in the release's istioctl."""
-    overlays = [Overlay.model_validate(each) for each in case["overlays"]]
+    overlays = [Overlay.from_plain(each) for each in case["overlays"]]
     before = deepcopy(suite["objects"])
     applied = apply_overlays(suite["objects"], overlays, release=release, namespace=case.get("namespace"))
     assert [each["spec"] for each in applied.objects] == case["specs"]
@@ -114,7 +114,7 @@ def test_the_overlays_of_our_own_istiod() -> None:
 
 def test_overlays_of_a_gateway_and_of_nothing() -> None:
     """A gateway's overlays are found by its name; a component that is not there is refused."""
-    operator = IstioOperator.model_validate(
+    operator = IstioOperator.from_plain(
         {
             "metadata": {},
             "spec": {

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 def reported(documents: Sequence[Any], release: str = "1.31") -> list[str]:
     results = validate_text("", yaml.dump_all(documents), release=release, more=TOPOLOGY_CHECKS)
-    return [str(replace(result, line=None)) for result in results]
+    return [str(result.with_(line=None)) for result in results]
 
 
 def transformed(kubectl: str, folder: Path, change: dict[str, Any]) -> list[Any]:
