@@ -13,12 +13,32 @@ from extcp_manifests import __version__
 from extcp_manifests.errors import InvalidInput, OutputError, visible
 
 _MODULES = {
-    "generate_commands": ("generate", "plan", "inject", "schema", "releases"),
-    "document_commands": ("merge-mesh", "compose", "patch"),
-    "validate_command": ("validate",),
-    "pipeline_commands": ("kustomize", "krm", "plugin", "argocd", "flux", "diff"),
+    "generate_commands": {
+        "generate": "Write every manifest of a topology, and the runbook.",
+        "plan": "Print the runbook of a topology.",
+        "inject": "Encode and decode injection paths.",
+        "schema": "Print the JSON Schema of a file.",
+        "releases": "Print what changes by Istio release.",
+    },
+    "document_commands": {
+        "merge-mesh": "Print the mesh config that istiod runs with.",
+        "compose": "Print the IstioOperator that istioctl makes of files and flags.",
+        "patch": "Print rendered manifests with the overlays of an IstioOperator.",
+    },
+    "validate_command": {
+        "validate": "Validate IstioOperators, networking documents, mesh configs and topologies.",
+    },
+    "pipeline_commands": {
+        "kustomize": "Write the manifests of a topology as a kustomize tree.",
+        "krm": "Answer a KRM ResourceList on standard input.",
+        "plugin": "Use topologies as generators of kustomize.",
+        "argocd": "Write Argo CD Applications for the kustomize tree.",
+        "flux": "Write Flux Kustomizations for the kustomize tree.",
+        "diff": "Print the differences between two folders or files.",
+    },
 }
-"""The commands by the modules that have them; a module is only loaded for one of its commands, or for help."""
+"""The commands, each with a sentence, by the modules that have them; a module is only loaded for one of its commands.
+"""
 
 
 def main() -> None:
@@ -45,14 +65,19 @@ class _Commands(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return [name for names in _MODULES.values() for name in names]
+        return [name for commands in _MODULES.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        for module, names in _MODULES.items():
-            if cmd_name in names:
+        for module, commands in _MODULES.items():
+            if cmd_name in commands:
                 group: click.Group = import_module(f"extcp_manifests.cli.{module}").commands
                 return group.commands[cmd_name]
         return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands, for which click would load them all."""
+        with formatter.section("Commands"):
+            formatter.write_dl([row for commands in _MODULES.values() for row in commands.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command, and exit as other programs do if its reader goes away; click would exit with 1."""

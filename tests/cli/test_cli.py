@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from command_line import run
 from folders import content
 
 from extcp_manifests import load, plan, yaml
+from extcp_manifests.cli import cli
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.topology.topology_file import schema
 
@@ -36,6 +38,27 @@ def test_a_process_does_the_same() -> None:
         one, other = process(*words, stdin=stdin), run(*words, stdin=stdin)
         assert (one.returncode, one.stdout) == (other.returncode, other.stdout)
         assert one.stderr.replace("python -m extcp_manifests", "extcp-manifests") == other.stderr
+
+
+def test_help_lists_every_command() -> None:
+    """Help has each command with a sentence, without loading it."""
+    listed = run("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed if line[2] != " "] == cli.list_commands(click.Context(cli))
+    for name in cli.list_commands(click.Context(cli)):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert command.name == name
+    code = """if True:
+        import sys
+        from extcp_manifests.cli import main
+        sys.argv[1:] = ["--help"]
+        try:
+            main()
+        except SystemExit:
+            print(*sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not [name for name in done.stdout.split() if name.startswith("extcp_manifests.cli.")]
 
 
 def test_generate_writes_and_says_what_is_next(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ Source: istio 1.15.7 to 1.30.3: manifests/profiles, in `schema/profiles.yaml`.
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release, ReleaseRange
+from extcp_manifests.istio.schema.tables import data_file
 
 Tree = Mapping[str, Any]
 """Plain data of an IstioOperator: its spec, or values."""
@@ -31,6 +31,6 @@ def read_profile(name: str, release: Release) -> Tree:
 
 @cache
 def _profiles() -> list[dict[str, Any]]:
-    text = resources.files("extcp_manifests.istio.schema").joinpath("data", "profiles.yaml").read_text("utf-8")
+    text = data_file("profiles.yaml")
     profiles: list[dict[str, Any]] = yaml.load(text)
     return profiles

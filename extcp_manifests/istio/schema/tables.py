@@ -21,12 +21,12 @@ it is JSON's, within its minimum and maximum. A type that is left out takes anyt
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from itertools import pairwise
-from typing import Any, NoReturn, TypeAlias
+from pkgutil import get_data
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from extcp_manifests.istio.releases import EVERY_RELEASE, RELEASES, ReleaseRange
 from extcp_manifests.istio.schema.model import EnumValue, Field, Schema
@@ -48,20 +48,31 @@ class SchemaDataError(ValueError):
 
 @cache
 def read_schema(name: str) -> Schema:
-    """Return the schema in `data/NAME.json`, with the messages of the files that it refers to."""
-    return parse_schema(
-        resources.files("extcp_manifests.istio.schema").joinpath("data", f"{name}.json").read_text("utf-8"),
-        f"{name}.json",
-    )
+    """Return the schema in `data/NAME.json`, with the messages of the files that it refers to.
+
+    A message is read when it is first asked for, since most documents need few of the hundreds that there are.
+    """
+    return _Reader(f"{name}.json", json.loads(data_file(f"{name}.json"))).schema()
+
+
+def data_file(name: str) -> bytes:
+    """Return a file of the folder `data`, wherever the package is; importlib.resources takes longer to load."""
+    content = get_data("extcp_manifests.istio.schema", f"data/{name}")
+    if content is None:
+        raise FileNotFoundError(name)
+    return content
 
 
 def parse_schema(text: str, file: str) -> Schema:
-    """Return the schema that a file holds. Raises SchemaDataError."""
+    """Return the schema that a file holds, read as a whole. Raises SchemaDataError."""
     try:
         data = json.loads(text, object_pairs_hook=_without_duplicates)
     except ValueError as error:
         raise SchemaDataError(f"{file}: {error}") from error
-    return _Reader(file, data).schema()
+    schema = _Reader(file, data).schema()
+    dict(schema.messages)
+    dict(schema.enums)
+    return schema
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,19 +135,19 @@ class _Reader:
         self._included: dict[str, Schema] = {}
 
     def schema(self) -> Schema:
-        messages: dict[str, tuple[Field, ...]] = {}
-        enums: dict[str, tuple[EnumValue, ...]] = {}
-        for name, definition in self._definitions.items():
-            if "oneOf" in definition:
-                enums[name] = _read_enum(definition, (self._file, name))
-            else:
-                messages[name] = self._message(definition, (self._file, name))
-        for included in self._included.values():
-            messages = {**included.messages, **messages}
-            enums = {**included.enums, **enums}
-        return Schema(messages, enums, self._decoding == "crd")
+        enums = [name for name, definition in self._definitions.items() if "oneOf" in definition]
+        messages = [name for name in self._definitions if name not in enums]
+        return Schema(
+            _ReadWhenAsked(messages, self._message, lambda: [each.messages for each in self._included.values()]),
+            _ReadWhenAsked(enums, self._enum, lambda: [each.enums for each in self._included.values()]),
+            self._decoding == "crd",
+        )
 
-    def _message(self, definition: Any, place: Place) -> tuple[Field, ...]:
+    def _enum(self, name: str) -> tuple[EnumValue, ...]:
+        return _read_enum(self._definitions[name], (self._file, name))
+
+    def _message(self, name: str) -> tuple[Field, ...]:
+        definition, place = self._definitions[name], (self._file, name)
         _require_object(definition, _MESSAGE_KEYWORDS, ("type", "properties"), place)
         _require_one_of(definition["type"], ("object",), "type of a message", place)
         releases = _read_range(definition, EVERY_RELEASE, place)
@@ -213,6 +224,45 @@ class _Reader:
         if name not in included.messages:
             _fail(place, f"refers to {name!r}, which is not in {file}")
         return f"message:{name}"
+
+
+Read = TypeVar("Read")
+
+
+class _ReadWhenAsked(Mapping[str, Read]):
+    """What a file defines, and the files that it refers to; each is read when it is first asked for."""
+
+    def __init__(
+        self, names: Iterable[str], read: Callable[[str], Read], included: Callable[[], list[Mapping[str, Read]]]
+    ) -> None:
+        self._names = dict.fromkeys(names)
+        self._read = cache(read)
+        self._included = included
+        """The same of the files to which what was read so far refers."""
+
+    def __getitem__(self, name: str) -> Read:
+        if name in self._names:
+            return self._read(name)
+        for included in self._included():
+            if name in included:
+                return included[name]
+        if name in dict.fromkeys(self):  # which reads everything, and so finds all other files
+            return self[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or any(name in included for included in self._included())
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self._names:
+            self._read(name)
+        known = dict(self._names)
+        for included in self._included():
+            known |= dict.fromkeys(included)
+        return iter(known)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _read_enum(definition: Any, place: Place) -> tuple[EnumValue, ...]:

@@ -157,8 +157,10 @@ def test_a_wrong_file_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_files(name: str) -> None:
     """Every file is read without an error, and is a valid JSON Schema."""
-    assert read_schema(name).messages
     text = resources.files("extcp_manifests.istio.schema").joinpath("data", f"{name}.json").read_text("utf-8")
+    schema = parse_schema(text, f"{name}.json")
+    assert dict(schema.messages) == dict(read_schema(name).messages)
+    assert dict(schema.enums) == dict(read_schema(name).enums)
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
