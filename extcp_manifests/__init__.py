@@ -26,21 +26,33 @@ from extcp_manifests.lazy import handing_on
 if TYPE_CHECKING:
     from extcp_manifests.errors import ExtcpError, InvalidInput
     from extcp_manifests.planning.plan import Plan, plan
-    from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, MeshGateways, Sample, SharedGateway
+    from extcp_manifests.topology.clusters import (
+        ExternalCluster,
+        GatewayOverrides,
+        MeshCluster,
+        MeshGateways,
+        Sample,
+    )
     from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
     from extcp_manifests.topology.model import Topology
     from extcp_manifests.topology.topology_file import load
+    from extcp_manifests.topology.workloads import Autoscaling, GatewayService, Istiod, Resources, SharedGateway
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Autoscaling",
     "ClusterCredentials",
     "ExtcpError",
     "ExternalCluster",
+    "GatewayOverrides",
+    "GatewayService",
     "InvalidInput",
+    "Istiod",
     "MeshCluster",
     "MeshGateways",
     "Plan",
+    "Resources",
     "Sample",
     "SharedGateway",
     "Topology",
@@ -53,15 +65,20 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = handing_on(
         __name__,
         {
+            "Autoscaling": "topology.workloads",
             "ClusterCredentials": "topology.credentials",
             "ExtcpError": "errors",
             "ExternalCluster": "topology.clusters",
+            "GatewayOverrides": "topology.clusters",
+            "GatewayService": "topology.workloads",
             "InvalidInput": "errors",
+            "Istiod": "topology.workloads",
             "MeshCluster": "topology.clusters",
             "MeshGateways": "topology.clusters",
             "Plan": "planning.plan",
+            "Resources": "topology.workloads",
             "Sample": "topology.clusters",
-            "SharedGateway": "topology.clusters",
+            "SharedGateway": "topology.workloads",
             "Topology": "topology.model",
             "load": "topology.topology_file",
             "load_credentials": "topology.credentials",

@@ -17,18 +17,21 @@ from extcp_manifests.planning.templates import Templates, Texts
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.part_check import part_problems
 
 
 def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "Plan":
     """Return everything there is to do for a topology, in order.
 
     With credentials, by the clusters' names, the Secrets for istiod become files; without, the plan has the istioctl
-    commands that make them. Raises InvalidInput for credentials that do not match a cluster or the release.
+    commands that make them. Raises InvalidInput for credentials that do not match a cluster or the release, and
+    for settings and overrides of parts that cannot be.
     """
     require(topology, Topology, ("topology",), "a Topology, as `load` gives it")
     api_servers = {cluster.name: cluster.api_server for cluster in topology.mesh_clusters}
     given, problems = checked_credentials(credentials or {}, api_servers=api_servers, release=topology.istio)
     del credentials  # where they are plain texts, no traceback that shows variables may show them
+    problems += part_problems(topology, from_file=False)
     if problems:
         raise InvalidInput(problems)
     return Plan(topology=topology, credentials=given)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from extcp_manifests import builders
-from extcp_manifests.builders import EgressGateway, IngressGateway, gateways
+from extcp_manifests.builders import gateways
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
+from extcp_manifests.documents.istio_operator import EGRESS_INSTALLATION, INGRESS_INSTALLATION
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
@@ -15,6 +16,7 @@ from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret, Install, RenderAndApply
 from extcp_manifests.planning.tools.kubectl import Apply, kubectl
 from extcp_manifests.records import Record
+from extcp_manifests.topology import parts
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
 
@@ -184,9 +186,7 @@ def _shared_gateway(stage: _Stage) -> Iterator[Step]:
     yield place.step(
         "controlplane-gateway.yaml",
         stage.install_shared_gateway,
-        builders.ControlPlaneGateway(
-            release=stage.resolved.release, name=gateway.name, namespace=gateway.namespace, hub=topology.hub
-        ),
+        parts.shared_gateway(topology),
         part="shared gateway",
         why=f"The ingress gateway through which remote clusters will reach istiod; {stage.resolved.exposure.sharing}.",
         verify=tuple(checks),
@@ -205,14 +205,7 @@ def _config_cluster(stage: _Stage) -> Iterator[Step]:
     yield place.step(
         "remote-config-cluster.yaml",
         stage.set_up_remote("config cluster"),
-        builders.ConfigCluster(
-            release=stage.resolved.release,
-            address=topology.address,
-            cluster=cluster.name,
-            network=cluster.network,
-            namespace=topology.namespace,
-            revision=topology.revision,
-        ),
+        parts.config_cluster(topology),
         part="config cluster",
         why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
         verify=(
@@ -226,7 +219,7 @@ def _config_cluster(stage: _Stage) -> Iterator[Step]:
 
 
 def _control_plane(stage: _Stage) -> Iterator[Step]:
-    topology, cluster, place = stage.topology, stage.cluster, stage.external
+    topology, place = stage.topology, stage.external
     release, names = stage.resolved.release, stage.resolved.names
     account = (builders.LegacyServiceAccount(namespace=topology.namespace),) if release.legacy_service_account else ()
     yield place.step(
@@ -244,17 +237,7 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
     yield place.step(
         "external-istiod.yaml",
         stage.install("external-istiod"),
-        builders.ExternalIstiod(
-            release=release,
-            address=topology.address,
-            mesh_id=topology.mesh_id,
-            cluster=cluster.name,
-            network=cluster.network,
-            namespace=topology.namespace,
-            revision=topology.revision,
-            mesh_config=topology.mesh_config,
-            hub=topology.hub,
-        ),
+        parts.external_istiod(topology),
         part="external istiod",
         why="The istiod that serves the remote clusters.",
         verify=(place.wait_for(names.istiod, topology.namespace),),
@@ -286,28 +269,28 @@ def _gateways(stage: _Stage) -> Iterator[Step]:
         yield _gateway(
             stage,
             gateways.INGRESS,
-            builders.IngressGateway(namespace=topology.namespace, revision=topology.revision),
-            builders.IngressGatewayValues(revision=topology.revision),
+            INGRESS_INSTALLATION,
+            parts.ingress_gateway(topology, stage.cluster),
             why="The gateway by which requests from outside enter the mesh; its pod is injected, so istiod runs first.",
         )
     if wanted.egress:
         yield _gateway(
             stage,
             gateways.EGRESS,
-            builders.EgressGateway(namespace=topology.namespace, revision=topology.revision),
-            builders.EgressGatewayValues(revision=topology.revision),
+            EGRESS_INSTALLATION,
+            parts.egress_gateway(topology, stage.cluster),
             why="The gateway by which requests leave the mesh; its pod is injected, so istiod runs first.",
         )
 
 
-def _gateway(stage: _Stage, name: str, operator: IngressGateway | EgressGateway, values: Builder, *, why: str) -> Step:
+def _gateway(stage: _Stage, name: str, installation: str, document: Builder, *, why: str) -> Step:
     topology, place = stage.topology, stage.remote
     pods = (place.wait_for(name, topology.namespace),)
     if stage.cluster.gateways.install == "helm":
         chart = InstallGatewayChart(name, topology.namespace, topology.chart_repository, topology.release)
-        return place.step(f"{name}.values.yaml", chart, values, part="gateway", why=why, verify=pods)
-    action = stage.install_gateway(operator.operator_name)
-    return place.step(f"{name}.yaml", action, operator, part="gateway", why=why, verify=pods)
+        return place.step(f"{name}.values.yaml", chart, document, part="gateway", why=why, verify=pods)
+    action = stage.install_gateway(installation)
+    return place.step(f"{name}.yaml", action, document, part="gateway", why=why, verify=pods)
 
 
 def _sample(stage: _Stage) -> Iterator[Step]:
@@ -387,14 +370,7 @@ def _join(stage: _Stage) -> Iterator[Step]:
     yield place.step(
         "remote-cluster.yaml",
         stage.set_up_remote("remote cluster"),
-        builders.RemoteCluster(
-            release=stage.resolved.release,
-            address=topology.address,
-            cluster=cluster.name,
-            network=cluster.network,
-            namespace=topology.namespace,
-            revision=topology.revision,
-        ),
+        parts.remote_cluster(topology, cluster),
         part="remote cluster",
         why="The permissions and webhooks of a cluster that only runs workloads.",
         verify=(_injector_webhook(stage),),
@@ -414,7 +390,7 @@ def _east_west(stage: _Stage) -> Iterator[Step]:
     yield place.step(
         "eastwest-gateway.yaml",
         RenderAndApply("rendered"),
-        builders.EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision),
+        parts.east_west_gateway(topology, cluster),
         part="east-west gateway",
         why="The gateway by which other networks reach this cluster's services.",
         verify=(

@@ -43,7 +43,7 @@ class Templates:
         cluster = run.remote.cluster
         if run.remote is self._config_cluster:
             return None
-        if cluster.api_server is not None or cluster.name in self._credentials:
+        if cluster.api_server is not None or cluster.overrides or cluster.name in self._credentials:
             return None
         names = _plain_names(run.remote)
         if names is None:

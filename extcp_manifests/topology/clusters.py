@@ -9,21 +9,14 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import GatewayName, NamespaceName, Text, why_not_cluster_name
+from extcp_manifests.topology.names import Text, why_not_cluster_name
+from extcp_manifests.topology.workloads import Plain, no_entries
+
+_OF_A_GATEWAY = "A piece of the IstioOperator's spec, or of the chart's values where Helm installs the gateway."
+
 
 SAMPLE_NAMESPACE = "sample"
 """The namespace of helloworld and its client in Istio's guide."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SharedGateway:
-    """The ingress gateway of the external cluster, through which remote clusters reach istiod."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    namespace: Annotated[NamespaceName, Field(description="Namespace of the gateway and of its own istiod.")] = (
-        "istio-system"
-    )
-    name: Annotated[GatewayName, Field(description="Name of the gateway.")] = "istio-ingressgateway"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +31,18 @@ class ExternalCluster:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayOverrides:
+    """Pieces of the documents of a cluster's gateways, for all that has no key."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    ingress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
+    egress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
+    east_west: Annotated[Plain, Field(description="A piece of the IstioOperator's spec.")] = field(
+        default_factory=dict, hash=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MeshGateways:
     """Which gateways of the mesh a remote cluster gets."""
 
@@ -49,6 +54,9 @@ class MeshGateways:
         Literal["istioctl", "helm"],
         Field(description="What installs the ingress and egress gateway; the east-west gateway is istioctl's."),
     ] = "istioctl"
+    overrides: Annotated[
+        GatewayOverrides, Field(description="Pieces of the gateways' documents; they cannot undo what is set here.")
+    ] = field(default_factory=GatewayOverrides, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +96,13 @@ class MeshCluster:
             "in the kubeconfig if left out."
         ),
     ] = None
+    mesh_config: Annotated[
+        Plain,
+        Field(description="The mesh admin's mesh config, in the config cluster alone; the operator's own beats it."),
+    ] = no_entries()
+    overrides: Annotated[
+        Plain, Field(description="A piece of the IstioOperator's spec for all else; it cannot undo what is set here.")
+    ] = no_entries()
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:

@@ -33,7 +33,7 @@ Place = tuple[str | int, ...]
 def file_spelling(field: str) -> str:
     """Return the key in files of a field: `meshID` for `mesh_id`."""
     first, *rest = field.split("_")
-    return first + "".join("ID" if word == "id" else word.capitalize() for word in rest)
+    return first + "".join(word.upper() if word in ("id", "ip") else word.capitalize() for word in rest)
 
 
 def place_of(place: Place, *, from_file: bool, start: Place = ()) -> Place:
@@ -267,41 +267,39 @@ def _types_in(annotation: Any) -> Iterator[Any]:
         yield from _types_in(argument)
 
 
-_PATCH = (
-    "patch the IstioOperator in an overlay (`extcp-manifests kustomize --overlay`), or compose it with your own file"
-)
+_OVERRIDE = "set it in the overrides of a part: spec.istiod.overrides, spec.gateway.overrides, or those of a cluster"
 
 
-# Keys of an IstioOperator and of its parts for which a topology has no field.
-_ONLY_BY_PATCH = [
-    "values",
-    "components",
-    "overlays",
-    "k8s",
-    "pilot",
+_OF_PODS = f"pods are described by spec.istiod and spec.gateway; elsewhere, {_OVERRIDE}"
+
+
+# Keys of an IstioOperator and of its parts for which a topology has no field, or not there.
+_ONLY_BY_OVERRIDE = ["values", "components", "overlays", "k8s", "pilot", "volumes"]
+_KEYS_OF_PODS = [
     "istiod",
     "env",
     "replicas",
-    "replicacount",
     "resources",
     "affinity",
     "tolerations",
     "nodeselector",
     "annotations",
-    "hpaspec",
-    "volumes",
-    "imagepullsecrets",
-    "servicetype",
 ]
 
 
 # Keys that people look for in a topology, in lower case and without `_`, and the way there is instead.
 _WAYS: Mapping[str, str] = {
-    **dict.fromkeys(_ONLY_BY_PATCH, _PATCH),
-    "tag": f"images have the tag of the istioctl that installs them; to set another, {_PATCH}",
-    "image": f"images come from spec.hub; to set another for istiod, {_PATCH}",
+    **dict.fromkeys(_ONLY_BY_OVERRIDE, _OVERRIDE),
+    **dict.fromkeys(_KEYS_OF_PODS, _OF_PODS),
+    "replicacount": "the number of pods is replicas, in spec.istiod and spec.gateway",
+    "hpaspec": "autoscaling has min and max, in spec.istiod and spec.gateway",
+    "imagepullsecrets": "it is the same in all clusters: set spec.pullSecrets",
+    "imagepullpolicy": "it is the same in all clusters: set spec.pullPolicy",
+    "servicetype": "the shared gateway's Service is spec.gateway.service; its type is the key type",
+    "tag": "it is the same in all clusters: set spec.tag",
+    "image": f"images come from spec.hub and spec.tag; to set another for istiod, {_OVERRIDE}",
     "version": "the Istio minor is spec.release",
-    "profile": f"it follows from the release and from what a cluster is for; for more, {_PATCH}",
+    "profile": f"it follows from the release and from what a cluster is for; for more, {_OVERRIDE}",
     "trustdomain": "it is a part of the mesh config: set spec.meshConfig.trustDomain",
     "clusters": "the first remote cluster is spec.configCluster, the others are spec.remoteClusters",
     "clustername": "the name of a cluster is its key name",

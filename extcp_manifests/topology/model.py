@@ -6,7 +6,7 @@ is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in 
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -26,7 +26,7 @@ from extcp_manifests.documents.name_forms import why_not_dns_subdomain, why_plac
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
-from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, SharedGateway
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster
 from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, matching, parsed, place_of, places_of, problems_of
 from extcp_manifests.topology.names import (
     DEFAULT_NAMESPACE,
@@ -37,9 +37,11 @@ from extcp_manifests.topology.names import (
     why_not_hub,
     why_not_mesh_id,
     why_not_revision,
+    why_not_tag,
 )
 from extcp_manifests.topology.partial import read_draft
 from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
+from extcp_manifests.topology.workloads import Istiod, SharedGateway
 
 
 class Topology(BaseModel, frozen=True):
@@ -80,6 +82,19 @@ class Topology(BaseModel, frozen=True):
         Annotated[StrictStr, matching(why_not_charts)] | None,
         Field(description="Repository of Istio's charts, such as a mirror; Istio's own if left out."),
     ] = None
+    tag: Annotated[
+        Annotated[StrictStr, matching(why_not_tag)] | None,
+        Field(description="Tag of Istio's images; that of the istioctl that installs them if left out."),
+    ] = None
+    pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"] | None, Field(description="When nodes pull Istio's images.")
+    ] = None
+    pull_secrets: Annotated[
+        Sequence[GatewayName],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[GatewayName, ...])),
+        Field(description="Secrets for the registry, which must be in every namespace whose pods pull from it."),
+    ] = ()
+    istiod: Annotated[Istiod, Field(description="How the external istiod is run.")] = Istiod()
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
     config_cluster: Annotated[
         MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")

@@ -110,6 +110,16 @@ def why_not_hub(text: str) -> str | None:
     )
 
 
+def why_not_tag(text: str) -> str | None:
+    """Return why the text is not a valid tag of images, or None."""
+    if _TAG.fullmatch(text):
+        return None
+    return why_placeholder(text) or f"{text!r} is not a valid tag of images: write it as in 1.24.6 or 1.24.6-distroless"
+
+
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
+
+
 def why_not_charts(text: str) -> str | None:
     """Return why the text is not a chart repository, or None; it is not shown where it may hold a password."""
     if has_user(text):

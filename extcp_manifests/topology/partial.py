@@ -10,9 +10,10 @@ from extcp_manifests.builders.address import parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.records import Record
-from extcp_manifests.topology.clusters import ExternalCluster, SharedGateway
+from extcp_manifests.topology.clusters import ExternalCluster
 from extcp_manifests.topology.inputs import Place, file_spelling
 from extcp_manifests.topology.names import DEFAULT_NAMESPACE
+from extcp_manifests.topology.workloads import SharedGateway
 
 
 class DraftCluster(Record, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.documents.name_forms import SECRET_KEY
-from extcp_manifests.errors import InvalidInput, Path
+from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import Release, since
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster, folder_of
@@ -202,18 +202,10 @@ _SET_IN_DEFAULT_CONFIG = {
 
 def _undecodable(given: Mapping[str, Any], release: Release) -> Iterator[Violation]:
     """Yield what istioctl or istiod of the release refuses of a mesh config, and keys that it does not know."""
-    from extcp_manifests.istio.mesh.merging import merge_mesh_config  # only for topologies that have a mesh config
+    from extcp_manifests.istio.mesh.merging import mesh_config_problems  # only for topologies that have a mesh config
 
-    try:
-        merged = merge_mesh_config(shared=None, local=given, release=release)
-    except InvalidInput as error:
-        for problem in error.problems:
-            yield Violation(_in_mesh_config(problem.place), problem.message)
-        return
-    for problem in merged.problems:
+    for problem in mesh_config_problems(given, release):
         yield Violation(_in_mesh_config(problem.place), problem.message)
-    for ignored in merged.ignored:
-        yield Violation(_in_mesh_config(ignored.place), ignored.message)
 
 
 def _unwritable(given: Mapping[str, Any]) -> Iterator[Violation]:

@@ -10,6 +10,7 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, Readable, from_file, read
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.names import GatewayName
+from extcp_manifests.topology.part_check import part_problems
 
 
 def load(source: Readable, *, release: str | None = None, name: str = "") -> Topology:
@@ -33,6 +34,7 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
             problems.append(Problem(("spec", "name"), "unknown key: the name belongs in metadata.name"))
         try:
             topology = Topology.model_validate(values, context=FROM_FILE, by_alias=True, by_name=False)
+            problems += part_problems(topology, from_file=True)
         except InvalidInput as error:
             problems += error.problems
     if problems or topology is None:

@@ -365,16 +365,14 @@ def test_places_that_are_taken_down(name: str, text: str, instead: str | None) -
     assert str(caught.value) == f"{name}: {text!r} has nothing of Istio 1.31: write {instead!r}, or a mirror of it"
 
 
-_PATCH = (
-    "patch the IstioOperator in an overlay (`extcp-manifests kustomize --overlay`), or compose it with your own file"
-)
+_OVERRIDE = "set it in the overrides of a part: spec.istiod.overrides, spec.gateway.overrides, or those of a cluster"
 
 
 @pytest.mark.parametrize(
     ("key", "way"),
     [
         ("version", "the Istio minor is spec.release"),
-        ("profile", f"it follows from the release and from what a cluster is for; for more, {_PATCH}"),
+        ("profile", f"it follows from the release and from what a cluster is for; for more, {_OVERRIDE}"),
         ("trustDomain", "it is a part of the mesh config: set spec.meshConfig.trustDomain"),
         ("clusters", "the first remote cluster is spec.configCluster, the others are spec.remoteClusters"),
         ("clusterName", "the name of a cluster is its key name"),
@@ -382,9 +380,12 @@ _PATCH = (
             "network",
             "every remote cluster has its own: set network in spec.configCluster and in each of spec.remoteClusters",
         ),
-        *((key, _PATCH) for key in ("pilot", "istiod", "hpaSpec", "volumes", "imagePullSecrets")),
-        ("image", f"images come from spec.hub; to set another for istiod, {_PATCH}"),
-        ("serviceType", _PATCH),
+        *((key, _OVERRIDE) for key in ("pilot", "values", "k8s", "volumes")),
+        ("env", f"pods are described by spec.istiod and spec.gateway; elsewhere, {_OVERRIDE}"),
+        ("hpaSpec", "autoscaling has min and max, in spec.istiod and spec.gateway"),
+        ("imagePullSecrets", "it is the same in all clusters: set spec.pullSecrets"),
+        ("image", f"images come from spec.hub and spec.tag; to set another for istiod, {_OVERRIDE}"),
+        ("serviceType", "the shared gateway's Service is spec.gateway.service; its type is the key type"),
     ],
 )
 def test_keys_that_people_look_for(key: str, way: str) -> None:

@@ -119,6 +119,16 @@ def _places_by_name(items: Iterable[Any]) -> dict[str, int]:
     return places
 
 
+def mesh_config_problems(config: Mapping[str, Any], release: Release) -> list[Problem]:
+    """Return what istiod of a release refuses or ignores of one mesh config, with places in it."""
+    try:
+        merged = merge_mesh_config(shared=None, local=config, release=release)
+    except InvalidInput as error:
+        return [Problem(problem.place, problem.message) for problem in error.problems]
+    found = [Problem(problem.place, problem.message) for problem in merged.problems]
+    return found + [Problem(ignored.place, ignored.message) for ignored in merged.ignored]
+
+
 def merge_mesh_config(
     *,
     shared: Input,

@@ -1,0 +1,56 @@
+"""Documents with settings and overrides laid over them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Generic, TypeVar
+
+from extcp_manifests.builders.builder import Builder
+from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.model import Model
+from extcp_manifests.errors import InvalidInput, Path
+from extcp_manifests.istio.operator.overrides import Overridden, overridden
+
+Document = TypeVar("Document", bound=Model)
+
+
+class WithOverrides(Builder[Document], Generic[Document]):
+    """A document of another builder, with settings laid over it, and then overrides.
+
+    Both are pieces of the spec of an IstioOperator, or of the values of a chart. `build()` raises InvalidInput for what
+    would undo the installation.
+    """
+
+    builder: Builder[Document]
+    settings: Mapping[str, Any] = {}
+    overrides: Mapping[str, Any] = {}
+
+    def _document(self) -> Document:
+        document = self.builder.build()
+        with_settings, result = self.with_settings(), self.overridden()
+        problems = [problem.under("settings") for problem in with_settings.problems]
+        problems += [problem.under("overrides") for problem in result.problems]
+        if problems:
+            raise InvalidInput(problems)
+        piece = result.plain
+        whole = {**document.plain(), "spec": piece} if isinstance(document, IstioOperator) else piece
+        return type(document).from_plain(whole)
+
+    def with_settings(self) -> Overridden:
+        """Return the spec or the values with the settings alone."""
+        return overridden(_piece_of(self.builder.build()), self.settings)
+
+    def overridden(self) -> Overridden:
+        """Return the spec or the values with settings and overrides."""
+        return overridden(self.with_settings().plain, self.overrides, open_places=_OPEN)
+
+
+_OPEN: Collection[Path] = frozenset({("hub",), ("tag",), ("service", "type")})
+"""What overrides may replace: where images come from, and the type of a gateway's Service."""
+
+
+def _piece_of(document: Model) -> dict[str, Any]:
+    """Return the part of a document over which pieces are laid, as plain data."""
+    plain = document.plain()
+    if isinstance(document, IstioOperator):
+        spec: dict[str, Any] = plain["spec"]
+        return spec
+    return plain

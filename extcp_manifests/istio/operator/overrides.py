@@ -1,0 +1,147 @@
+"""Overrides: pieces of a document that people lay over one of this library's, by which they say what it has no key for.
+
+A piece adds to the document, and replaces what is open. It never takes away or changes what makes the installation one,
+such as CLUSTER_ID, mounts, names of webhooks and addresses. Items of lists that have names, such as variables and
+ports, and `k8s.overlays` are joined to ours; istioctl would replace such lists (istio 1.24.6 to 1.30.3:
+operator/pkg/render/manifest.go), and ours would be lost.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from extcp_manifests import yaml
+from extcp_manifests.documents.findings import Found
+from extcp_manifests.documents.paths import before_lists
+from extcp_manifests.errors import Path, Problem, kind_of, path_text
+from extcp_manifests.istio.operator.merging import unshared
+from extcp_manifests.istio.releases import Release
+from extcp_manifests.istio.rules.istio_operator import validate_operator
+from extcp_manifests.records import Record
+
+
+class Replaced(Record):
+    """A value of ours that an override replaces."""
+
+    place: Path
+    ours: Any
+    theirs: Any
+
+
+class Overridden(Record):
+    """A document with pieces laid over it, and what came of that."""
+
+    plain: dict[str, Any]
+    replaced: tuple[Replaced, ...]
+    problems: tuple[Problem, ...]
+    """Why pieces are refused; the places are those in the pieces."""
+
+
+def overridden(ours: Mapping[str, Any], piece: Mapping[str, Any], *, open_places: Collection[Path] = ()) -> Overridden:
+    """Return a document with a piece laid over it; neither is changed.
+
+    Values at `open_places` may be replaced, all other ones of ours stay.
+    """
+    run = _Run(frozenset(open_places))
+    plain = run.mapping(unshared(ours), piece, ())
+    return Overridden(plain, tuple(run.replaced), tuple(run.problems))
+
+
+class _Run:
+    """One laying over, and what it finds."""
+
+    def __init__(self, open_places: frozenset[Path]) -> None:
+        self._open_places = open_places
+        self.replaced: list[Replaced] = []
+        self.problems: list[Problem] = []
+
+    def mapping(self, ours: dict[str, Any], theirs: Mapping[str, Any], place: Path) -> dict[str, Any]:
+        """Lay one mapping over another, which is changed."""
+        for key, value in theirs.items():
+            at = (*place, key)
+            if key in ours:
+                ours[key] = self._value(ours[key], value, at)
+            else:
+                self._refuse_nulls(value, at)
+                ours[key] = unshared(value)
+        return ours
+
+    def _value(self, ours: Any, theirs: Any, place: Path) -> Any:
+        if isinstance(ours, dict) and isinstance(theirs, Mapping):
+            return self.mapping(ours, theirs, place)
+        if isinstance(ours, list) and isinstance(theirs, list | tuple):
+            return self._list(ours, theirs, place)
+        if type(ours) is type(theirs) and ours == theirs:
+            return ours
+        if place in self._open_places and type(ours) is type(theirs):
+            self.replaced.append(Replaced(place, ours, theirs))
+            return theirs
+        self.problems.append(Problem(place, _set_here(ours)))
+        return ours
+
+    def _list(self, ours: list[Any], theirs: Sequence[Any], place: Path) -> list[Any]:
+        if place[-1] == "overlays":
+            self._refuse_nulls(theirs, place)
+            return [*ours, *unshared(theirs)]
+        places = {_name(item): index for index, item in enumerate(ours)}
+        for index, item in enumerate(theirs):
+            name = _name(item)
+            if name is None or None in places:
+                if list(theirs) != ours:
+                    self.problems.append(Problem(place, "is a list that is set here: leave it out"))
+                return ours
+            if name in places:
+                ours[places[name]] = self.mapping(ours[places[name]], item, (*place, index))
+            else:
+                self._refuse_nulls(item, (*place, index))
+                places[name] = len(ours)
+                ours.append(unshared(item))
+        return ours
+
+    def _refuse_nulls(self, value: Any, place: Path) -> None:
+        if value is None:
+            self.problems.append(Problem(place, "is null, which no document of ours carries: leave it out"))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                self._refuse_nulls(item, (*place, key))
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                self._refuse_nulls(item, (*place, index))
+
+
+def _set_here(ours: Any) -> str:
+    if isinstance(ours, dict | list):
+        return f"must be {kind_of(ours)}"
+    return f"is set to {yaml.dump(ours).rstrip()} here, and the installation needs that value: leave it out"
+
+
+def _name(item: Any) -> str | None:
+    name = item.get("name") if isinstance(item, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+# -------------------------------------------------------------------------------------------------------- by the rules
+
+
+def problems_of_operator(ours: Mapping[str, Any], whole: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    """Yield what a release refuses in a document and did not refuse before a piece was laid over it.
+
+    Places are those below `spec`.
+    """
+    if ours.get("kind") != "IstioOperator":
+        return  # values of a chart, for which there is no schema here
+    known = {_told(found) for found in validate_operator(ours, release=release).found}
+    for found in validate_operator(whole, release=release).found:
+        if not found.is_warning and _told(found) not in known:
+            place = found.problem.place
+            yield found.problem.with_(place=place[1:] if place[:1] == ("spec",) else place)
+
+
+def _told(found: Found) -> tuple[Path, str]:
+    return found.problem.place, found.problem.message
+
+
+def at_lists(problem: Problem) -> Problem:
+    """Return a problem of a whole document as one of the piece, where items of lists have other places: at the list."""
+    place = before_lists(problem.place)
+    rest = problem.place[len(place) :]
+    return problem.with_(place=place, message=f"{path_text(rest)}: {problem.message}" if rest else problem.message)

@@ -1,0 +1,98 @@
+"""The check of what people add to parts of a topology; it needs a topology that is right in all else."""
+
+from collections.abc import Iterator
+
+from extcp_manifests.documents.lookup import at
+from extcp_manifests.errors import Problem
+from extcp_manifests.istio.mesh.merging import mesh_config_problems
+from extcp_manifests.istio.operator.overrides import at_lists, problems_of_operator
+from extcp_manifests.topology.inputs import Key, Place, place_of
+from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
+from extcp_manifests.topology.workloads import Workload
+
+
+def part_problems(topology: Topology, *, from_file: bool) -> list[Problem]:
+    """Return what is wrong with settings and overrides, with places spelled as in a file or as in Python."""
+    start = ("spec",) if from_file else ()
+    return [
+        problem.with_(place=(*place_of(place, from_file=from_file, start=start), *problem.place))
+        for place, problem in _problems(topology)
+    ]
+
+
+def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Yield each problem with the place of the field that it is about; its own place is below that."""
+    yield from _tag(topology)
+    yield from _workload(("gateway",), topology.gateway)
+    yield from _workload(("istiod",), topology.istiod)
+    yield from _mesh_configs(topology)
+    yield from _gateways(topology)
+    for part in overridden_parts(topology):
+        yield from _settings(part, topology)
+        for problem in _overrides(part, topology):
+            yield part.place, problem
+
+
+def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    tag, release = topology.tag, topology.release
+    if tag is None:
+        return
+    minor = ".".join(tag.split(".")[:2])
+    if minor != release and minor.replace(".", "").isdigit():
+        problem = f"{tag!r} is not a tag of Istio {release}: write one that begins with {release}., or leave it out"
+        yield ("tag",), Problem((), problem)
+
+
+def _workload(place: Place, workload: Workload) -> Iterator[tuple[Place, Problem]]:
+    scaling = workload.autoscaling
+    if scaling is None:
+        return
+    if workload.replicas is not None:
+        yield (*place, "replicas"), Problem((), "excludes autoscaling, which decides how many pods there are: keep one")
+    if scaling.min > scaling.max:
+        yield (*place, "autoscaling", "min"), Problem((), f"is {scaling.min}, more than max: use at most {scaling.max}")
+
+
+def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    for index, cluster in enumerate(topology.remote_clusters):
+        if cluster.mesh_config:
+            problem = "is read in the config cluster alone: set spec.configCluster.meshConfig instead"
+            yield ("remote_clusters", index, "mesh_config"), Problem((), problem)
+    for each in mesh_config_problems(topology.config_cluster.mesh_config, topology.istio):
+        yield ("config_cluster", "mesh_config"), each
+
+
+def _gateways(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse overrides of gateways that a cluster does not get."""
+    places: list[Place] = [("config_cluster",)]
+    places += [("remote_clusters", index) for index in range(len(topology.remote_clusters))]
+    for place, cluster in zip(places, topology.mesh_clusters, strict=True):
+        for name in ("ingress", "egress", "east_west"):
+            if getattr(cluster.gateways.overrides, name) and not getattr(cluster.gateways, name):
+                problem = "belongs to a gateway that the cluster does not get: turn it on, or leave this out"
+                yield (*place, "gateways", "overrides", name), Problem((), problem)
+
+
+def _settings(part: OverriddenPart, topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse variables that the library sets itself, and settings that the release refuses."""
+    whole = part.place[:-1]
+    for problem in part.builder.with_settings().problems:
+        *place, index, _ = problem.place
+        variable = at(part.builder.settings, *place, index, "name")
+        yield (*whole, "env", Key(str(variable))), problem.with_(place=())
+    for problem in problems_of_operator(part.ours, part.with_settings, topology.istio):
+        if "k8s" in problem.place:
+            keys = problem.place[problem.place.index("k8s") + 1 :]
+            yield (*whole, *map(_as_key, keys)), problem.with_(place=())
+
+
+def _as_key(part: str | int) -> str | int:
+    return part if isinstance(part, int) else Key(part)
+
+
+def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
+    """Yield why the overrides of a part cannot be laid over its document; places are in the overrides."""
+    result = part.builder.overridden()
+    yield from result.problems
+    yield from map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))

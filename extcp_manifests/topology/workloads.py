@@ -1,0 +1,195 @@
+"""What pods of istiod and of the shared gateway are like, and their Service; each is a piece of an IstioOperator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
+
+from extcp_manifests.topology.inputs import CONFIG
+from extcp_manifests.topology.names import GatewayName, NamespaceName, plain_mapping
+
+Texts = Mapping[StrictStr, StrictStr]
+
+Plain = Annotated[Mapping[str, Any], PlainValidator(plain_mapping, json_schema_input_type=dict[str, Any])]
+"""Plain data that is checked where it is used."""
+
+
+def no_entries() -> Any:
+    """Return a field that is an empty mapping if left out, and is no part of a hash."""
+    return field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Autoscaling:
+    """How many pods there are, by load."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    min: Annotated[StrictInt, Field(ge=1, description="The least number of pods.")]
+    max: Annotated[StrictInt, Field(ge=1, description="The greatest number of pods.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """CPU and memory of a container."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = field(
+        default_factory=dict, hash=False
+    )
+    limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = field(
+        default_factory=dict, hash=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """How pods are run."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    replicas: Annotated[
+        Annotated[StrictInt, Field(ge=1)] | None,
+        Field(description="How many pods there are; autoscaling is switched off then."),
+    ] = None
+    autoscaling: Annotated[Autoscaling | None, Field(description="How many pods there are, by load.")] = None
+    env: Annotated[Texts, Field(description="Further variables of the container.")] = field(
+        default_factory=dict, hash=False
+    )
+    resources: Annotated[Resources | None, Field(description="CPU and memory of the container.")] = None
+    node_selector: Annotated[Texts, Field(description="Labels of the nodes for the pods.")] = field(
+        default_factory=dict, hash=False
+    )
+    tolerations: Annotated[
+        Sequence[Plain],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[Plain, ...])),
+        Field(description="Taints of nodes that the pods tolerate, as Kubernetes has them."),
+    ] = ()
+    affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = field(
+        default_factory=dict, hash=False
+    )
+    pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = field(
+        default_factory=dict, hash=False
+    )
+    priority_class_name: Annotated[StrictStr | None, Field(description="PriorityClass of the pods.")] = None
+    pod_disruption_budget: Annotated[
+        Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
+    ] = no_entries()
+    overrides: Annotated[
+        Plain, Field(description="A piece of the IstioOperator's spec for all else; it cannot undo what is set here.")
+    ] = no_entries()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Istiod(Workload):
+    """The external istiod."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+
+    def settings(self) -> dict[str, Any]:
+        """Return the piece of the IstioOperator's spec that says all this.
+
+        Rendered by istioctl 1.18.7, 1.20.8 and 1.31: without `autoscaleEnabled: false` the Deployment has no replicas,
+        and `autoscaleMin` makes the chart's own budget for disruptions too, which it has from 1.28 for several pods.
+        """
+        piece: dict[str, Any] = {}
+        if k8s := _k8s(self):
+            piece["components"] = {"pilot": {"k8s": k8s}}
+        if scaling := _scaling(self):
+            piece["values"] = {"pilot": scaling}
+        return piece
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayService:
+    """The Service of a gateway."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    type: Annotated[
+        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Field(description="LoadBalancer if left out.")
+    ] = None
+    annotations: Annotated[Texts, Field(description="What a cloud's load balancer is told.")] = field(
+        default_factory=dict, hash=False
+    )
+    load_balancer_ip: Annotated[StrictStr | None, Field(description="The address that the load balancer takes.")] = None
+    load_balancer_source_ranges: Annotated[
+        Sequence[StrictStr],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[StrictStr, ...])),
+        Field(description="Networks from which the load balancer takes connections, as in 10.0.0.0/8."),
+    ] = ()
+    external_traffic_policy: Annotated[
+        Literal["Cluster", "Local"] | None, Field(description="Local keeps the addresses of clients.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedGateway(Workload):
+    """The ingress gateway of the external cluster, through which remote clusters reach istiod."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    namespace: Annotated[NamespaceName, Field(description="Namespace of the gateway and of its own istiod.")] = (
+        "istio-system"
+    )
+    name: Annotated[GatewayName, Field(description="Name of the gateway.")] = "istio-ingressgateway"
+    service: Annotated[GatewayService | None, Field(description="The gateway's Service.")] = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the piece of the IstioOperator's spec that says all this.
+
+        Rendered by istioctl 1.18.7, 1.20.8 and 1.31. The values are those of the chart of all ingress gateways; there
+        is just this one.
+        """
+        k8s = _k8s(self)
+        if self.service is not None:
+            if self.service.annotations:
+                k8s["serviceAnnotations"] = dict(self.service.annotations)
+            if service := _service(self.service):
+                k8s["service"] = service
+        piece: dict[str, Any] = {}
+        if k8s:
+            piece["components"] = {"ingressGateways": [{"name": self.name, "k8s": k8s}]}
+        if scaling := _scaling(self):
+            piece["values"] = {"gateways": {"istio-ingressgateway": scaling}}
+        return piece
+
+
+def _k8s(workload: Workload) -> dict[str, Any]:
+    """Return the block `k8s` of a component."""
+    resources = workload.resources
+    settings = {
+        "replicaCount": workload.replicas,
+        "env": [{"name": name, "value": value} for name, value in workload.env.items()],
+        "resources": _without_empty({"requests": dict(resources.requests), "limits": dict(resources.limits)})
+        if resources is not None
+        else {},
+        "nodeSelector": dict(workload.node_selector),
+        "tolerations": [dict(each) for each in workload.tolerations],
+        "affinity": workload.affinity,
+        "podAnnotations": dict(workload.pod_annotations),
+        "priorityClassName": workload.priority_class_name,
+        "podDisruptionBudget": workload.pod_disruption_budget,
+    }
+    return _without_empty(settings)
+
+
+def _scaling(workload: Workload) -> dict[str, Any]:
+    """Return the values of a chart that say how many pods there are."""
+    if workload.replicas is not None:
+        return {"autoscaleEnabled": False}
+    if workload.autoscaling is not None:
+        return {"autoscaleMin": workload.autoscaling.min, "autoscaleMax": workload.autoscaling.max}
+    return {}
+
+
+def _service(service: GatewayService) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "type": service.type,
+            "externalTrafficPolicy": service.external_traffic_policy,
+            "loadBalancerIP": service.load_balancer_ip,
+            "loadBalancerSourceRanges": list(service.load_balancer_source_ranges),
+        }
+    )
+
+
+def _without_empty(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value not in (None, {}, [])}
