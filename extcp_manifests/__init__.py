@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
     from extcp_manifests.topology.model import Topology
     from extcp_manifests.topology.topology_file import load
-    from extcp_manifests.topology.workloads import Autoscaling, GatewayService, Istiod, Resources, SharedGateway
+    from extcp_manifests.topology.workloads import Autoscaling, Istiod, Resources, Service, SharedGateway
 
 __version__ = "0.1.0"
 
@@ -46,7 +46,6 @@ __all__ = [
     "ExtcpError",
     "ExternalCluster",
     "GatewayOverrides",
-    "GatewayService",
     "InvalidInput",
     "Istiod",
     "MeshCluster",
@@ -54,6 +53,7 @@ __all__ = [
     "Plan",
     "Resources",
     "Sample",
+    "Service",
     "SharedGateway",
     "Topology",
     "load",
@@ -70,7 +70,6 @@ if not TYPE_CHECKING:
             "ExtcpError": "errors",
             "ExternalCluster": "topology.clusters",
             "GatewayOverrides": "topology.clusters",
-            "GatewayService": "topology.workloads",
             "InvalidInput": "errors",
             "Istiod": "topology.workloads",
             "MeshCluster": "topology.clusters",
@@ -78,6 +77,7 @@ if not TYPE_CHECKING:
             "Plan": "planning.plan",
             "Resources": "topology.workloads",
             "Sample": "topology.clusters",
+            "Service": "topology.workloads",
             "SharedGateway": "topology.workloads",
             "Topology": "topology.model",
             "load": "topology.topology_file",

@@ -12,7 +12,7 @@ from extcp_manifests.istio.releases import RELEASES
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden"
 TOPOLOGIES = {
-    "guide": ROOT / "examples/guide.yaml",
+    **{name: ROOT / f"examples/{name}.yaml" for name in ("guide", "production", "own_certificate", "existing_gateway")},
     **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("hostile", "ip", "ipv6", "revision")},
 }
 

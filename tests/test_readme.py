@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from extcp_manifests import InvalidInput, load, load_credentials, plan, yaml
+from extcp_manifests.istio.operator.merging import overlay
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -104,3 +106,24 @@ def test_the_pipelines(section: str, kubectl: str, tmp_path: Path) -> None:
 def test_ci_runs_the_test_command() -> None:
     """CI runs the very command that README gives."""
     assert blocks("sh")[1].strip() in (ROOT / ".ci/run").read_text().splitlines()
+
+
+def needs() -> list[str]:
+    """The lines of the table of what installations need."""
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \|$", README.partition("| need |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert len(rows) > 10
+    return rows
+
+
+@pytest.mark.parametrize("lines", needs())
+def test_what_installations_need(lines: str) -> None:
+    """Each line of the table is a part of a topology, and changes what is written or run."""
+    spec: dict[str, Any] = yaml.load((ROOT / "examples/guide.yaml").read_bytes())
+    added = yaml.load(lines)
+    changed = overlay(spec, {"spec": added})
+    if "tlsTermination" in added:
+        del changed["spec"]["credentialName"]
+    if "service" in added.get("istiod", {}):
+        del changed["spec"]["gateway"]
+    before, after = plan(load(spec)), plan(load(changed))
+    assert [*before.files(), before.runbook()] != [*after.files(), after.runbook()]

@@ -95,14 +95,19 @@ def test_every_name_of_the_top_is_handed_on() -> None:
 def test_the_public_names() -> None:
     """What the top offers, no more."""
     assert sorted(extcp_manifests.__all__) == [
+        "Autoscaling",
         "ClusterCredentials",
         "ExtcpError",
         "ExternalCluster",
+        "GatewayOverrides",
         "InvalidInput",
+        "Istiod",
         "MeshCluster",
         "MeshGateways",
         "Plan",
+        "Resources",
         "Sample",
+        "Service",
         "SharedGateway",
         "Topology",
         "load",

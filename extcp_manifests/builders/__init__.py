@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from extcp_manifests.builders.istiod import ControlPlaneGateway, ExternalIstiod
     from extcp_manifests.builders.namespaces import LegacyServiceAccount, SampleNamespace, SystemNamespace
     from extcp_manifests.builders.remotes import ConfigCluster, RemoteCluster
-    from extcp_manifests.builders.routing import IstiodDestinationRule, IstiodGateway, IstiodVirtualService
+    from extcp_manifests.builders.routing import (
+        IstiodDestinationRule,
+        IstiodGateway,
+        IstiodService,
+        IstiodVirtualService,
+    )
     from extcp_manifests.builders.sample import (
         ClientDeployment,
         ClientService,
@@ -51,6 +56,7 @@ __all__ = [
     "IngressGatewayValues",
     "IstiodDestinationRule",
     "IstiodGateway",
+    "IstiodService",
     "IstiodVirtualService",
     "LegacyServiceAccount",
     "RemoteCluster",
@@ -82,6 +88,7 @@ if not TYPE_CHECKING:
             "IngressGatewayValues": "gateways",
             "IstiodDestinationRule": "routing",
             "IstiodGateway": "routing",
+            "IstiodService": "routing",
             "IstiodVirtualService": "routing",
             "LegacyServiceAccount": "namespaces",
             "RemoteCluster": "remotes",

@@ -8,11 +8,15 @@ from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, why_pl
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.records import Record
 
+TLSTermination = Literal["gateway", "istiod"]
+
 
 class Hostname(Record):
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
+    tls_termination: TLSTermination = "gateway"
+    """Who ends TLS: the gateway with a certificate for the host name, or istiod with one of its own."""
 
     def authority(self, port: int) -> str:
         """Return host and port as a URL or an `address:port` setting writes them."""
@@ -40,6 +44,14 @@ class IPAddress(Record):
 
 
 Address = Hostname | IPAddress
+
+
+def address_of(text: str, tls_termination: TLSTermination | None) -> "Address":
+    """Return the address of a text, with who ends TLS there; by IP address only istiod can. Raises InvalidInput."""
+    address = parse_address(text)
+    if isinstance(address, Hostname) and tls_termination is not None:
+        return address.with_(tls_termination=tls_termination)
+    return address
 
 
 def parse_address(address: Address | str) -> Address:

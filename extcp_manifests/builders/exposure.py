@@ -68,6 +68,8 @@ class ByHostname(Record):
     tls_mode: ClassVar[str] = "SIMPLE"
     """TLS mode of the gateway's servers."""
     sharing: ClassVar[str] = "other control planes may share it, each with a host name of its own"
+    """Whether other control planes may use the same gateway, in words."""
+    shares_gateway: ClassVar[bool] = True
     """Whether other control planes may use the same gateway."""
     proxy_metadata: ClassVar[Mapping[str, str] | None] = {
         "XDS_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
@@ -105,6 +107,11 @@ class ByHostname(Record):
         return IstiodRemoteValues(injectionURL=url)
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """Further variables of istiod: none."""
+        return {}
+
+    @property
     def base(self) -> BaseValues | None:
         """How the validation webhooks of the config cluster reach istiod: by a URL."""
         return BaseValues(validationURL=f"https://{self.address.authority(WEBHOOK_PORT)}/validate")
@@ -131,6 +138,50 @@ class ByHostname(Record):
         )
 
 
+class ByHostnameToIstiod(ByHostname):
+    """Remote clusters reach istiod by a host name, and istiod ends TLS with a certificate of its own.
+
+    The gateway passes TLS through by the name that clients ask for (SNI), which API servers and proxies do; istiod
+    patches its CA into the webhooks, and proxies trust the mesh's root. No guide describes this. Source: istio 1.15.7
+    and 1.30.3: pkg/istio-agent/xds_proxy.go, pkg/webhooks/webhookpatch.go, pilot/pkg/bootstrap/server.go; read.
+    """
+
+    needs_credential: ClassVar[bool] = False
+    protocol: ClassVar[str] = "tls"
+    tls_mode: ClassVar[str] = "PASSTHROUGH"
+    proxy_metadata: ClassVar[Mapping[str, str] | None] = None
+
+    def virtual_service(self, gateways: tuple[str, ...], routes: Sequence[PortRoute]) -> VirtualServiceSpec:
+        """Return a VirtualService for gateways that pass TLS for the host name through."""
+        return _passed_through(self.hosts, gateways, routes)
+
+    def webhook_names(self, names: Names) -> WebhookNames:
+        """Return the webhook configurations into which istiod patches its own CA, which signed its certificate."""
+        return WebhookNames(injector=names.injector_webhook, validator=names.validator_webhook)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The variable by which the host name becomes a name in istiod's certificate."""
+        return {"ISTIOD_CUSTOM_HOST": self.address.text}
+
+    def why_not_credential(self, credential_name: str | None) -> str | None:
+        """Return why the gateway cannot do with this TLS secret, or None."""
+        if credential_name is None:
+            return None
+        return "has no use where istiod ends TLS itself: leave it out, or leave tlsTermination out"
+
+
+def _passed_through(
+    hosts: tuple[str, ...], gateways: tuple[str, ...], routes: Sequence[PortRoute]
+) -> VirtualServiceSpec:
+    """Return a VirtualService whose routes go by the name that TLS asks for."""
+    tls = [
+        TLSRoute(match=(TLSMatchAttributes(port=each.port, sniHosts=hosts),), route=(each.destination,))
+        for each in routes
+    ]
+    return VirtualServiceSpec(hosts=hosts, gateways=gateways, tls=tuple(tls))
+
+
 class _ByIP(Record):
     """What both kinds of IP address share: what the guide's edits make of its files, the same in every release."""
 
@@ -143,6 +194,8 @@ class _ByIP(Record):
     tls_mode: ClassVar[str] = "PASSTHROUGH"
     """TLS mode of the gateway's servers."""
     sharing: ClassVar[str] = "no other control plane can share it, since by IP address one takes all of 15012 and 15017"
+    """Whether other control planes may use the same gateway, in words."""
+    shares_gateway: ClassVar[bool] = False
     """Whether other control planes may use the same gateway."""
     proxy_metadata: ClassVar[Mapping[str, str] | None] = None
     """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
@@ -154,11 +207,7 @@ class _ByIP(Record):
 
     def virtual_service(self, gateways: tuple[str, ...], routes: Sequence[PortRoute]) -> VirtualServiceSpec:
         """Return a VirtualService for gateways that pass TLS through, whatever host the TLS names."""
-        tls = [
-            TLSRoute(match=(TLSMatchAttributes(port=each.port, sniHosts=("*",)),), route=(each.destination,))
-            for each in routes
-        ]
-        return VirtualServiceSpec(hosts=self.hosts, gateways=gateways, tls=tuple(tls))
+        return _passed_through(self.hosts, gateways, routes)
 
     def webhook_names(self, names: Names) -> WebhookNames:
         """Return the webhook configurations into which istiod patches its own CA, which signed its certificate."""
@@ -172,6 +221,11 @@ class _ByIP(Record):
     def istiod_remote(self, cluster: str, network: str) -> IstiodRemoteValues:
         """Return how the injection webhook of a remote cluster reaches istiod: by a path of that Service."""
         return IstiodRemoteValues(injectionPath=injection.service_path(cluster=cluster, network=network))
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Further variables of istiod: none."""
+        return {}
 
     @property
     def base(self) -> BaseValues | None:
@@ -235,13 +289,16 @@ class ByIPv6(_ByIP):
 
 
 Exposure = ByHostname | ByIPv4 | ByIPv6
-"""How an address shapes the documents; the three classes have the same names of methods and attributes."""
+"""How an address shapes the documents; the classes have the same names of methods and attributes.
+
+ByHostnameToIstiod is a kind of ByHostname.
+"""
 
 
 def exposure_of(address: Address) -> Exposure:
     """Return the exposure that belongs to an address."""
     if isinstance(address, Hostname):
-        return ByHostname(address)
+        return ByHostname(address) if address.tls_termination == "gateway" else ByHostnameToIstiod(address)
     if address.version == 6:
         return ByIPv6(address)
     return ByIPv4(address)

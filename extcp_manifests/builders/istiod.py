@@ -152,6 +152,7 @@ class ExternalIstiod(Builder[IstioOperator]):
             EnvVar(name="LOCAL_CLUSTER_SECRET_WATCHER", value="true"),
             EnvVar(name="CLUSTER_ID", value=self.cluster),
             EnvVar(name="SHARED_MESH_CONFIG", value=names.mesh_config_map),
+            *(EnvVar(name=name, value=value) for name, value in exposure.variables.items()),
         )
 
     def _global(self, release: Release, exposure: Exposure) -> GlobalValues:

@@ -1,5 +1,8 @@
 """How requests from outside reach istiod through the external cluster's ingress gateway."""
 
+from collections.abc import Mapping
+from typing import Any, Literal
+
 from extcp_manifests.builders.address import Address, parse_address
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import (
@@ -12,7 +15,7 @@ from extcp_manifests.builders.exposure import (
     supported_exposure,
 )
 from extcp_manifests.builders.istiod import DEFAULT_GATEWAY
-from extcp_manifests.documents.kubernetes import ObjectMeta
+from extcp_manifests.documents.kubernetes import ObjectMeta, Service, ServicePort, ServiceSpec
 from extcp_manifests.documents.networking import (
     ClientTLSSettings,
     ConnectionPoolSettings,
@@ -47,6 +50,8 @@ class IstiodGateway(Builder[Gateway]):
     """The TLS secret beside the gateway's pods; needed for a host name alone."""
     namespace: str = "external-istiod"
     gateway: str = DEFAULT_GATEWAY
+    selector: Mapping[str, str] = {}
+    """The labels of the gateway's pods, where they do not follow from its name."""
 
     def _document(self) -> Gateway:
         address = parse_address(self.address)
@@ -58,7 +63,7 @@ class IstiodGateway(Builder[Gateway]):
             apiVersion=release.routing_api_version,
             metadata=ObjectMeta(name=_GATEWAY, namespace=self.namespace),
             spec=GatewaySpec(
-                selector={"istio": gateway_labels(self.gateway)["istio"]},
+                selector=self.selector or {"istio": gateway_labels(self.gateway)["istio"]},
                 servers=(
                     self._server(exposure, XDS_PORT, "XDS"),
                     self._server(exposure, WEBHOOK_PORT, "WEBHOOK"),
@@ -120,6 +125,41 @@ class IstiodDestinationRule(Builder[DestinationRule]):
                         PortTrafficPolicy(port=PortSelector(number=HTTPS_PORT), tls=simple),
                     )
                 ),
+            ),
+        )
+
+
+class IstiodService(Builder[Service]):
+    """A Service by which remote clusters reach istiod without a gateway: ports 15012 and 15017, and no others.
+
+    The Service of istiod's own chart also has 15010, where istiod serves configuration without TLS. The labels of its
+    pods were seen in what istioctl 1.18.7, 1.20.8 and 1.31 render.
+    """
+
+    namespace: str = "external-istiod"
+    revision: str | None = None
+    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
+    annotations: Mapping[str, str] = {}
+    settings: Mapping[str, Any] = {}
+    """Further keys of the Service's spec, such as `externalTrafficPolicy`."""
+
+    @property
+    def name(self) -> str:
+        """The Service's name."""
+        return f"{Names(namespace=self.namespace, revision=self.revision).istiod}-exposed"
+
+    def _document(self) -> Service:
+        own = {"istio": "pilot"} if self.revision is None else {"istio.io/rev": self.revision}
+        return Service(
+            metadata=ObjectMeta(name=self.name, namespace=self.namespace, annotations=self.annotations or None),
+            spec=ServiceSpec(
+                type=self.service_type,
+                ports=(
+                    ServicePort(name="tls-xds", port=XDS_PORT, targetPort=XDS_PORT),
+                    ServicePort(name="tls-webhook", port=WEBHOOK_PORT, targetPort=WEBHOOK_PORT),
+                ),
+                selector={"app": "istiod", **own},
+                **self.settings,
             ),
         )
 

@@ -51,7 +51,7 @@ def _by_hand(plan: Plan) -> Iterator[str]:
     """Yield the commands that make Secrets, each with the part that must be applied before it."""
     resolved = plan.resolved
     restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
-    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.context, *restart))))
+    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
     names = {part.base: part.name for part in parts_of(plan)}
     before = ""
     for placed in plan.kustomize().placed():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.planning.step import Access
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
 from extcp_manifests.topology.credentials import ClusterCredentials
@@ -15,15 +16,15 @@ class Target(Record):
     """A cluster as the place where steps are run."""
 
     name: str
-    context: str
-    """Its context in the kubeconfig."""
+    access: Access
+    """How commands reach it."""
     folder: str
     """The folder of its files in the output."""
 
     @classmethod
     def of(cls, cluster: ExternalCluster | MeshCluster) -> "Target":
-        """Return a cluster's name, context and folder."""
-        return cls(cluster.name, context_of(cluster), folder_of(cluster.name))
+        """Return a cluster's name, the way to it, and its folder."""
+        return cls(cluster.name, Access(context_of(cluster), cluster.kubeconfig), folder_of(cluster.name))
 
 
 class RemoteTarget(Record):

@@ -28,8 +28,11 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
         kubernetes=_kubernetes(release),
         helm=", Helm" if resolved.needs_helm else "",
         address=topology.address,
+        kubeconfig="the kubeconfigs" if _has_own_kubeconfigs(resolved) else "a kubeconfig",
     )
     yield from _contexts(resolved)
+    if topology.gateway.install == "none":
+        yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
     if exposure.needs_credential:
         yield _TRUST.format(address=topology.address)
     number = 0
@@ -40,8 +43,10 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
             title = stage.title
             yield f"\n## {number}. {title}\n"
         yield stage.text
+    has_gateway = topology.gateway.install != "none" and topology.istiod.service is None
     yield _CLEAN_UP.format(
-        shared=_SHARED if exposure.needs_credential else "",
+        shared=_SHARED if has_gateway and exposure.shares_gateway else "",
+        namespace=_NAMESPACE if has_gateway else "",
         certificate=_CERTIFICATE if exposure.needs_credential else "",
         config_maps=_listed("ConfigMap", release.config_maps_everywhere),
     )
@@ -59,7 +64,7 @@ _HEAD = """\
 # {title}: external control plane of Istio {release} at {address}
 
 Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
-istioctl {release}{helm}, and a kubeconfig with the contexts below. {kubernetes}
+istioctl {release}{helm}, and {kubeconfig} with the contexts below. {kubernetes}
 
 Before you begin:
 
@@ -85,6 +90,12 @@ _REACH_OWN = """
 """
 
 
+_GATEWAY = """\
+- The gateway {name} in the namespace {namespace} of the external cluster is there, reads Gateways of other namespaces,
+  and its Service has the ports 15012 and 15017.
+"""
+
+
 _TRUST = """\
 - The API servers and the proxies of the remote clusters trust the certificate of {address} by their own root
   certificates, since the webhooks carry none.
@@ -100,15 +111,20 @@ it, also what others put there.{shared}
 What stays:
 
 - Istio's CRDs wherever they were made, with all Istio configuration outside of the namespaces that are deleted.
-- The namespace of the external cluster's gateway, with what its own istiod wrote there.{certificate}
-- {config_maps} in every namespace of the remote clusters.
+{namespace}{certificate}- {config_maps} in every namespace of the remote clusters.
 
 ```sh
 """
 
 
-_CERTIFICATE = """
-- The Secret with the gateway's certificate, which you made."""
+_NAMESPACE = """\
+- The namespace of the external cluster's gateway, with what its own istiod wrote there.
+"""
+
+
+_CERTIFICATE = """\
+- The Secret with the gateway's certificate, which you made.
+"""
 
 
 _SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the
@@ -124,17 +140,27 @@ def _kubernetes(release: Release) -> str:
 
 def _contexts(resolved: Resolved) -> Iterator[str]:
     """Yield a command that fails for a context that is missing, and say where API servers are."""
-    contexts = [resolved.external.context, *(remote.target.context for remote in resolved.remotes)]
-    yield "  ```sh\n  kubectl config get-contexts"
-    if any(context.startswith("-") for context in contexts):
-        yield " --"  # none of them is an option
-    for context in contexts:
-        yield f" \\\n    {piped((context,))}"
+    contexts: dict[str | None, list[str]] = {}
+    for access in (resolved.external.access, *(remote.target.access for remote in resolved.remotes)):
+        contexts.setdefault(access.kubeconfig, []).append(access.context)
+    yield "  ```sh"
+    for kubeconfig, names in contexts.items():
+        flags = () if kubeconfig is None else (f"--kubeconfig={kubeconfig}",)
+        yield f"\n  {piped(('kubectl', *flags, 'config', 'get-contexts'))}"
+        if any(name.startswith("-") for name in names):
+            yield " --"  # none of them is an option
+        for name in names:
+            yield f" \\\n    {piped((name,))}"
     yield "\n  ```\n"
     if any(remote.cluster.api_server is not None for remote in resolved.remotes):
         yield _REACH_OWN
     else:
         yield _REACH
+
+
+def _has_own_kubeconfigs(resolved: Resolved) -> bool:
+    targets = (resolved.external, *(remote.target for remote in resolved.remotes))
+    return any(target.access.kubeconfig is not None for target in targets)
 
 
 def _listed(kind: str, names: Sequence[str]) -> str:

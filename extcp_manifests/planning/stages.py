@@ -5,6 +5,7 @@ from typing import Literal
 
 from extcp_manifests import builders
 from extcp_manifests.builders import gateways
+from extcp_manifests.builders.address import IPAddress
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
 from extcp_manifests.documents.istio_operator import EGRESS_INSTALLATION, INGRESS_INSTALLATION
 from extcp_manifests.documents.name_forms import why_not_dns_label
@@ -19,6 +20,7 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology import parts
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
 from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.workloads import Service
 
 
 class _Place(Record):
@@ -28,7 +30,7 @@ class _Place(Record):
     target: Target
 
     def kubectl(self, *words: str) -> Argv:
-        return kubectl(self.target.context, *words)
+        return kubectl(self.target.access, *words)
 
     def check(self, expect: str, *words: str) -> Check:
         """Return a call of kubectl that fails where something is missing, and what else its output should show."""
@@ -59,7 +61,7 @@ class _Place(Record):
         return Step(
             stage=self.stage,
             cluster=self.target.name,
-            context=self.target.context,
+            access=self.target.access,
             folder=self.target.folder,
             why=why,
             action=action,
@@ -102,6 +104,12 @@ class _Stage(Record):
         if self.resolved.release.uninstall_by_owner:
             return Install("owner")
         return Install("rendered", self.topology.namespace, state=_state(operator, self.topology.revision))
+
+    def install_istiod(self) -> Install | RenderAndApply:
+        """Return how this release installs the external istiod; without a gateway its cluster has no CRDs of Istio."""
+        if self.topology.istiod.service is not None and self.resolved.release.saves_installed_state:
+            return RenderAndApply("rendered")
+        return self.install("external-istiod")
 
     def install_gateway(self, operator: str) -> Install | RenderAndApply:
         """Return how this release installs a gateway of the mesh; only the config cluster has Istio's CRDs."""
@@ -169,15 +177,14 @@ class StageRun(Record):
 def _shared_gateway(stage: _Stage) -> Iterator[Step]:
     topology, place = stage.topology, stage.external
     gateway = topology.gateway
-    tied = (
-        "an address that it resolves to" if stage.resolved.exposure.needs_credential else "a name that resolves to it"
-    )
+    if gateway.install == "none" or topology.istiod.service is not None:
+        return
     checks = [
         place.wait_for(gateway.name, gateway.namespace),
         place.address(
             gateway.name,
             gateway.namespace,
-            f"{topology.address}, or {tied}; if it is another, correct the topology and generate again",
+            _expected_address(stage),
         ),
     ]
     if topology.credential_name is not None:
@@ -236,30 +243,65 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
     )
     yield place.step(
         "external-istiod.yaml",
-        stage.install("external-istiod"),
+        stage.install_istiod(),
         parts.external_istiod(topology),
         part="external istiod",
         why="The istiod that serves the remote clusters.",
         verify=(place.wait_for(names.istiod, topology.namespace),),
     )
+    if topology.istiod.service is not None:
+        yield _exposed(stage, topology.istiod.service)
+    else:
+        yield _routes(stage)
+
+
+def _routes(stage: _Stage) -> Step:
+    topology, release = stage.topology, stage.resolved.release
     rule = builders.IstiodDestinationRule(release=release, namespace=topology.namespace, revision=topology.revision)
-    yield place.step(
+    return stage.external.step(
         "external-istiod-gw.yaml",
         Apply(),
         builders.IstiodGateway(
             release=release,
-            address=topology.address,
+            address=topology.reached_at,
             credential_name=topology.credential_name,
             namespace=topology.namespace,
             gateway=topology.gateway.name,
+            selector=topology.gateway.selector,
         ),
         builders.IstiodVirtualService(
-            release=release, address=topology.address, namespace=topology.namespace, revision=topology.revision
+            release=release, address=topology.reached_at, namespace=topology.namespace, revision=topology.revision
         ),
         *((rule,) if stage.resolved.exposure.needs_credential else ()),
         why="The routes from the gateway to istiod, for xDS and certificates on 15012 and webhooks on 15017.",
         verify=(_injection(stage),),
     )
+
+
+def _exposed(stage: _Stage, service: Service) -> Step:
+    topology = stage.topology
+    keys = service.spec()
+    document = builders.IstiodService(
+        namespace=topology.namespace,
+        revision=topology.revision,
+        service_type=keys.pop("type", "LoadBalancer"),
+        annotations=service.annotations,
+        settings=keys,
+    )
+    address = stage.external.address(document.name, topology.namespace, _expected_address(stage))
+    return stage.external.step(
+        "external-istiod-service.yaml",
+        Apply(),
+        document,
+        why="The Service by which remote clusters reach istiod: xDS and certificates on 15012, webhooks on 15017.",
+        verify=(*((address,) if document.service_type == "LoadBalancer" else ()), _injection(stage)),
+    )
+
+
+def _expected_address(stage: _Stage) -> str:
+    is_ip = isinstance(stage.resolved.exposure.address, IPAddress)
+    tied = "a name that resolves to it" if is_ip else "an address that it resolves to"
+    return f"{stage.topology.address}, or {tied}; if it is another, correct the topology and generate again"
 
 
 def _gateways(stage: _Stage) -> Iterator[Step]:
@@ -479,11 +521,11 @@ def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, 
     return Step(
         stage=place.stage,
         cluster=place.target.name,
-        context=place.target.context,
+        access=place.target.access,
         folder=place.target.folder,
         why=why,
         action=CreateRemoteSecret(
-            source=stage.remote.target.context,
+            source=stage.remote.target.access,
             namespace=topology.namespace,
             secret=secret,
             words=words,

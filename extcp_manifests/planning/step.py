@@ -59,17 +59,31 @@ class Builder(Protocol):
     def build(self) -> Model: ...
 
 
+class Access(Record):
+    """How commands reach a cluster's API server."""
+
+    context: str
+    """The context in the kubeconfig."""
+    kubeconfig: str | None = None
+    """The file that has the context; None for the one that the tools find by themselves."""
+
+    def flags(self, context: str = "--context") -> Argv:
+        """Return the flags of a tool; Helm calls a context in another way."""
+        flags = (f"{context}={self.context}",)
+        return flags if self.kubeconfig is None else (f"--kubeconfig={self.kubeconfig}", *flags)
+
+
 class Action(Protocol):
     """What is done in a cluster, most often with a file, and how it is undone."""
 
     tool: ClassVar[Tool]
     """The program that reads the file."""
 
-    def command(self, context: str, file: str) -> Command:
-        """Return the command for a cluster, by its context, and a file."""
+    def command(self, access: Access, file: str) -> Command:
+        """Return the command for a cluster and a file."""
         ...
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:
         """Return the commands that remove exactly what that command made, in order."""
         ...
 
@@ -87,8 +101,8 @@ class Step(Record, kw_only=True):
     stage: str
     """The stage of the guide that the step belongs to."""
     cluster: str
-    context: str
-    """The cluster's context in the kubeconfig."""
+    access: Access
+    """How commands reach the cluster."""
     folder: str
     """The folder of the cluster's files in the output."""
     why: str
@@ -105,6 +119,11 @@ class Step(Record, kw_only=True):
     """Whether the file holds a token."""
 
     @property
+    def context(self) -> str:
+        """The cluster's context in the kubeconfig."""
+        return self.access.context
+
+    @property
     def tool(self) -> Tool:
         """The program that reads the step's file."""
         return self.action.tool
@@ -117,12 +136,12 @@ class Step(Record, kw_only=True):
     @property
     def command(self) -> Command:
         """What is run in the output folder."""
-        return self.action.command(self.context, self.path or "")
+        return self.action.command(self.access, self.path or "")
 
     @property
     def undo(self) -> tuple[Command, ...]:
         """The commands that undo the step, in order."""
-        return self.action.undo(self.context, self.path or "")
+        return self.action.undo(self.access, self.path or "")
 
     @property
     def documents(self) -> tuple[Model, ...]:

@@ -43,7 +43,9 @@ class Templates:
         cluster = run.remote.cluster
         if run.remote is self._config_cluster:
             return None
-        if cluster.api_server is not None or cluster.overrides or cluster.name in self._credentials:
+        if cluster.api_server is not None or cluster.kubeconfig is not None or cluster.overrides:
+            return None
+        if cluster.name in self._credentials:
             return None
         names = _plain_names(run.remote)
         if names is None:
@@ -104,9 +106,9 @@ def _plain_names(remote: RemoteTarget) -> _Names | None:
     cluster, target = remote.cluster, remote.target
     if target.folder != target.name or not _is_plain(target.name) or not _is_plain(cluster.network):
         return None
-    if _CONTEXT.fullmatch(target.context) is None:
+    if _CONTEXT.fullmatch(target.access.context) is None:
         return None
-    return target.name.encode(), cluster.network.encode(), target.context.encode()
+    return target.name.encode(), cluster.network.encode(), target.access.context.encode()
 
 
 @lru_cache(maxsize=2**13)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import Text, why_not_cluster_name
+from extcp_manifests.topology.names import Text, why_not_cluster_name, why_not_kubeconfig
 from extcp_manifests.topology.workloads import Plain, no_entries
 
 _OF_A_GATEWAY = "A piece of the IstioOperator's spec, or of the chart's values where Helm installs the gateway."
@@ -27,6 +27,10 @@ class ExternalCluster:
     name: Annotated[Text, Field(description="Name of the cluster.")] = "external"
     context: Annotated[
         Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
+    ] = None
+    kubeconfig: Annotated[
+        Annotated[StrictStr, matching(why_not_kubeconfig)] | None,
+        Field(description="The kubeconfig that has the context, as commands in the output folder find it."),
     ] = None
 
 
@@ -79,6 +83,10 @@ class MeshCluster:
     ]
     context: Annotated[
         Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
+    ] = None
+    kubeconfig: Annotated[
+        Annotated[StrictStr, matching(why_not_kubeconfig)] | None,
+        Field(description="The kubeconfig that has the context, as commands in the output folder find it."),
     ] = None
     network: Annotated[
         StrictStr,

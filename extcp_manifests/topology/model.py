@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from extcp_manifests.builders.address import parse_address
+from extcp_manifests.builders.address import Address, TLSTermination, address_of, parse_address
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem
@@ -69,6 +69,13 @@ class Topology(BaseModel, frozen=True):
         parsed(parse_address),
         Field(description="Where remote clusters reach the gateway: a host name, an IPv4 or an IPv6 address."),
     ]
+    tls_termination: Annotated[
+        TLSTermination | None,
+        Field(
+            description="Who ends TLS for a host name: the gateway (if left out) with the certificate of "
+            "credentialName, or istiod with one of its own, whose CA it patches into webhooks."
+        ),
+    ] = None
     credential_name: Annotated[
         Annotated[StrictStr, matching(why_not_dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
@@ -118,9 +125,14 @@ class Topology(BaseModel, frozen=True):
         return find_release(self.release)
 
     @property
+    def reached_at(self) -> Address:
+        """The address, with who ends TLS there."""
+        return address_of(self.address, self.tls_termination)
+
+    @property
     def exposure(self) -> Exposure:
         """What the kind of address decides."""
-        return exposure_of(parse_address(self.address))
+        return exposure_of(self.reached_at)
 
     @property
     def names(self) -> Names:

@@ -120,6 +120,13 @@ def why_not_tag(text: str) -> str | None:
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 
 
+def why_not_kubeconfig(text: str) -> str | None:
+    """Return why commands cannot name the file as a kubeconfig, or None."""
+    if text.startswith("~"):
+        return f"{text!r} begins with '~', which no shell replaces there: write the whole path"
+    return why_placeholder(text) or why_not_printable(text)
+
+
 def why_not_charts(text: str) -> str | None:
     """Return why the text is not a chart repository, or None; it is not shown where it may hold a password."""
     if has_user(text):

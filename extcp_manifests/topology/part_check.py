@@ -9,7 +9,7 @@ from extcp_manifests.istio.operator.overrides import at_lists, problems_of_opera
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
-from extcp_manifests.topology.workloads import Workload
+from extcp_manifests.topology.workloads import SharedGateway, Workload
 
 
 def part_problems(topology: Topology, *, from_file: bool) -> list[Problem]:
@@ -26,6 +26,7 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     yield from _tag(topology)
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
+    yield from _way_in(topology)
     yield from _mesh_configs(topology)
     yield from _gateways(topology)
     for part in overridden_parts(topology):
@@ -52,6 +53,26 @@ def _workload(place: Place, workload: Workload) -> Iterator[tuple[Place, Problem
         yield (*place, "replicas"), Problem((), "excludes autoscaling, which decides how many pods there are: keep one")
     if scaling.min > scaling.max:
         yield (*place, "autoscaling", "min"), Problem((), f"is {scaling.min}, more than max: use at most {scaling.max}")
+
+
+def _way_in(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse what does not fit to the way by which remote clusters reach istiod."""
+    gateway, service = topology.gateway, topology.istiod.service
+    if service is not None and topology.exposure.needs_credential:
+        problem = "needs an istiod that ends TLS itself: set tlsTermination to istiod, or give an IP address"
+        yield ("istiod", "service"), Problem((), problem)
+    if service is not None and gateway != SharedGateway():
+        yield ("gateway",), Problem((), "has no use where istiod has a service of its own: leave one of them out")
+    if gateway.install == "none" and gateway != _already_there(gateway):
+        problem = "has settings or overrides, but install is none, so that nothing is installed: leave them out"
+        yield ("gateway",), Problem((), problem)
+    if gateway.install != "none" and gateway.selector:
+        problem = "follows from the gateway's name, unless install is none: leave it out"
+        yield ("gateway", "selector"), Problem((), problem)
+
+
+def _already_there(gateway: SharedGateway) -> SharedGateway:
+    return SharedGateway(namespace=gateway.namespace, name=gateway.name, install="none", selector=gateway.selector)
 
 
 def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:

@@ -6,7 +6,7 @@ A topology that is wrong in one place is still checked in all others, so that al
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from extcp_manifests.builders.address import parse_address
+from extcp_manifests.builders.address import TLSTermination, address_of
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.records import Record
@@ -23,6 +23,7 @@ class DraftCluster(Record, kw_only=True):
     name: str | None
     context: str | None
     """The context in the kubeconfig: the given one, or the cluster's name if none is given."""
+    kubeconfig: str | None
     has_own_context: bool
     network: str | None
     """The network of a remote cluster; the external cluster has none."""
@@ -40,6 +41,7 @@ class Draft(Record, kw_only=True):
     release: Release | None
     exposure: Exposure | None
     """The exposure that belongs to the address."""
+    tls_termination: TLSTermination | None
     namespace: str | None
     revision: str | None
     credential: DraftCredential | None
@@ -67,12 +69,15 @@ def read_draft(data: object, wrong: Collection[Place], *, from_file: bool) -> Dr
     whole = _Input(data, frozenset(wrong), from_file)
     release = whole.value("release")
     address = whole.value("address")
+    termination = whole.value("tls_termination")
+    has_exposure = address is not None and whole.is_right("tls_termination")
     credential = None
     if whole.is_right("credential_name"):
         credential = DraftCredential(whole.value("credential_name"))
     return Draft(
         release=None if release is None else find_release(release),
-        exposure=None if address is None else exposure_of(parse_address(address)),
+        exposure=exposure_of(address_of(address, termination)) if has_exposure else None,
+        tls_termination=termination,
         namespace=whole.value("namespace", DEFAULT_NAMESPACE),
         revision=whole.value("revision"),
         credential=credential,
@@ -101,6 +106,7 @@ def _cluster(place: Place, part: "_Input", default_name: str | None = None) -> D
         place=place,
         name=name,
         context=context,
+        kubeconfig=part.value("kubeconfig"),
         has_own_context=own_context is not None,
         network=part.value("network"),
     )

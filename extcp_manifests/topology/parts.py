@@ -42,7 +42,7 @@ def external_istiod(topology: Topology) -> Builder[IstioOperator]:
     cluster = topology.config_cluster
     builder = ExternalIstiod(
         release=topology.istio,
-        address=topology.address,
+        address=topology.reached_at,
         mesh_id=topology.mesh_id,
         cluster=cluster.name,
         network=cluster.network,
@@ -59,7 +59,7 @@ def config_cluster(topology: Topology) -> Builder[IstioOperator]:
     cluster = topology.config_cluster
     builder = ConfigCluster(
         release=topology.istio,
-        address=topology.address,
+        address=topology.reached_at,
         cluster=cluster.name,
         network=cluster.network,
         namespace=topology.namespace,
@@ -72,7 +72,7 @@ def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[IstioOpe
     """Return the installation of a further remote cluster."""
     builder = RemoteCluster(
         release=topology.istio,
-        address=topology.address,
+        address=topology.reached_at,
         cluster=cluster.name,
         network=cluster.network,
         namespace=topology.namespace,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from extcp_manifests import yaml
-from extcp_manifests.builders.exposure import Exposure
+from extcp_manifests.builders.exposure import ByIPv4, ByIPv6, Exposure
 from extcp_manifests.documents.name_forms import SECRET_KEY
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.releases import Release, since
@@ -34,6 +34,8 @@ def violations(draft: Draft) -> Iterator[Violation]:
             yield from _revision_in_release(release, exposure)
     if release is not None:
         yield from _registries_in_release(release, draft.hub, draft.charts)
+    if isinstance(exposure, ByIPv4 | ByIPv6) and draft.tls_termination == "gateway":
+        yield Violation(("tls_termination",), "is gateway, but by IP address istiod ends TLS: leave it out")
     if exposure is not None and draft.credential is not None:
         yield from _credential(exposure, draft.credential.name)
     yield from _namespaces(draft.namespace, draft.gateway_namespace)
@@ -92,7 +94,7 @@ def _clusters_apart(clusters: Sequence[DraftCluster]) -> Iterator[Violation]:
     """No two clusters share a name, a folder or a context."""
     by_name: dict[str, DraftCluster] = {}
     by_folder: dict[str, str] = {}
-    by_context: dict[str, DraftCluster] = {}
+    by_context: dict[tuple[str | None, str], DraftCluster] = {}
     for cluster in clusters:
         name = cluster.name
         if name is None:
@@ -107,7 +109,7 @@ def _clusters_apart(clusters: Sequence[DraftCluster]) -> Iterator[Violation]:
             yield Violation((*cluster.place, "name"), problem)
         if cluster.context is None:
             continue
-        owner = by_context.setdefault(cluster.context, cluster)
+        owner = by_context.setdefault((cluster.kubeconfig, cluster.context), cluster)
         # A context that only follows from a name that is taken needs no problem of its own.
         if owner is not cluster and (cluster.has_own_context or owner.name != name):
             problem = f"{cluster.context!r} is already the context of cluster {owner.name!r}: give each cluster its own"

@@ -34,9 +34,7 @@ class Resources:
     """CPU and memory of a container."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = field(
-        default_factory=dict, hash=False
-    )
+    requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = no_entries()
     limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = field(
         default_factory=dict, hash=False
     )
@@ -52,24 +50,16 @@ class Workload:
         Field(description="How many pods there are; autoscaling is switched off then."),
     ] = None
     autoscaling: Annotated[Autoscaling | None, Field(description="How many pods there are, by load.")] = None
-    env: Annotated[Texts, Field(description="Further variables of the container.")] = field(
-        default_factory=dict, hash=False
-    )
+    env: Annotated[Texts, Field(description="Further variables of the container.")] = no_entries()
     resources: Annotated[Resources | None, Field(description="CPU and memory of the container.")] = None
-    node_selector: Annotated[Texts, Field(description="Labels of the nodes for the pods.")] = field(
-        default_factory=dict, hash=False
-    )
+    node_selector: Annotated[Texts, Field(description="Labels of the nodes for the pods.")] = no_entries()
     tolerations: Annotated[
         Sequence[Plain],
         GetPydanticSchema(lambda _source, handler: handler(tuple[Plain, ...])),
         Field(description="Taints of nodes that the pods tolerate, as Kubernetes has them."),
     ] = ()
-    affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = field(
-        default_factory=dict, hash=False
-    )
-    pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = field(
-        default_factory=dict, hash=False
-    )
+    affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = no_entries()
+    pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = no_entries()
     priority_class_name: Annotated[StrictStr | None, Field(description="PriorityClass of the pods.")] = None
     pod_disruption_budget: Annotated[
         Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
@@ -80,10 +70,47 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """The Service of the shared gateway, or of istiod where there is no gateway."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    type: Annotated[
+        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Field(description="LoadBalancer if left out.")
+    ] = None
+    annotations: Annotated[Texts, Field(description="What a cloud's load balancer is told.")] = no_entries()
+    load_balancer_ip: Annotated[StrictStr | None, Field(description="The address that the load balancer takes.")] = None
+    load_balancer_source_ranges: Annotated[
+        Sequence[StrictStr],
+        GetPydanticSchema(lambda _source, handler: handler(tuple[StrictStr, ...])),
+        Field(description="Networks from which the load balancer takes connections, as in 10.0.0.0/8."),
+    ] = ()
+    external_traffic_policy: Annotated[
+        Literal["Cluster", "Local"] | None, Field(description="Local keeps the addresses of clients.")
+    ] = None
+
+    def spec(self) -> dict[str, Any]:
+        """Return the keys of the Service's spec that are set."""
+        return _without_empty(
+            {
+                "type": self.type,
+                "externalTrafficPolicy": self.external_traffic_policy,
+                "loadBalancerIP": self.load_balancer_ip,
+                "loadBalancerSourceRanges": list(self.load_balancer_source_ranges),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Istiod(Workload):
     """The external istiod."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    service: Annotated[
+        Service | None,
+        Field(
+            description="A Service by which remote clusters reach istiod, instead of a gateway; istiod ends TLS then."
+        ),
+    ] = None
 
     def settings(self) -> dict[str, Any]:
         """Return the piece of the IstioOperator's spec that says all this.
@@ -100,28 +127,6 @@ class Istiod(Workload):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GatewayService:
-    """The Service of a gateway."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    type: Annotated[
-        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Field(description="LoadBalancer if left out.")
-    ] = None
-    annotations: Annotated[Texts, Field(description="What a cloud's load balancer is told.")] = field(
-        default_factory=dict, hash=False
-    )
-    load_balancer_ip: Annotated[StrictStr | None, Field(description="The address that the load balancer takes.")] = None
-    load_balancer_source_ranges: Annotated[
-        Sequence[StrictStr],
-        GetPydanticSchema(lambda _source, handler: handler(tuple[StrictStr, ...])),
-        Field(description="Networks from which the load balancer takes connections, as in 10.0.0.0/8."),
-    ] = ()
-    external_traffic_policy: Annotated[
-        Literal["Cluster", "Local"] | None, Field(description="Local keeps the addresses of clients.")
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SharedGateway(Workload):
     """The ingress gateway of the external cluster, through which remote clusters reach istiod."""
 
@@ -130,7 +135,13 @@ class SharedGateway(Workload):
         "istio-system"
     )
     name: Annotated[GatewayName, Field(description="Name of the gateway.")] = "istio-ingressgateway"
-    service: Annotated[GatewayService | None, Field(description="The gateway's Service.")] = None
+    install: Annotated[
+        Literal["istioctl", "none"], Field(description="What installs it; none for a gateway that is there already.")
+    ] = "istioctl"
+    selector: Annotated[
+        Texts, Field(description="Labels of the pods of a gateway that is there already, if not as its name has them.")
+    ] = no_entries()
+    service: Annotated[Service | None, Field(description="The gateway's Service.")] = None
 
     def settings(self) -> dict[str, Any]:
         """Return the piece of the IstioOperator's spec that says all this.
@@ -142,7 +153,7 @@ class SharedGateway(Workload):
         if self.service is not None:
             if self.service.annotations:
                 k8s["serviceAnnotations"] = dict(self.service.annotations)
-            if service := _service(self.service):
+            if service := self.service.spec():
                 k8s["service"] = service
         piece: dict[str, Any] = {}
         if k8s:
@@ -178,17 +189,6 @@ def _scaling(workload: Workload) -> dict[str, Any]:
     if workload.autoscaling is not None:
         return {"autoscaleMin": workload.autoscaling.min, "autoscaleMax": workload.autoscaling.max}
     return {}
-
-
-def _service(service: GatewayService) -> dict[str, Any]:
-    return _without_empty(
-        {
-            "type": service.type,
-            "externalTrafficPolicy": service.external_traffic_policy,
-            "loadBalancerIP": service.load_balancer_ip,
-            "loadBalancerSourceRanges": list(service.load_balancer_source_ranges),
-        }
-    )
 
 
 def _without_empty(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -381,6 +381,10 @@ SENTENCES: Mapping[str, str] = {
     "token": "must be a SecretStr, not a list",
     "mesh_config": "must be a mapping, not a list",
     "type": "must be 'remote' or 'config', not a list",
+    "service_type": "must be 'LoadBalancer' or 'NodePort' or 'ClusterIP', not a list",
+    "selector": "must be a mapping, not a list",
+    "annotations": "must be a mapping, not a list",
+    "settings": "must be a mapping, not a list",
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from extcp_manifests.planning.step import Command, Tool, piped
+from extcp_manifests.planning.step import Access, Command, Tool, piped
 from extcp_manifests.records import Record
 
 
@@ -23,15 +23,15 @@ class InstallGatewayChart(Record):
         """The range of the chart's versions, as Helm reads it: the newest patch of the release."""
         return f"~{self.release}.0"
 
-    def command(self, context: str, file: str) -> Command:
+    def command(self, access: Access, file: str) -> Command:
         is_oci = self.repository.startswith("oci://")
         chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
-        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(context))
+        install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(access))
         return piped((*install, "--version", self.version, *values))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
-        return (piped(("helm", "uninstall", self.name, *self._where(context))),)
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        return (piped(("helm", "uninstall", self.name, *self._where(access))),)
 
-    def _where(self, context: str) -> tuple[str, ...]:
-        return ("-n", self.namespace, f"--kube-context={context}")
+    def _where(self, access: Access) -> tuple[str, ...]:
+        return ("-n", self.namespace, *access.flags("--kube-context"))

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
+from extcp_manifests.planning.step import Access, Argv, Command, Pipeline, Tool, piped
 from extcp_manifests.planning.tools.kubectl import build, delete_objects, kubectl
 from extcp_manifests.records import Record
 
@@ -21,19 +21,19 @@ class RenderAndApply(Record):
     """What the undo deletes, as `kind/name`."""
     tool: ClassVar[Tool] = "istioctl"
 
-    def command(self, context: str, file: str) -> Command:
-        return _rendered(file, kubectl(context, "apply", "-f", rendered(file)))
+    def command(self, access: Access, file: str) -> Command:
+        return _rendered(file, kubectl(access, "apply", "-f", rendered(file)))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        return (*self.undo_by_file(context, file), *self.undo_by_name(context))
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:
+        return (*self.undo_by_file(access, file), *self.undo_by_name(access))
 
-    def undo_by_file(self, context: str, file: str) -> tuple[Command, ...]:
+    def undo_by_file(self, access: Access, file: str) -> tuple[Command, ...]:
         """Return the part of the undo that reads the file."""
-        return (_delete_rendered(context, file),) if self.removal == "rendered" else ()
+        return (_delete_rendered(access, file),) if self.removal == "rendered" else ()
 
-    def undo_by_name(self, context: str) -> tuple[Command, ...]:
+    def undo_by_name(self, access: Access) -> tuple[Command, ...]:
         """Return the part of the undo that names objects."""
-        return () if self.removal == "rendered" else (delete_objects(context, self.namespace, self.objects),)
+        return () if self.removal == "rendered" else (delete_objects(access, self.namespace, self.objects),)
 
 
 class Install(Record):
@@ -53,27 +53,27 @@ class Install(Record):
     """What istioctl saves, as `kind/name`; by itself, since kubectl knows its kind only with the CRDs."""
     tool: ClassVar[Tool] = "istioctl"
 
-    def command(self, context: str, file: str) -> Command:
-        return piped(("istioctl", "install", "-y", f"--context={context}", "-f", file))
+    def command(self, access: Access, file: str) -> Command:
+        return piped(("istioctl", "install", "-y", *access.flags(), "-f", file))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        return (*self.undo_by_file(context, file), *self.undo_by_name(context))
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:
+        return (*self.undo_by_file(access, file), *self.undo_by_name(access))
 
-    def undo_by_file(self, context: str, file: str) -> tuple[Command, ...]:
+    def undo_by_file(self, access: Access, file: str) -> tuple[Command, ...]:
         """Return the part of the undo that reads the file."""
         if self.removal == "owner":
-            return (piped(("istioctl", "uninstall", "-y", f"--context={context}", "-f", file)),)
+            return (piped(("istioctl", "uninstall", "-y", *access.flags(), "-f", file)),)
         if self.removal == "rendered":
-            return (_delete_rendered(context, file),)
+            return (_delete_rendered(access, file),)
         return ()
 
-    def undo_by_name(self, context: str) -> tuple[Command, ...]:
+    def undo_by_name(self, access: Access) -> tuple[Command, ...]:
         """Return the part of the undo that names objects."""
         commands = []
         if self.objects:
-            commands.append(delete_objects(context, self.namespace, self.objects))
+            commands.append(delete_objects(access, self.namespace, self.objects))
         if self.state is not None:
-            commands.append(delete_objects(context, self.namespace, (self.state,)))
+            commands.append(delete_objects(access, self.namespace, (self.state,)))
         return tuple(commands)
 
 
@@ -93,12 +93,12 @@ class Built(Record):
         """What kubectl builds; the base itself does not read it."""
         return f"{self.base}/{BUILT}"
 
-    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
-        return self._after_building(self.action.command(context, self.file))
+    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
+        return self._after_building(self.action.command(access, self.file))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
-        by_file = self.action.undo_by_file(context, self.file)
-        return (*map(self._after_building, by_file), *self.action.undo_by_name(context))
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+        by_file = self.action.undo_by_file(access, self.file)
+        return (*map(self._after_building, by_file), *self.action.undo_by_name(access))
 
     def _after_building(self, command: Command) -> Command:
         """Return the command, run only after its file was built."""
@@ -110,10 +110,10 @@ BUILT = "built.yaml"
 
 
 class CreateRemoteSecret(Record):
-    """Have istioctl read a cluster's credentials, and apply the Secret that it writes in the cluster of the context."""
+    """Have istioctl read a cluster's credentials, and apply the Secret that it writes in another one."""
 
-    source: str
-    """The context of the cluster whose credentials are read."""
+    source: Access
+    """The cluster whose credentials are read."""
     namespace: str
     secret: str
     words: tuple[str, ...]
@@ -125,17 +125,17 @@ class CreateRemoteSecret(Record):
     """A label that istioctl gives the Secret, and that must go."""
     tool: ClassVar[Tool] = "istioctl"
 
-    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
+    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
         server = () if self.server is None else (f"--server={self.server}",)
-        create = ("istioctl", "create-remote-secret", f"--context={self.source}", f"--namespace={self.namespace}")
+        create = ("istioctl", "create-remote-secret", *self.source.flags(), f"--namespace={self.namespace}")
         programs: list[Argv] = [(*create, *self.words, *server, "--create-service-account=false")]
         if self.without_label is not None:
             programs.append(("kubectl", "label", "--local", "-f", "-", f"{self.without_label}-", "-o", "yaml"))
-        return piped(*programs, kubectl(context, "apply", "-f", "-"))
+        return piped(*programs, kubectl(access, "apply", "-f", "-"))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (
-            delete_objects(context, self.namespace, (f"secret/{self.secret}",)),
+            delete_objects(access, self.namespace, (f"secret/{self.secret}",)),
             delete_objects(self.source, self.namespace, (f"secret/{self.token}",)),
         )
 
@@ -151,5 +151,5 @@ def _rendered(file: str, use: Argv) -> Command:
     return Command((Pipeline((render,), into=rendered(file)), Pipeline((use,))))
 
 
-def _delete_rendered(context: str, file: str) -> Command:
-    return _rendered(file, kubectl(context, "delete", "--ignore-not-found", "-f", rendered(file)))
+def _delete_rendered(access: Access, file: str) -> Command:
+    return _rendered(file, kubectl(access, "delete", "--ignore-not-found", "-f", rendered(file)))

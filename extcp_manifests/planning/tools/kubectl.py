@@ -2,13 +2,13 @@
 
 from typing import ClassVar
 
-from extcp_manifests.planning.step import Argv, Command, Pipeline, Tool, piped
+from extcp_manifests.planning.step import Access, Argv, Command, Pipeline, Tool, piped
 from extcp_manifests.records import Record
 
 
-def kubectl(context: str, *words: str) -> Argv:
-    """Return a call of kubectl in the cluster of a context."""
-    return ("kubectl", f"--context={context}", *words)
+def kubectl(access: Access, *words: str) -> Argv:
+    """Return a call of kubectl in a cluster."""
+    return ("kubectl", *access.flags(), *words)
 
 
 class Apply(Record):
@@ -16,11 +16,11 @@ class Apply(Record):
 
     tool: ClassVar[Tool] = "kubectl"
 
-    def command(self, context: str, file: str) -> Command:
-        return piped(kubectl(context, "apply", "-f", file))
+    def command(self, access: Access, file: str) -> Command:
+        return piped(kubectl(access, "apply", "-f", file))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:
-        return (piped(kubectl(context, "delete", "--ignore-not-found", "-f", file)),)
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:
+        return (piped(kubectl(access, "delete", "--ignore-not-found", "-f", file)),)
 
 
 class ApplyBase(Record):
@@ -31,13 +31,13 @@ class ApplyBase(Record):
     """Whether the step is the first of its base, whose undo deletes all of it."""
     tool: ClassVar[Tool] = "kubectl"
 
-    def command(self, context: str, file: str) -> Command:  # noqa: ARG002
-        return piped(kubectl(context, "apply", "-k", self.base))
+    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
+        return piped(kubectl(access, "apply", "-k", self.base))
 
-    def undo(self, context: str, file: str) -> tuple[Command, ...]:  # noqa: ARG002
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         if not self.is_first:
             return ()
-        return (piped(kubectl(context, "delete", "--ignore-not-found", "-k", self.base)),)
+        return (piped(kubectl(access, "delete", "--ignore-not-found", "-k", self.base)),)
 
 
 def build(base: str, file: str) -> Pipeline:
@@ -45,6 +45,6 @@ def build(base: str, file: str) -> Pipeline:
     return Pipeline((("kubectl", "kustomize", base, "-o", file),))
 
 
-def delete_objects(context: str, namespace: str, objects: tuple[str, ...]) -> Command:
+def delete_objects(access: Access, namespace: str, objects: tuple[str, ...]) -> Command:
     """Return the command that deletes objects by their names, if they are there."""
-    return piped(kubectl(context, "delete", "--ignore-not-found", "-n", namespace, *objects))
+    return piped(kubectl(access, "delete", "--ignore-not-found", "-n", namespace, *objects))

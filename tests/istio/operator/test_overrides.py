@@ -65,7 +65,8 @@ def test_what_is_open_is_replaced_and_told() -> None:
         ({"components": []}, "components: must be a mapping"),
         (
             {"components": {"pilot": {"k8s": {"env": [{"name": "A", "value": 1}]}}}},
-            'components.pilot.k8s.env[0].value: is set to "1" here, and the installation needs that value: leave it out',
+            'components.pilot.k8s.env[0].value: is set to "1" here, and the installation needs that value: leave it '
+            "out",
         ),
         (
             {"components": {"pilot": {"enabled": 1}}},
