@@ -18,6 +18,7 @@ _MODULES = {
         "plan": "Print the runbook of a topology.",
         "inject": "Encode and decode injection paths.",
         "schema": "Print the JSON Schema of a file.",
+        "explain": "Print what a key of a topology does.",
         "releases": "Print what changes by Istio release.",
     },
     "document_commands": {

@@ -134,6 +134,15 @@ def show_schema(name: str | None, release: str | None) -> None:
     click.echo(json.dumps(editor_schema(name, release=release), indent=2))
 
 
+@commands.command("explain")
+@click.argument("path", metavar="[KEY]", default="")
+def show_key(path: str) -> None:
+    """Print what a key of a topology file does, such as spec.gateway.name, with the keys below it."""
+    from extcp_manifests.topology.explain import explain
+
+    click.echo(explain(path))
+
+
 @commands.command()
 def releases() -> None:
     """Print what changes by Istio release."""

@@ -52,6 +52,10 @@ def schema() -> dict[str, Any]:
     definitions = whole.pop("$defs") | spec.pop("$defs")
     del spec["properties"]["name"]
     whole["properties"]["spec"] = spec
+    # The default of a mapping is that of its keys; pydantic writes it in words of Python.
+    for key in spec["properties"].values():
+        if isinstance(key.get("default"), dict):
+            del key["default"]
     return {
         **whole,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
