@@ -1,5 +1,6 @@
 """Settings and fixtures that tests share."""
 
+import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -13,6 +14,10 @@ SHARED = ROOT.parent / "shared"
 # Examples are the same in every run, so that a failure comes from a change and not from chance.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
+
+# Processes that tests start keep their bytecode, as Python does unless it is told not to: compiling the library takes
+# longer than most commands.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
