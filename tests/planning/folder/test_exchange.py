@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +23,18 @@ from extcp_manifests.planning.folder import exchange
 from extcp_manifests.planning.folder.exchange import prepare, recover, recover_below, write_file
 
 Files = Mapping[str, str]
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder in memory where the system has one for that, since these tests make thousands of files."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=MEMORY, prefix="extcp-manifests-") as folder:
+        yield Path(folder)
+
 
 OLD = {"a": "old", "b/c": "old", "b/same": "same", "stale/d": "old", "turn": "old", "to/file": "old"}
 NEW = {"a": "new", "b/c": "new", "b/same": "same", "e/f/g": "new", "turn/x": "new", "to": "new"}
