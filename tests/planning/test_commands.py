@@ -3,7 +3,7 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -150,29 +150,37 @@ STUBS = "".join(
 )
 
 
-def pasted(text: str, folder: Path) -> list[tuple[str, ...]]:
-    """Return the programs that a shell calls for a text that is pasted into it, word by word."""
+def pasted(texts: Sequence[str], folder: Path) -> list[list[tuple[str, ...]]]:
+    """Return the programs that a shell calls for each text that is pasted into it, word by word."""
     calls = folder / "calls"
-    script = f"exec 3> {shlex.quote(str(calls))} < /dev/null\n{STUBS}{text}\n"
+    end_of_text = "printf '%s\\n\\n\\0' $? >&3\n"
+    pastes = "".join(f"{text}\n{end_of_text}" for text in texts)
+    script = f"exec 3> {shlex.quote(str(calls))} < /dev/null\n{STUBS}{pastes}"
     subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=folder)
-    found: list[tuple[str, ...]] = []
+    found: list[list[tuple[str, ...]]] = [[]]
     words: list[str] = []
     for word in calls.read_bytes().decode().split("\0")[:-1]:
         if word == "\n":
-            found.append(tuple(words))
+            found[-1].append(tuple(words))
             words = []
+        elif word.endswith("\n\n"):
+            assert (words, word) == ([], "0\n\n"), "every text ends well"
+            found.append([])
         else:
             words.append(word)
-    return found
+    return found[:-1]
 
 
 @pytest.mark.parametrize("name", ["hostile-1.31", "guide-1.20", "ip-1.31"])
 def test_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
     """For a command's text a shell calls exactly the command's programs with their words, whatever is in names."""
-    for command in commands(PLANS[name]):
+    every = list(commands(PLANS[name]))
+    for command in every:
         for pipeline in command.pipelines:
             (tmp_path / (pipeline.into or "")).parent.mkdir(parents=True, exist_ok=True)
-        assert pasted(str(command), tmp_path) == list(command.programs)
+    called = pasted([str(command) for command in every], tmp_path)
+    for programs, command in zip(called, every, strict=True):
+        assert programs == list(command.programs)
 
 
 # Every place of images and charts that may be named; images without a registry are on Docker Hub.
