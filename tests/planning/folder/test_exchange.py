@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner
@@ -23,17 +22,12 @@ from extcp_manifests.planning.folder import exchange
 from extcp_manifests.planning.folder.exchange import prepare, recover, recover_below, write_file
 
 Files = Mapping[str, str]
-MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder in memory where the system has one for that, since these tests make thousands of files."""
-    if not os.access(MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=MEMORY, prefix="extcp-manifests-") as folder:
-        yield Path(folder)
+def tmp_path(memory: Path) -> Path:
+    """Return a folder in memory, since these tests make and remove thousands of files."""
+    return memory
 
 
 OLD = {"a": "old", "b/c": "old", "b/same": "same", "stale/d": "old", "turn": "old", "to/file": "old"}
