@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ def commands(the_plan: Plan) -> Iterator[Command]:
         yield from step.undo
 
 
+@cache
+def set_up_by(name: str) -> Clusters:
+    """Return the clusters after all steps of a plan, to be copied where objects are removed."""
+    return set_up(PLANS[name])
+
+
 def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
     """Return the clusters after all steps."""
     clusters = Clusters(the_plan, omit_manage_webhooks)
@@ -57,7 +63,7 @@ def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
 def test_a_way_back_removes_what_its_step_made(name: str) -> None:
     """After all steps, each undo by itself removes only objects of its own step; a namespace also what is in it."""
     the_plan = PLANS[name]
-    full = set_up(the_plan)
+    full = set_up_by(name)
     for number, step in enumerate(the_plan.steps):
         clusters = full.copy()
         for command in step.undo:
@@ -72,8 +78,8 @@ def test_a_way_back_removes_what_its_step_made(name: str) -> None:
 def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
     """In reverse order each undo removes only the objects of its own step, and at the end only CRDs are left."""
     the_plan = PLANS[name]
-    clusters = set_up(the_plan)
-    made = deepcopy(clusters.objects)
+    clusters = set_up_by(name).copy()
+    made = set_up_by(name).objects
     steps = list(enumerate(the_plan.steps))
     for number, step in reversed(steps):
         for command in step.undo:
@@ -87,7 +93,7 @@ def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
 def test_webhooks_of_remote_clusters_stay_on(name: str) -> None:
     """No step switches off the webhooks by which a remote cluster's pods are injected, or makes a tag there."""
     the_plan = PLANS[name]
-    clusters = set_up(the_plan)
+    clusters = set_up_by(name)
     external = the_plan.steps[0].context
     for where, cluster in clusters.objects.items():
         if where != external:
@@ -191,12 +197,18 @@ PLACES = {"docker.io/curlimages", "docker.io/istio", "https://blob.istio.io/isti
 def test_no_registry_that_ends(name: str) -> None:
     """No document and no command names a registry or a chart repository that Istio is giving up."""
     the_plan = PLANS[name]
-    found = {place for _, content in the_plan.files() for place in places(yaml.load_all(content))}
+    found = {place for _, content in the_plan.files() for place in places_in(content)}
     for command in commands(the_plan):
         for program in command.programs:
             found |= {word.removeprefix("--repo=") for word in program if word.startswith("--repo=")}
             found |= {word.removeprefix("--image=") for word in program if word.startswith("--image=")}
     assert found <= PLACES | {"curlimages", "none"}
+
+
+@cache
+def places_in(content: bytes) -> frozenset[str]:
+    """Return the registries in a file, which is often the same in many releases."""
+    return frozenset(places(yaml.load_all(content)))
 
 
 def places(node: Any) -> Iterator[str]:
