@@ -1,5 +1,6 @@
 """The bases of a kustomize tree, and what a real kubectl makes of them."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,25 @@ def the_plan(name: str, release: str) -> Plan:
 
 
 def built(kubectl: str, folder: Path) -> list[Any]:
-    """Return the documents that kubectl builds from a base."""
-    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    """Return the documents that kubectl builds from a base; bases with the same files are built once."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    content = tuple((path.relative_to(folder).as_posix(), path.read_bytes()) for path in files)
+    if content not in _OUTPUTS:
+        _OUTPUTS[content] = _output(kubectl, folder)
+    return yaml.load_all(_OUTPUTS[content])
+
+
+_OUTPUTS: dict[tuple[tuple[str, bytes], ...], str] = {}
+
+
+def _output(kubectl: str, folder: Path) -> str:
+    """Run kubectl without garbage collection, which takes a third of its time and saves little of 50 MB."""
+    done = subprocess.run(
+        [kubectl, "kustomize", str(folder)],
+        env={**os.environ, "GOGC": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    return yaml.load_all(done.stdout)
+    return done.stdout

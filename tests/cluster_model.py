@@ -6,7 +6,8 @@ its source. A program that is not known here is an error: a new command needs it
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,17 @@ class Clusters:
     """The objects of each context."""
     rendered: dict[str, list[Key]] = field(default_factory=dict)
     """What istioctl rendered into each file."""
+    files: Mapping[str, Step] = field(init=False)
+    """The steps that have a file, by its path."""
 
     def __post_init__(self) -> None:
         self.files = {step.path: step for step in self.plan.steps if step.path is not None}
 
     def copy(self) -> "Clusters":
         """Return a copy, from which objects can be removed without a change to these clusters."""
-        return replace(self, objects={where: dict(objects) for where, objects in self.objects.items()})
+        other = copy(self)  # not `replace`, which would go through the whole plan again
+        other.objects = {where: dict(objects) for where, objects in self.objects.items()}
+        return other
 
     def run(self, command: Command, number: int) -> set[tuple[str, Key]]:
         """Run the command of a step, and return what it removed, with the contexts."""

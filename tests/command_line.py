@@ -10,8 +10,12 @@ from extcp_manifests.cli import main
 
 
 def run(*words: str | Path, stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in this process, which takes a tenth of the time, with streams of its own."""
-    streams = [io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", newline="") for text in (stdin.encode(), b"", b"")]
+    """Run the command line in this process, which takes a tenth of the time, with streams of its own.
+
+    Bytes of standard input that are not UTF-8 are given as `surrogateescape` has them.
+    """
+    given = stdin.encode("utf-8", "surrogateescape")
+    streams = [io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", newline="") for text in (given, b"", b"")]
     before = sys.argv, sys.stdin, sys.stdout, sys.stderr
     sys.argv = ["extcp-manifests", *map(str, words)]
     sys.stdin, sys.stdout, sys.stderr = streams

@@ -1,8 +1,11 @@
 """Settings and fixtures that tests share."""
 
+import os
 import shutil
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -14,6 +17,10 @@ SHARED = ROOT.parent / "shared"
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
+# Processes that tests start keep their bytecode, as Python does unless it is told not to: compiling the library takes
+# longer than most commands.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(scope="session")
 def guide() -> Path:
@@ -22,6 +29,17 @@ def guide() -> Path:
     if not folder.is_dir():
         pytest.skip("the guide's documents are not beside this checkout (../shared/guide)")
     return folder
+
+
+@pytest.fixture
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder that is in memory, where the system has a place for such."""
+    place = Path("/dev/shm")  # noqa: S108  # only a folder with a random name is made in it
+    if not os.access(place, os.W_OK):
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with TemporaryDirectory(dir=place, prefix="extcp-manifests-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

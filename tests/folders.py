@@ -44,6 +44,7 @@ def start_child(action: Callable[[], object]) -> int:
 def at_change(number: int, happens: Callable[[], None], *, only_once: bool = True) -> None:
     """Have something called just before this process changes the file system for the nth time from now on."""
     count = 0
+    sys.dont_write_bytecode = True  # what a late import writes is no change of the folder
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal count
@@ -61,6 +62,7 @@ def changes_of(action: Callable[[], object]) -> int:
     process = os.fork()
     if process == 0:
         count = 0
+        sys.dont_write_bytecode = True
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
             nonlocal count

@@ -176,8 +176,9 @@ def test_upper_case_is_that_of_go() -> None:
     capitals = capitals_of_go()
     assert len(capitals) == 1450
     characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
-    wrong = [each for each in characters if injection.go_upper(each) != capitals.get(each, each)]
-    assert wrong == []
+    capitalized = injection.go_upper("".join(characters))
+    pairs = zip(characters, capitalized, strict=True)
+    assert [one for one, other in pairs if other != capitals.get(one, one)] == []
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run
 
 from extcp_manifests import InvalidInput, load, load_credentials, plan, yaml
 from extcp_manifests.istio.operator.merging import overlay
@@ -32,11 +35,15 @@ def test_the_first_example() -> None:
     assert folders == ["external", "cluster1", "cluster2"]
 
 
-def test_the_python_example() -> None:
+def test_the_python_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The Python block runs and prints steps and a document."""
-    done = subprocess.run([sys.executable, "-c", blocks("python")[0]], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("external external/controlplane-gateway.yaml istioctl install ")
-    assert yaml.load(done.stdout[done.stdout.index("apiVersion:") :])["kind"] == "IstioOperator"
+    script = tmp_path / "script.py"
+    script.write_text(blocks("python")[0], "utf-8")
+    with chdir(ROOT):
+        runpy.run_path(str(script), run_name="__main__")
+    output = capsys.readouterr().out
+    assert output.startswith("external external/controlplane-gateway.yaml istioctl install ")
+    assert yaml.load(output[output.index("apiVersion:") :])["kind"] == "IstioOperator"
 
 
 def test_the_problems_shown() -> None:
@@ -56,13 +63,8 @@ def test_the_mesh_config_explained() -> None:
     """The table is what the command prints for the two example files."""
     command, *table = blocks("console")[1].splitlines()
     words = command.removeprefix("$ extcp-manifests ").split()
-    done = subprocess.run(
-        [sys.executable, "-m", "extcp_manifests", *words],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT / "examples/mesh_config",
-    )
+    done = run(*words, cwd=ROOT / "examples/mesh_config")
+    assert done.returncode == 0
     assert done.stdout.splitlines() == table
 
 

@@ -3,10 +3,10 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,29 +145,23 @@ def test_every_input_is_answered(whole: Any, items: list[Any], config: Any) -> N
     assert answer.resource_list["items"] == items
 
 
-def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "extcp_manifests", *words], capture_output=True, text=True, check=False, **options
-    )
-
-
 def test_the_command() -> None:
     """The function is a filter of standard input, and its exit code says whether it failed."""
     case = {"items": [], "emit": {"clusters": ["cluster1"]}}
-    refused = command("krm", input="items: [{a: !!str 5}]")
+    refused = command_line.run("krm", stdin="items: [{a: !!str 5}]")
     assert (refused.returncode, refused.stdout) == (1, "items: [{a: !!str 5}]")
     assert refused.stderr.startswith("line 1: the tag")
-    done = command("krm", input=yaml.dump(resource_list(case)))
+    done = command_line.run("krm", stdin=yaml.dump(resource_list(case)))
     assert (done.returncode, done.stderr) == (0, "")
     kinds = [each["kind"] for each in yaml.load(done.stdout)["items"]]
     assert kinds.count("Namespace") == 2
-    assert command("krm", input="a: [").returncode == 1
+    assert command_line.run("krm", stdin="a: [").returncode == 1
 
 
 def test_the_legacy_plugin(kubectl: str, tmp_path: Path) -> None:
     """kubectl calls the plugin for `generators:` and builds what the plan applies, or IstioOperators on demand."""
     home = tmp_path / "a home"
-    assert command("plugin", "install", "--home", str(home)).returncode == 0
+    assert command_line.run("plugin", "install", "--home", home).returncode == 0
     environment = {**os.environ, "KUSTOMIZE_PLUGIN_HOME": str(home)}
     base = tmp_path / "base"
     base.mkdir()
@@ -190,34 +184,31 @@ def test_the_legacy_plugin(kubectl: str, tmp_path: Path) -> None:
     installed = next(home.rglob("ExternalControlPlane"))
     installed.rename(tmp_path / "moved")
     installed.symlink_to(tmp_path / "moved")
-    refused = command("plugin", "install", "--home", str(home))
+    refused = command_line.run("plugin", "install", "--home", home)
     assert (refused.returncode, refused.stderr) == (
         1,
         f"{installed}: is a link: remove it, or choose another folder with --home\n",
     )
-    assert command("plugin", "install", "--home", "").returncode == 2
+    assert command_line.run("plugin", "install", "--home", "").returncode == 2
     (base / "mesh.yaml").write_text(yaml.dump({**topology(meshID=""), "metadata": {"name": "mesh1"}}))
     done = subprocess.run(build, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "spec.meshID: has 0 characters: use 1 to 253" in done.stderr
 
 
-def test_where_the_plugin_goes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [("KUSTOMIZE_PLUGIN_HOME", ""), ("XDG_CONFIG_HOME", "kustomize/plugin"), ("HOME", ".config/kustomize/plugin")],
+)
+def test_where_the_plugin_goes(variable: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --home the plugin is written where kubectl looks for it, and everybody may run it."""
-    settings = ("KUSTOMIZE_PLUGIN_HOME", "XDG_CONFIG_HOME")
-    kept = {key: value for key, value in os.environ.items() if key not in settings}
-    for variables, folder in (
-        ({"KUSTOMIZE_PLUGIN_HOME": str(tmp_path / "own")}, "own"),
-        ({"XDG_CONFIG_HOME": str(tmp_path / "xdg")}, "xdg/kustomize/plugin"),
-        ({"HOME": str(tmp_path / "home")}, "home/.config/kustomize/plugin"),
-    ):
-        kept = {
-            key: value for key, value in os.environ.items() if key not in ("KUSTOMIZE_PLUGIN_HOME", "XDG_CONFIG_HOME")
-        }
-        done = command("plugin", "install", env={**kept, **variables})
-        path = tmp_path / folder / "extcp-manifests/v1/externalcontrolplane/ExternalControlPlane"
-        assert done.stdout == f"{path}\n"
-        assert path.stat().st_mode & 0o777 == 0o755
+    for each in ("KUSTOMIZE_PLUGIN_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    done = command_line.run("plugin", "install")
+    path = tmp_path / folder / "extcp-manifests/v1/externalcontrolplane/ExternalControlPlane"
+    assert done.stdout == f"{path}\n"
+    assert path.stat().st_mode & 0o777 == 0o755
 
 
 def test_an_internal_error_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

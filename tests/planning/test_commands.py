@@ -3,8 +3,8 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ def commands(the_plan: Plan) -> Iterator[Command]:
         yield from step.undo
 
 
+@cache
+def set_up_by(name: str) -> Clusters:
+    """Return the clusters after all steps of a plan, to be copied where objects are removed."""
+    return set_up(PLANS[name])
+
+
 def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
     """Return the clusters after all steps."""
     clusters = Clusters(the_plan, omit_manage_webhooks)
@@ -57,7 +63,7 @@ def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
 def test_a_way_back_removes_what_its_step_made(name: str) -> None:
     """After all steps, each undo by itself removes only objects of its own step; a namespace also what is in it."""
     the_plan = PLANS[name]
-    full = set_up(the_plan)
+    full = set_up_by(name)
     for number, step in enumerate(the_plan.steps):
         clusters = full.copy()
         for command in step.undo:
@@ -72,8 +78,8 @@ def test_a_way_back_removes_what_its_step_made(name: str) -> None:
 def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
     """In reverse order each undo removes only the objects of its own step, and at the end only CRDs are left."""
     the_plan = PLANS[name]
-    clusters = set_up(the_plan)
-    made = deepcopy(clusters.objects)
+    clusters = set_up_by(name).copy()
+    made = set_up_by(name).objects
     steps = list(enumerate(the_plan.steps))
     for number, step in reversed(steps):
         for command in step.undo:
@@ -87,7 +93,7 @@ def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
 def test_webhooks_of_remote_clusters_stay_on(name: str) -> None:
     """No step switches off the webhooks by which a remote cluster's pods are injected, or makes a tag there."""
     the_plan = PLANS[name]
-    clusters = set_up(the_plan)
+    clusters = set_up_by(name)
     external = the_plan.steps[0].context
     for where, cluster in clusters.objects.items():
         if where != external:
@@ -150,29 +156,37 @@ STUBS = "".join(
 )
 
 
-def pasted(text: str, folder: Path) -> list[tuple[str, ...]]:
-    """Return the programs that a shell calls for a text that is pasted into it, word by word."""
+def pasted(texts: Sequence[str], folder: Path) -> list[list[tuple[str, ...]]]:
+    """Return the programs that a shell calls for each text that is pasted into it, word by word."""
     calls = folder / "calls"
-    script = f"exec 3> {shlex.quote(str(calls))} < /dev/null\n{STUBS}{text}\n"
+    end_of_text = "printf '%s\\n\\n\\0' $? >&3\n"
+    pastes = "".join(f"{text}\n{end_of_text}" for text in texts)
+    script = f"exec 3> {shlex.quote(str(calls))} < /dev/null\n{STUBS}{pastes}"
     subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=folder)
-    found: list[tuple[str, ...]] = []
+    found: list[list[tuple[str, ...]]] = [[]]
     words: list[str] = []
     for word in calls.read_bytes().decode().split("\0")[:-1]:
         if word == "\n":
-            found.append(tuple(words))
+            found[-1].append(tuple(words))
             words = []
+        elif word.endswith("\n\n"):
+            assert (words, word) == ([], "0\n\n"), "every text ends well"
+            found.append([])
         else:
             words.append(word)
-    return found
+    return found[:-1]
 
 
 @pytest.mark.parametrize("name", ["hostile-1.31", "guide-1.20", "ip-1.31"])
 def test_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
     """For a command's text a shell calls exactly the command's programs with their words, whatever is in names."""
-    for command in commands(PLANS[name]):
+    every = list(commands(PLANS[name]))
+    for command in every:
         for pipeline in command.pipelines:
             (tmp_path / (pipeline.into or "")).parent.mkdir(parents=True, exist_ok=True)
-        assert pasted(str(command), tmp_path) == list(command.programs)
+    called = pasted([str(command) for command in every], tmp_path)
+    for programs, command in zip(called, every, strict=True):
+        assert programs == list(command.programs)
 
 
 # Every place of images and charts that may be named; images without a registry are on Docker Hub.
@@ -183,12 +197,18 @@ PLACES = {"docker.io/curlimages", "docker.io/istio", "https://blob.istio.io/isti
 def test_no_registry_that_ends(name: str) -> None:
     """No document and no command names a registry or a chart repository that Istio is giving up."""
     the_plan = PLANS[name]
-    found = {place for _, content in the_plan.files() for place in places(yaml.load_all(content))}
+    found = {place for _, content in the_plan.files() for place in places_in(content)}
     for command in commands(the_plan):
         for program in command.programs:
             found |= {word.removeprefix("--repo=") for word in program if word.startswith("--repo=")}
             found |= {word.removeprefix("--image=") for word in program if word.startswith("--image=")}
     assert found <= PLACES | {"curlimages", "none"}
+
+
+@cache
+def places_in(content: bytes) -> frozenset[str]:
+    """Return the registries in a file, which is often the same in many releases."""
+    return frozenset(places(yaml.load_all(content)))
 
 
 def places(node: Any) -> Iterator[str]:

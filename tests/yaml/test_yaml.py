@@ -240,41 +240,50 @@ def test_depth(kind: str) -> None:
         yaml.load("- " + yaml.dump(data).replace("\n", "\n  "))
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("y", True),
-        ("Off", False),
-        ("~", None),
-        ("1e3", 1000.0),
-        ("0o17", 15),
-        ("017", 15),
-        ("08", 8.0),
-        ("0x1F", 31),
-        ("0b11", 3),
-        ("1_000", 1000),
-        ("12:30", "12:30"),
-        ("2024-01-01", "2024-01-01"),
-        ("+.5", 0.5),
-        ("1.", 1.0),
-        (".", "."),
-        ("9223372036854775807", 9223372036854775807),
-        ("9223372036854775808", 9223372036854775808.0),
-        ("'1'", "1"),
-        ("._5", "._5"),
-        (".5_", ".5_"),
-        ("0xffffffffffffffff", 18446744073709551615.0),
-        ("1e+400", "1e+400"),
-        ("=", "="),
-    ],
-)
-def test_scalars_are_read_as_go_reads_them(text: str, value: object, kubectl: str, tmp_path: Path) -> None:
+SCALARS_OF_GO: Sequence[tuple[str, object]] = [
+    ("y", True),
+    ("Off", False),
+    ("~", None),
+    ("1e3", 1000.0),
+    ("0o17", 15),
+    ("017", 15),
+    ("08", 8.0),
+    ("0x1F", 31),
+    ("0b11", 3),
+    ("1_000", 1000),
+    ("12:30", "12:30"),
+    ("2024-01-01", "2024-01-01"),
+    ("+.5", 0.5),
+    ("1.", 1.0),
+    (".", "."),
+    ("9223372036854775807", 9223372036854775807),
+    ("9223372036854775808", 9223372036854775808.0),
+    ("'1'", "1"),
+    ("._5", "._5"),
+    (".5_", ".5_"),
+    ("0xffffffffffffffff", 18446744073709551615.0),
+    ("1e+400", "1e+400"),
+    ("=", "="),
+]
+
+
+@pytest.fixture(scope="module")
+def read_by_go(kubectl: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what kubectl reads for each scalar, all in one document."""
+    keys = {text: f"k{index}" for index, (text, _) in enumerate(SCALARS_OF_GO)}
+    lines = "".join(f"  {key}: {text}\n" for text, key in keys.items())
+    file = tmp_path_factory.mktemp("scalars") / "scalars.yaml"
+    file.write_text(f"apiVersion: example.com/v1\nkind: K\nmetadata: {{name: a}}\nvalues:\n{lines}")
+    command = [kubectl, "annotate", "--local", "-f", str(file), "x=y", "-o", "json"]
+    values = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["values"]
+    return {text: values[key] for text, key in keys.items()}
+
+
+@pytest.mark.parametrize(("text", "value"), SCALARS_OF_GO)
+def test_scalars_are_read_as_go_reads_them(text: str, value: object, read_by_go: dict[str, Any]) -> None:
     """A scalar means what it will mean in the cluster: kubectl and the reader agree."""
     assert same(yaml.load(f"a: {text}\n"), {"a": value})
-    file = tmp_path / "scalar.yaml"
-    file.write_text(f"apiVersion: example.com/v1\nkind: K\nmetadata: {{name: a}}\nvalue: {text}\n")
-    command = [kubectl, "annotate", "--local", "-f", str(file), "x=y", "-o", "json"]
-    read = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["value"]
+    read = read_by_go[text]
     assert (float(read) if isinstance(value, float) else read) == value
 
 

@@ -23,6 +23,13 @@ from extcp_manifests.planning.folder.exchange import prepare, recover, recover_b
 
 Files = Mapping[str, str]
 
+
+@pytest.fixture
+def tmp_path(memory: Path) -> Path:
+    """Return a folder in memory, since these tests make and remove thousands of files."""
+    return memory
+
+
 OLD = {"a": "old", "b/c": "old", "b/same": "same", "stale/d": "old", "turn": "old", "to/file": "old"}
 NEW = {"a": "new", "b/c": "new", "b/same": "same", "e/f/g": "new", "turn/x": "new", "to": "new"}
 FOREIGN = {"notes": "mine", "b/notes": "mine", "e/empty/.keep": "mine", ".extcp-manifests-notes/x": "mine"}
