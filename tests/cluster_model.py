@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from extcp_manifests import Plan, yaml
+from extcp_manifests.builders.address import Hostname
+from extcp_manifests.builders.overrides import WithOverrides
 from extcp_manifests.istio.releases import ReleaseRange, since, until
 from extcp_manifests.planning.step import Argv, Command, Step
 
@@ -101,9 +103,9 @@ class Clusters:
             case ("istioctl", "create-remote-secret"):
                 return self._create_secret(first, programs, number)
             case ("helm", "upgrade"):
-                self._add(value(first, "--kube-context"), self._chart(first), number)
+                self._add(context(first), self._chart(first), number)
             case ("helm", "uninstall"):
-                return self._delete(value(first, "--kube-context"), self._chart(first))
+                return self._delete(context(first), self._chart(first))
             case ("kubectl", _):
                 return self._kubectl(first, number)
             case _:
@@ -141,6 +143,8 @@ class Clusters:
         """Yield what istioctl renders of a step's file."""
         topology = self.plan.topology
         [builder] = step.builders
+        if isinstance(builder, WithOverrides):
+            builder = builder.builder
         part = PARTS[type(builder).__name__]
         namespace = topology.gateway.namespace if part == "shared gateway" else topology.namespace
         gateway = {
@@ -150,7 +154,7 @@ class Clusters:
         }.get(part, "istio-ingressgateway")
         for row in RENDERED:
             there = topology.istio in ReleaseRange(row.get("since"), row.get("until"))
-            if row["part"] == part and there and not (row.get("address") and topology.exposure.needs_credential):
+            if row["part"] == part and there and not (row.get("address") and isinstance(topology.reached_at, Hostname)):
                 name = row["object"]
                 if part != "shared gateway" and topology.revision is not None:
                     name = revised(name, topology.revision)
@@ -267,5 +271,7 @@ def value(program: Argv, name: str) -> str:
 
 
 def context(program: Argv) -> str:
-    """Return the context of a call of kubectl or istioctl."""
-    return value(program, "--context")
+    """Return the cluster of a call, by its context, and by its kubeconfig where the call names one."""
+    [name] = [word.partition("=")[2] for word in program if word.startswith(("--context=", "--kube-context="))]
+    kubeconfigs = [word.partition("=")[2] for word in program if word.startswith("--kubeconfig=")]
+    return "".join([*kubeconfigs, name])
