@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, MeshGateways, Sample, Topology, plan
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.planning import templates
-from extcp_manifests.planning.runbook import runbook_of_steps
+from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
 from extcp_manifests.planning.stages import runs_of
 from extcp_manifests.planning.step import Builder, text_of
 
@@ -61,7 +61,9 @@ def checked(values: dict[str, object], given: dict[str, ClusterCredentials]) -> 
         return
     expected = [(step.path, text_of(step.builders)) for step in the_plan.steps if step.path is not None]
     assert list(the_plan.files()) == expected
-    assert the_plan.runbook() == "".join(runbook_of_steps(the_plan.resolved, the_plan.steps))
+    stages = (StageText(step.stage, step_text(step)) for step in the_plan.steps)
+    clean_up = map(undo_text, reversed(the_plan.steps))
+    assert the_plan.runbook() == "".join(runbook(the_plan.resolved, stages, clean_up))
 
 
 @given(TOPOLOGIES)
@@ -121,8 +123,8 @@ def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
         release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
     )
     resolved = plan(topology).resolved
-    looking = templates.Templates(resolved, lambda steps: [(str(len(step.cluster)).encode(),) for step in steps])
-    plain = templates.Templates(resolved, lambda steps: [(step.cluster.encode(),) for step in steps])
+    looking = templates.Templates(resolved, lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()])
+    plain = templates.Templates(resolved, lambda run: [(step.cluster.encode(),) for step in run.steps()])
     runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
-    assert all(looking.texts(run) is None for run in runs if list(run.steps()))
-    assert {text for run in runs for text in plain.texts(run) or ()} == {(b"b1",), (b"external",)}
+    assert all(looking.filled(run) is None for run in runs if list(run.steps()))
+    assert {text for run in runs for text in plain.filled(run) or ()} == {(b"b1",), (b"external",)}
