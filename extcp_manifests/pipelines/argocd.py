@@ -1,11 +1,12 @@
 """Argo CD Applications for a kustomize tree."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from extcp_manifests.pipelines.notes import NOTES, notes
 from extcp_manifests.pipelines.parts import Part, Parts, Repository, document_entry, require_names
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.templates import filled_entries
@@ -42,7 +43,7 @@ def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) ->
 
     resolved = plan.resolved
     yield from filled_entries(resolved, runs_of(resolved), applications, longest_name=parts.longest_name)
-    yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _ARGOCD)))
+    yield Entry(NOTES, Streamed(partial(notes, plan, repository, _ARGOCD)))
 
 
 _APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}

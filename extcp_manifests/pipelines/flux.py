@@ -1,6 +1,7 @@
 """Flux Kustomizations for a kustomize tree."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from extcp_manifests import yaml
@@ -15,7 +16,7 @@ from extcp_manifests.pipelines.parts import (
     document_entry,
     require_names,
 )
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.templates import filled_entries
@@ -66,7 +67,7 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
     if resolved.needs_helm:
         repository_of_charts = _helm_repository(plan.topology.chart_repository, namespace)
         yield document_entry("kustomizations/istio-charts.yaml", repository_of_charts)
-    yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _FLUX)))
+    yield Entry(NOTES, Streamed(partial(notes, plan, repository, _FLUX)))
 
 
 _KUSTOMIZATION = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"}

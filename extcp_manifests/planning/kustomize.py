@@ -26,7 +26,7 @@ from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.folder import writing
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.planning.stages import ClusterStages, StageRun, clusters_of, reversed_runs_of, runs_of
@@ -116,7 +116,7 @@ class KustomizeTree(Record):
         yield from filled_entries(self.resolved, runs_of(self.resolved), files_of)
         yield from filled_entries(self.resolved, clusters_of(self.resolved), self._kustomizations_of)
         for path, steps in self.runbooks():
-            yield Entry(path, (piece.encode() for piece in steps.runbook()))
+            yield Entry(path, Streamed(steps.runbook))
 
     def _kustomizations_of(self, cluster: ClusterStages) -> Iterator[Entry]:
         """Yield what kubectl applies: the files of each stage, and all stages of a cluster."""

@@ -100,7 +100,7 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
     def _entries(self) -> Iterator[writing.Entry]:
         yield from self._files()
-        yield writing.Entry(RUNBOOK, (piece.encode() for piece in self.runbook_lines()))
+        yield writing.Entry(RUNBOOK, writing.Streamed(self.runbook_lines))
 
     def _files(self) -> Iterator[writing.Entry]:
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
