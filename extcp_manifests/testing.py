@@ -147,7 +147,7 @@ def _update(root: Path, stored: Mapping[str, bytes], wanted: Mapping[str, bytes]
     with prepare(root) as stage:
         for path in changed:
             if path in wanted:
-                stage.add(path, wanted[path])
+                stage.add(path, (wanted[path],))
         stage.commit(stored.keys(), wanted.keys())
     return changed
 

@@ -1,12 +1,15 @@
 """Argo CD Applications for a kustomize tree."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from extcp_manifests.pipelines.notes import NOTES, notes
-from extcp_manifests.pipelines.parts import Part, Repository, document_entry, parts_of, require_names
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.pipelines.parts import Part, Parts, Repository, document_entry, require_names
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.stages import StageRun, runs_of
+from extcp_manifests.planning.templates import filled_entries
 
 
 def argocd(
@@ -22,18 +25,28 @@ def argocd(
 
 
 def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:
-    for part in parts_of(plan):
-        annotations = {"argocd.argoproj.io/sync-wave": str(part.wave)}
-        metadata = {"name": part.name, "namespace": namespace, "annotations": annotations}
-        spec = {
-            "project": project,
-            **_source(part, repository),
-            "destination": {"name": part.cluster, "namespace": plan.topology.namespace},
-            **_sync(part),
-        }
-        document = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec}
-        yield document_entry(f"applications/{part.name}.yaml", document)
-    yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _ARGOCD)))
+    parts = Parts(plan)
+
+    def applications(run: StageRun) -> Iterator[Entry]:
+        for ordered in parts.in_order(run):
+            part = ordered.part
+            annotations = {"argocd.argoproj.io/sync-wave": str(ordered.wave)}
+            metadata = {"name": part.name, "namespace": namespace, "annotations": annotations}
+            spec = {
+                "project": project,
+                **_source(part, repository),
+                "destination": {"name": part.cluster, "namespace": plan.topology.namespace},
+                **_sync(part),
+            }
+            document = {**_APPLICATION, "metadata": metadata, "spec": spec}
+            yield document_entry(f"applications/{part.name}.yaml", document)
+
+    resolved = plan.resolved
+    yield from filled_entries(resolved, runs_of(resolved), applications, longest_name=parts.longest_name)
+    yield Entry(NOTES, Streamed(partial(notes, plan, repository, _ARGOCD)))
+
+
+_APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
 
 
 def _source(part: Part, repository: Repository) -> dict[str, Any]:

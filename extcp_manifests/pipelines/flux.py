@@ -1,14 +1,25 @@
 """Flux Kustomizations for a kustomize tree."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.pipelines.notes import NOTES, notes
-from extcp_manifests.pipelines.parts import Part, Repository, WebhookFields, document_entry, parts_of, require_names
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.pipelines.parts import (
+    OrderedPart,
+    Part,
+    Parts,
+    Repository,
+    WebhookFields,
+    document_entry,
+    require_names,
+)
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.stages import StageRun, runs_of
+from extcp_manifests.planning.templates import filled_entries
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 
 
@@ -36,21 +47,27 @@ def flux(
 
 
 def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here: str | None) -> Iterator[Entry]:
-    chart_repository = None
-    for part in parts_of(plan):
-        reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)
-        metadata = {"name": part.name, "namespace": namespace}
-        if part.chart is None:
-            git = {"kind": "GitRepository", "name": source}
-            spec = _kustomization_spec(part, repository, git, reach)
-            document = {**_KUSTOMIZATION, "metadata": metadata, "spec": spec}
-        else:
-            chart_repository = part.chart.repository
-            document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(part, part.chart, reach)}
-        yield document_entry(f"kustomizations/{part.name}.yaml", document)
-    if chart_repository is not None:
-        yield document_entry("kustomizations/istio-charts.yaml", _helm_repository(chart_repository, namespace))
-    yield Entry(NOTES, (line.encode() for line in notes(plan, repository, _FLUX)))
+    resolved = plan.resolved
+    parts = Parts(plan)
+
+    def documents(run: StageRun) -> Iterator[Entry]:
+        for ordered in parts.in_order(run):
+            part = ordered.part
+            reach: dict[str, Any] = {} if part.cluster == here else _kubeconfig(part)
+            metadata = {"name": part.name, "namespace": namespace}
+            if part.chart is None:
+                git = {"kind": "GitRepository", "name": source}
+                spec = _kustomization_spec(ordered, repository, git, reach)
+                document = {**_KUSTOMIZATION, "metadata": metadata, "spec": spec}
+            else:
+                document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(part, part.chart, reach)}
+            yield document_entry(f"kustomizations/{part.name}.yaml", document)
+
+    yield from filled_entries(resolved, runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here)
+    if resolved.needs_helm:
+        repository_of_charts = _helm_repository(plan.topology.chart_repository, namespace)
+        yield document_entry("kustomizations/istio-charts.yaml", repository_of_charts)
+    yield Entry(NOTES, Streamed(partial(notes, plan, repository, _FLUX)))
 
 
 _KUSTOMIZATION = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"}
@@ -67,8 +84,9 @@ def _kubeconfig(part: Part) -> dict[str, Any]:
 
 
 def _kustomization_spec(
-    part: Part, repository: Repository, git: Mapping[str, str], reach: Mapping[str, Any]
+    ordered: OrderedPart, repository: Repository, git: Mapping[str, str], reach: Mapping[str, Any]
 ) -> dict[str, Any]:
+    part = ordered.part
     spec: dict[str, Any] = {
         "interval": "10m",
         "sourceRef": git,
@@ -77,8 +95,8 @@ def _kustomization_spec(
         "wait": True,
         **reach,
     }
-    if part.after:
-        spec["dependsOn"] = [{"name": name} for name in part.after]
+    if ordered.after:
+        spec["dependsOn"] = [{"name": name} for name in ordered.after]
     if part.written_by_istiod:
         spec["patches"] = [_applied_once(webhook) for webhook in part.written_by_istiod]
     return spec

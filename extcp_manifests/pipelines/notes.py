@@ -1,11 +1,13 @@
 """NOTES.md: what GitOps cannot apply."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from extcp_manifests.pipelines.parts import Part, Repository, parts_of
+from extcp_manifests.pipelines.parts import Part, Parts, PartStep, Repository
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.runbook import code, fenced, markdown
+from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.step import Command, Pipeline, piped
+from extcp_manifests.planning.templates import Templates, Texts
 from extcp_manifests.planning.tools.istioctl import BUILT
 from extcp_manifests.planning.tools.kubectl import build, kubectl
 
@@ -18,10 +20,30 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     name = markdown(plan.topology.name or plan.topology.mesh_id)
     yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
     yield _RENDER.format(release=plan.topology.release)
-    for part in parts_of(plan):
+    parts = Parts(plan)
+    yield from _filled(plan, parts, lambda run: _renderings(plan, parts.of(run), repository))
+    resolved = plan.resolved
+    restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
+    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
+    yield from _filled(plan, parts, lambda run: _by_hand(parts.steps_of(run)))
+
+
+def _filled(plan: Plan, parts: Parts, texts_of: Callable[[StageRun], Iterable[str]]) -> Iterator[str]:
+    """Yield the texts of every stage in each cluster."""
+
+    def texts(run: StageRun) -> Sequence[Texts]:
+        return [(text.encode(),) for text in texts_of(run)]
+
+    templates = Templates(plan.resolved, texts, longest_name=parts.longest_name)
+    for run in runs_of(plan.resolved):
+        for (text,) in templates.texts(run):
+            yield text.decode()
+
+
+def _renderings(plan: Plan, parts: Iterable[Part], repository: Repository) -> Iterator[str]:
+    for part in parts:
         if part.base.kind == "install":
             yield f"\n{fenced(_rendering(plan, part, repository))}"
-    yield from _by_hand(plan)
 
 
 def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
@@ -47,18 +69,14 @@ def _rendering(plan: Plan, part: Part, repository: Repository) -> Command:
 _KEPT = ("kustomize.toolkit.fluxcd.io/prune=disabled", "argocd.argoproj.io/sync-options=Prune=false")
 
 
-def _by_hand(plan: Plan) -> Iterator[str]:
-    """Yield the commands that make Secrets, each with the part that must be applied before it."""
-    resolved = plan.resolved
-    restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
-    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
-    names = {part.base: part.name for part in parts_of(plan)}
+def _by_hand(steps: Iterable[PartStep]) -> Iterator[str]:
+    """Yield the commands of a stage that make Secrets, each with the part that must be applied before it."""
     before = ""
-    for placed in plan.kustomize().placed():
-        if placed.base is None:  # the only steps without a file are those that make Secrets
-            yield f"\nAfter {code(before)}:\n\n{fenced(placed.step.command)}"
-        else:
-            before = names.get(placed.base, before)
+    for each in steps:
+        if each.part is not None:
+            before = each.part.name
+        elif each.step.path is None:  # the only steps without a file are those that make Secrets
+            yield f"\nAfter {code(before)}:\n\n{fenced(each.step.command)}"
 
 
 _RENDER = """

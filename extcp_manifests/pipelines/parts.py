@@ -12,6 +12,7 @@ from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.resolved import Resolved
+from extcp_manifests.planning.stages import ClusterStages, StageRun
 from extcp_manifests.planning.step import Step
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.records import Record
@@ -68,10 +69,6 @@ class Part(Record):
     step: Step
     """The first step of the base."""
     base: Base
-    wave: int
-    """Its place in the order of Argo CD: a part is applied after those of lower waves."""
-    after: tuple[str, ...]
-    """The names of the parts that it waits for; charts are not among them."""
     written_by_istiod: tuple["WebhookFields", ...] = ()
     """The fields of its webhooks that istiod writes."""
 
@@ -86,43 +83,113 @@ class Part(Record):
         return self.base.rendered if self.base.kind == "install" else self.base.path
 
 
-def parts_of(plan: Plan) -> Iterator[Part]:
-    """Yield the parts of a plan, in its order.
+class PartStep(Record):
+    """A step, with the part that begins with it."""
+
+    step: Step
+    part: Part | None
+
+
+class OrderedPart(Record):
+    """A part with its place in the order."""
+
+    part: Part
+    wave: int
+    """Its place in the order of Argo CD: a part is applied after those of lower waves."""
+    after: tuple[str, ...]
+    """The names of the parts that it waits for; charts are not among them."""
+
+
+class Parts:
+    """The parts of a plan, worked out for one stage of a cluster when they are asked for.
 
     The parts of the external and the config cluster form one chain, in which each waits for the one before it. Those of
     a further cluster form a chain of their own, in which each waits for what is before it in both chains.
     """
-    topology = plan.topology
-    prefix = topology.name or topology.mesh_id
-    main_clusters = {topology.external_cluster.name, topology.config_cluster.name}
-    last: dict[str, Part] = {}  # the last part of each chain so far
-    last_applied: dict[str, Part] = {}  # the same without charts
-    seen: set[Base] = set()
-    for placed in plan.kustomize().placed():
-        step, base = placed.step, placed.base
-        if base is None or step.secret or base in seen:
-            continue
-        seen.add(base)
-        chain = _MAIN if step.cluster in main_clusters else step.cluster
-        chains = [_MAIN] if chain == _MAIN else [chain, _MAIN]
-        waves_before = [last[each].wave for each in chains if each in last]
-        part = Part(
-            name=_name(f"{prefix}-{base.path.replace('/', '-')}"),
-            cluster=step.cluster,
-            step=step,
-            base=base,
-            wave=max(waves_before, default=-1) + 1,
-            after=tuple(last_applied[each].name for each in chains if each in last_applied),
-            written_by_istiod=tuple(_written_by_istiod(plan.resolved, step)),
-        )
-        last[chain] = part
-        if part.chart is None:
-            last_applied[chain] = part
-        yield part
+
+    def __init__(self, plan: Plan) -> None:
+        self._resolved = plan.resolved
+        self._tree = plan.kustomize()
+        self._prefix = plan.topology.name or plan.topology.mesh_id
+        self._main = ClusterStages(self._resolved, self._resolved.remotes[0])
+        self._main_ends: dict[int, _End] = {}
+        """Where the chain of the external and the config cluster ends, by the number of the stage."""
+        end = _NOTHING
+        for stage in self._main.runs():
+            for ordered in self.in_order(stage):
+                end = end.followed_by(ordered)
+            self._main_ends[stage.number] = end
+
+    @property
+    def longest_name(self) -> int:
+        """The greatest length of a cluster's name with which the names of all its parts are DNS labels."""
+        return 63 - len(f"{self._prefix}--install-istio-ingressgateway")
+
+    def steps_of(self, run: StageRun) -> Iterator[PartStep]:
+        """Yield the steps of a stage in one cluster, each with the part that begins with it."""
+        for placed in self._tree.placed_in(run):
+            step, base = placed.step, placed.base
+            if base is None or step.secret or not placed.is_first:
+                yield PartStep(step, None)
+                continue
+            part = Part(
+                name=_name(f"{self._prefix}-{base.path.replace('/', '-')}"),
+                cluster=step.cluster,
+                step=step,
+                base=base,
+                written_by_istiod=tuple(_written_by_istiod(self._resolved, step)),
+            )
+            yield PartStep(step, part)
+
+    def of(self, run: StageRun) -> Iterator[Part]:
+        """Yield the parts of a stage in one cluster."""
+        for each in self.steps_of(run):
+            if each.part is not None:
+                yield each.part
+
+    def in_order(self, run: StageRun) -> Iterator[OrderedPart]:
+        """Yield the same with their places in the order, worked out from all stages of the cluster up to this one."""
+        is_main = run.remote is self._main.remote
+        end = _NOTHING
+        for stage in ClusterStages(self._resolved, run.remote).runs():
+            if stage.number > run.number:
+                return
+            main_end = _NOTHING if is_main else self._main_end(stage)
+            for part in self.of(stage):
+                ordered = _ordered(part, end, main_end)
+                if stage.number == run.number:
+                    yield ordered
+                end = end.followed_by(ordered)
+
+    def _main_end(self, run: StageRun) -> "_End":
+        """Return where the chain of the external and the config cluster ends when a further cluster has its stage."""
+        end = _NOTHING
+        for number, main_end in self._main_ends.items():
+            if number <= run.number:
+                end = main_end
+        return end
 
 
-_MAIN = ""
-"""The chain of the external and the config cluster; others have the names of their clusters."""
+class _End(Record):
+    """Where a chain of parts ends so far."""
+
+    wave: int
+    applied: str | None
+    """The name of the last part that is not a chart."""
+
+    def followed_by(self, ordered: OrderedPart) -> "_End":
+        """Return the end of the chain with one more part."""
+        name = ordered.part.name if ordered.part.chart is None else self.applied
+        return _End(ordered.wave, name)
+
+
+_NOTHING = _End(wave=-1, applied=None)
+
+
+def _ordered(part: Part, *ends: _End) -> OrderedPart:
+    """Return a part that comes after the ends of chains."""
+    wave = max(end.wave for end in ends) + 1
+    return OrderedPart(part, wave, tuple(end.applied for end in ends if end.applied is not None))
 
 
 def _name(text: str) -> str:

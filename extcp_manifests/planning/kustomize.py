@@ -14,8 +14,8 @@ with `sortOptions` alone (kubectl from 1.27), reads no file outside of a base, a
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from posixpath import basename
@@ -26,10 +26,12 @@ from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.planning.folder import writing
-from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.resolved import Resolved
-from extcp_manifests.planning.runbook import RUNBOOK, runbook_of_steps
+from extcp_manifests.planning.runbook import RUNBOOK
+from extcp_manifests.planning.stages import ClusterStages, StageRun, clusters_of, reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
+from extcp_manifests.planning.templates import filled_entries, filled_runbook
 from extcp_manifests.planning.tools.helm import InstallGatewayChart
 from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
 from extcp_manifests.planning.tools.kubectl import Apply, ApplyBase
@@ -71,31 +73,25 @@ class Base(Record):
         return f"{self.cluster}/rendered/{self.name}"
 
 
-class _TreeFile(Record):
-    """A file of the plan in the tree."""
-
-    base: Base
-    file: str
-
-    @property
-    def path(self) -> str:
-        return f"{self.base.path}/{self.file}"
-
-
 class PlacedStep(Record):
     """A step with the file and the command of the tree."""
 
     step: Step
     base: Base | None
     """The base of the step's file; None where it has no file."""
+    is_first: bool = True
+    """Whether the step is the first of its base."""
+
+    @property
+    def file(self) -> str:
+        """The name of the step's file in its base."""
+        return basename(self.step.path or "")
 
 
 class KustomizeTree(Record):
     """The bases of a plan; files are made when they are asked for, and not kept."""
 
     resolved: Resolved
-    steps: Sequence[Step]
-    """The plan's steps."""
     overlays: tuple[str, ...] = ()
     """The overlays that commands read instead of the bases; each has a runbook of its own where there are several."""
 
@@ -107,31 +103,48 @@ class KustomizeTree(Record):
     def entries(self) -> Iterator[Entry]:
         """Yield every file of the tree, runbooks at the end."""
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
-        applied: dict[str, dict[Base, list[str]]] = {}  # the files of each stage's base, by cluster
-        for placed in self.placed():
-            step, base = placed.step, placed.base
-            if step.path is None or base is None:
-                continue
-            file = basename(step.path)
-            yield Entry(step.path, (once(step.builders),), secret=step.secret)
-            if base.kind == "applied":
-                applied.setdefault(base.cluster, {}).setdefault(base, []).append(file)
-            else:
-                yield from _single_file_base(base, file)
-        for cluster, files_of in applied.items():
-            for base, files in files_of.items():
-                yield _kustomization(base, files)
-            yield _kustomization(Base(cluster, "cluster"), [base.name for base in files_of])
-        for path, steps in self.runbooks():
-            yield Entry(path, (piece.encode() for piece in runbook_of_steps(self.resolved, steps)))
 
-    def runbooks(self) -> Iterator[tuple[str, Sequence[Step]]]:
+        def files_of(run: StageRun) -> Iterator[Entry]:
+            for placed in self.placed_in(run):
+                step, base = placed.step, placed.base
+                if step.path is None or base is None:
+                    continue
+                yield Entry(step.path, (once(step.builders),), secret=step.secret)
+                if base.kind != "applied":
+                    yield from _single_file_base(base, placed.file)
+
+        yield from filled_entries(self.resolved, runs_of(self.resolved), files_of)
+        yield from filled_entries(self.resolved, clusters_of(self.resolved), self._kustomizations_of)
+        for path, steps in self.runbooks():
+            yield Entry(path, Streamed(steps.runbook))
+
+    def _kustomizations_of(self, cluster: ClusterStages) -> Iterator[Entry]:
+        """Yield what kubectl applies: the files of each stage, and all stages of a cluster."""
+        for folder, stages in self._applied_in(cluster).items():
+            for base, files in stages.items():
+                yield _kustomization(base, files)
+            yield _kustomization(Base(folder, "cluster"), [base.name for base in stages])
+
+    def _applied_in(self, cluster: ClusterStages) -> dict[str, dict[Base, list[str]]]:
+        """Return the files of the base of each stage, by the folder of the cluster in which they are applied.
+
+        The stages of the config cluster apply files in the external cluster too.
+        """
+        applied: dict[str, dict[Base, list[str]]] = {}
+        for run in cluster.runs():
+            for placed in self.placed_in(run):
+                base = placed.base
+                if base is not None and base.kind == "applied":
+                    applied.setdefault(base.cluster, {}).setdefault(base, []).append(placed.file)
+        return applied
+
+    def runbooks(self) -> "Iterator[tuple[str, TreeSteps]]":
         """Yield each runbook's path with its steps."""
         if len(self.overlays) < 2:
             yield RUNBOOK, self.runbook_steps
             return
         for name in self.overlays:
-            yield f"RUNBOOK-{name}.md", _TreeSteps(self.steps, _overlay_folder(name))
+            yield f"RUNBOOK-{name}.md", TreeSteps(self.resolved, _overlay_folder(name))
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield each file, path and content, one at a time."""
@@ -164,37 +177,50 @@ class KustomizeTree(Record):
         already.
         """
         for name in self.overlays:
-            for base in self.bases():
-                yield _skeleton(name, base)
+            yield from self._skeletons(name)
+
+    def _skeletons(self, overlay: str) -> Iterator[Entry]:
+        def over_files(run: StageRun) -> Iterator[Entry]:
+            for base in self._single_file_bases(run):
+                yield _skeleton(overlay, base)
                 if base.kind == "values":
-                    yield Entry(f"{_overlay_folder(name)}{base.path}/{VALUES}", (_MORE_VALUES,), keep=True)
+                    yield Entry(f"{_overlay_folder(overlay)}{base.path}/{VALUES}", (_MORE_VALUES,), keep=True)
+
+        def over_stages(cluster: ClusterStages) -> Iterator[Entry]:
+            for base in self._applied_bases(cluster):
+                yield _skeleton(overlay, base)
+
+        yield from filled_entries(self.resolved, runs_of(self.resolved), over_files, keep=True)
+        yield from filled_entries(self.resolved, clusters_of(self.resolved), over_stages, keep=True)
 
     def bases(self) -> Iterator[Base]:
         """Yield every base once: those of single files in the plan's order, then the stages of each cluster."""
-        found: set[Base] = set()
-        applied: dict[str, list[Base]] = {}
-        for placed in self.placed():
-            base = placed.base
-            if base is None or base in found:
-                continue
-            found.add(base)
-            if base.kind == "applied":
-                applied.setdefault(base.cluster, []).append(base)
-            else:
-                yield base
-        for cluster, stages in applied.items():
+        for run in runs_of(self.resolved):
+            yield from self._single_file_bases(run)
+        for cluster in clusters_of(self.resolved):
+            yield from self._applied_bases(cluster)
+
+    def _single_file_bases(self, run: StageRun) -> Iterator[Base]:
+        for placed in self.placed_in(run):
+            if placed.base is not None and placed.base.kind != "applied":
+                yield placed.base
+
+    def _applied_bases(self, cluster: ClusterStages) -> Iterator[Base]:
+        for folder, stages in self._applied_in(cluster).items():
             yield from stages
-            yield Base(cluster, "cluster")
+            yield Base(folder, "cluster")
 
     def left_over(self, folder: str | os.PathLike[str]) -> list[str]:
         """Return the folders of overlays in a written tree whose base is gone, as paths with `/`.
 
         Where a whole cluster is gone it is that cluster's folder.
         """
-        bases = {base.path for base in self.bases()}
         root = Path(folder)
+        found = list(root.glob(f"{OVERLAYS}/*/**/{KUSTOMIZATION}"))
+        if not found:
+            return []
+        bases = {base.path for base in self.bases()}
         gone: list[str] = []
-        found = root.glob(f"{OVERLAYS}/*/**/{KUSTOMIZATION}")
         for kustomization in sorted(found, key=lambda path: (len(path.parts), path)):
             place = kustomization.parent.relative_to(root).as_posix()
             _, _, base = place.removeprefix(f"{OVERLAYS}/").partition("/")
@@ -212,18 +238,17 @@ class KustomizeTree(Record):
 
     def placed(self) -> Iterator[PlacedStep]:
         """Yield the steps with their files in the tree, and commands that read them through the bases."""
-        return self._tree_steps.placed()
+        for run in runs_of(self.resolved):
+            yield from self.placed_in(run)
 
-    @cached_property
-    def _tree_steps(self) -> "_TreeSteps":
-        return _TreeSteps(self.steps, "")
+    def placed_in(self, run: StageRun) -> Iterator[PlacedStep]:
+        """Yield the same for a stage of one cluster."""
+        return _placed(run.steps(), "")
 
-    @cached_property
-    def runbook_steps(self) -> Sequence[Step]:
+    @property
+    def runbook_steps(self) -> "TreeSteps":
         """The same steps, with commands that read the first overlay, where there is one."""
-        if self.overlays:
-            return _TreeSteps(self.steps, _overlay_folder(self.overlays[0]))
-        return self._tree_steps
+        return TreeSteps(self.resolved, _overlay_folder(self.overlays[0]) if self.overlays else "")
 
 
 def _overlay_folder(name: str) -> str:
@@ -247,40 +272,61 @@ def _way_to_base(base: str) -> str:
     return f"{'../' * depth}{base}"
 
 
-def _tree_files(steps: Iterable[Step]) -> dict[str, "_TreeFile"]:
-    """Return each file of the plan in the tree, by its path in the plan.
+def _placed(steps: Iterable[Step], overlay_folder: str) -> Iterator[PlacedStep]:
+    """Yield the steps of a stage in one cluster with their files in the tree.
 
-    What a stage applies in a cluster one after the other shares a base; what comes after another step has a further
-    one, so that no document is applied before the steps that it waits for.
+    What the stage applies one after the other shares a base; what comes after another step has a further one, so that
+    no document is applied before the steps that it waits for. No two stages apply something in the same cluster under
+    one title, so each numbers its bases alone; a test looks at that.
     """
-    files: dict[str, _TreeFile] = {}
-    count: dict[Base, int] = {}  # how many bases each stage has so far
-    before: Base | None = None  # the stage of the step before, where that was applied
+    count: dict[Base, int] = {}  # how many bases the stage has so far, by the cluster in which they are applied
+    before: Base | None = None  # the first base of the stage where the step before has one of the stage's bases
     for step in steps:
         if step.path is None:
             before = None
+            yield PlacedStep(step, None)
             continue
         file = basename(step.path)
         if step.secret or step.file_kind != "applied":
-            files[step.path] = _single_file(step, file)
             before = None
+            is_values = isinstance(step.action, InstallGatewayChart)
+            yield _in_tree(step, _single_base(step, file), VALUES if is_values else file, overlay_folder)
             continue
         stage = Base(step.folder, "applied", step.stage.lower().replace(" ", "-"))
-        if stage != before:
+        is_first = stage != before
+        if is_first:
             count[stage] = count.get(stage, 0) + 1
         number = count[stage]
         base = stage if number == 1 else stage.with_(name=f"{stage.name}-{number}")
-        files[step.path] = _TreeFile(base, file)
+        yield _in_tree(step, base, file, overlay_folder, is_first=is_first)
         before = stage
-    return files
 
 
-def _single_file(step: Step, file: str) -> _TreeFile:
-    """Return the place of a file that has a base of its own."""
+def _single_base(step: Step, file: str) -> Base:
+    """Return the base that a file has by itself."""
     if isinstance(step.action, InstallGatewayChart):
-        return _TreeFile(Base(step.folder, "values", step.action.name), VALUES)
+        return Base(step.folder, "values", step.action.name)
     kind: BaseKind = "secrets" if step.secret else "install"
-    return _TreeFile(Base(step.folder, kind, file.removesuffix(".yaml")), file)
+    return Base(step.folder, kind, file.removesuffix(".yaml"))
+
+
+def _in_tree(step: Step, base: Base, file: str, overlay_folder: str, *, is_first: bool = True) -> PlacedStep:
+    """Return a step with its file in a base, and an action that reads the base or an overlay over it."""
+    action = _action(step.action, base, overlay_folder, is_first=is_first)
+    return PlacedStep(step.with_(path=f"{base.path}/{file}", action=action), base, is_first)
+
+
+def _action(action: Action, base: Base, overlay_folder: str, *, is_first: bool) -> Action:
+    folder = f"{overlay_folder}{base.path}"
+    match action:
+        case Apply():
+            return ApplyBase(folder, is_first=is_first)
+        case RenderAndApply() | Install():
+            return Built(action, folder)
+        case InstallGatewayChart() if overlay_folder:
+            return action.with_(more_values=(f"{folder}/{VALUES}",))
+        case _:
+            return action
 
 
 def _single_file_base(base: Base, file: str) -> Iterator[Entry]:
@@ -369,53 +415,26 @@ def _list(keys: tuple[str, ...], items: object) -> dict[str, object]:
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
-class _TreeSteps(StepSequence):
+class TreeSteps(StepSequence):
     """Steps as the tree has them; what is applied together is one command, at the first of its steps."""
 
-    def __init__(self, steps: Sequence[Step], overlay_folder: str) -> None:
-        self._steps = steps
+    def __init__(self, resolved: Resolved, overlay_folder: str) -> None:
+        self._resolved = resolved
         self._overlay_folder = overlay_folder
         """What commands add before the paths of bases: nothing, or the folder of an overlay."""
 
     def __iter__(self) -> Iterator[Step]:
-        return map(self._in_tree, self._steps)
+        for run in runs_of(self._resolved):
+            yield from self._steps_of(run)
 
     def __reversed__(self) -> Iterator[Step]:
-        return map(self._in_tree, reversed(self._steps))
+        for run in reversed_runs_of(self._resolved):
+            yield from reversed(list(self._steps_of(run)))
 
-    def placed(self) -> Iterator[PlacedStep]:
-        """Yield the same steps with the bases of their files."""
-        for step in self._steps:
-            base = None if step.path is None else self._files[step.path].base
-            yield PlacedStep(self._in_tree(step), base)
+    def runbook(self) -> Iterator[str]:
+        """Yield their runbook, piece by piece."""
+        return filled_runbook(self._resolved, self._steps_of)
 
-    @cached_property
-    def _files(self) -> dict[str, _TreeFile]:
-        return _tree_files(self._steps)
-
-    @cached_property
-    def _first_files(self) -> dict[Base, str]:
-        """The first file of each base, whose step applies the whole base."""
-        first: dict[Base, str] = {}
-        for file in self._files.values():
-            first.setdefault(file.base, file.path)
-        return first
-
-    def _in_tree(self, step: Step) -> Step:
-        """Return a step with its file in the tree, and an action that reads the base of that file."""
-        if step.path is None:
-            return step
-        file = self._files[step.path]
-        return step.with_(path=file.path, action=self._action(step.action, file))
-
-    def _action(self, action: Action, file: _TreeFile) -> Action:
-        base = f"{self._overlay_folder}{file.base.path}"
-        match action:
-            case Apply():
-                return ApplyBase(base, is_first=self._first_files[file.base] == file.path)
-            case RenderAndApply() | Install():
-                return Built(action, base)
-            case InstallGatewayChart() if self._overlay_folder:
-                return action.with_(more_values=(f"{base}/{VALUES}",))
-            case _:
-                return action
+    def _steps_of(self, run: StageRun) -> Iterator[Step]:
+        for placed in _placed(run.steps(), self._overlay_folder):
+            yield placed.step

@@ -1,7 +1,7 @@
 """From a topology to everything there is to do: ordered steps, their files, and the runbook."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import IO
 
@@ -10,10 +10,10 @@ from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.folder.archive import write_tar
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
-from extcp_manifests.planning.runbook import RUNBOOK, StageText, runbook, step_text, undo_text
-from extcp_manifests.planning.stages import reversed_runs_of, runs_of
+from extcp_manifests.planning.runbook import RUNBOOK
+from extcp_manifests.planning.stages import StageRun, reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Step, StepSequence, text_of
-from extcp_manifests.planning.templates import Templates, Texts
+from extcp_manifests.planning.templates import filled_entries, filled_runbook
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
@@ -55,8 +55,8 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield each file of documents, path and content, one at a time."""
-        for file in self._files():
-            yield file.path, file.content
+        for entry in self._files():
+            yield entry.path, b"".join(entry.pieces)
 
     def render(self) -> Mapping[str, bytes]:
         """Return all files of documents by their paths; the runbook is not among them."""
@@ -67,7 +67,7 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
         Raises InvalidInput for names of overlays that are not DNS labels.
         """
-        return KustomizeTree(self.resolved, self.steps, tuple(overlays))
+        return KustomizeTree(self.resolved, tuple(overlays))
 
     def runbook(self) -> str:
         """Return the commands in order and the clean-up in reverse order, as Markdown."""
@@ -75,25 +75,7 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
     def runbook_lines(self) -> Iterator[str]:
         """Yield the runbook, piece by piece."""
-        return runbook(self.resolved, self._stages(), self._clean_up())
-
-    def _stages(self) -> Iterator[StageText]:
-        templates = Templates(self.resolved, lambda steps: [(step_text(step).encode(),) for step in steps])
-        for run in runs_of(self.resolved):
-            texts = templates.texts(run)
-            if texts is not None:
-                yield from (StageText(run.title, text.decode()) for (text,) in texts)
-            else:
-                yield from (StageText(run.title, step_text(step)) for step in run.steps())
-
-    def _clean_up(self) -> Iterator[str]:
-        templates = Templates(self.resolved, lambda steps: [(undo_text(step).encode(),) for step in steps])
-        for run in reversed_runs_of(self.resolved):
-            texts = templates.texts(run)
-            if texts is not None:
-                yield from (text.decode() for (text,) in reversed(texts))
-            else:
-                yield from map(undo_text, reversed(list(run.steps())))
+        return filled_runbook(self.resolved, StageRun.steps)
 
     def write(
         self, folder: str | os.PathLike[str], *, force: bool = False, on_file: Callable[[str], None] | None = None
@@ -120,34 +102,18 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
         return writing.owner_of(self.topology, "generate")
 
     def _entries(self) -> Iterator[writing.Entry]:
-        for file in self._files():
-            yield writing.Entry(file.path, (file.content,), secret=file.secret)
-        yield writing.Entry(RUNBOOK, (piece.encode() for piece in self.runbook_lines()))
+        yield from self._files()
+        yield writing.Entry(RUNBOOK, writing.Streamed(self.runbook_lines))
 
-    def _files(self) -> Iterator["_File"]:
+    def _files(self) -> Iterator[writing.Entry]:
         once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
 
-        def paths_and_contents(steps: Iterable[Step]) -> list[Texts]:
-            return [(step.path.encode(), once(step.builders)) for step in steps if step.path is not None]
-
-        templates = Templates(self.resolved, paths_and_contents)
-        for run in runs_of(self.resolved):
-            texts = templates.texts(run)
-            if texts is not None:
-                yield from (_File(path.decode(), content, secret=False) for path, content in texts)
-                continue
+        def files_of(run: StageRun) -> Iterator[writing.Entry]:
             for step in run.steps():
                 if step.path is not None:
-                    yield _File(step.path, once(step.builders), step.secret)
+                    yield writing.Entry(step.path, (once(step.builders),), secret=step.secret)
 
-
-class _File(Record, hidden=("content",)):
-    """A file of documents."""
-
-    path: str
-    content: bytes
-    secret: bool
-    """Whether it holds a token."""
+        return filled_entries(self.resolved, runs_of(self.resolved), files_of)
 
 
 class Steps(StepSequence):

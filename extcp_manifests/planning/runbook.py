@@ -54,12 +54,6 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
     yield "```\n"
 
 
-def runbook_of_steps(resolved: Resolved, steps: Sequence[Step]) -> Iterator[str]:
-    """Yield the runbook of steps, which are iterated forwards, then backwards."""
-    stages = (StageText(step.stage, step_text(step)) for step in steps)
-    return runbook(resolved, stages, map(undo_text, reversed(steps)))
-
-
 _HEAD = """\
 # {title}: external control plane of Istio {release} at {address}
 

@@ -1,7 +1,7 @@
 """The stages of the guide, in order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from extcp_manifests import builders
 from extcp_manifests.builders import gateways
@@ -147,6 +147,29 @@ def reversed_runs_of(resolved: Resolved) -> Iterator["StageRun"]:
     for number in reversed(range(len(_STAGES))):
         for remote in reversed(_STAGES[number].clusters(resolved)):
             yield StageRun(resolved, number, remote)
+
+
+def clusters_of(resolved: Resolved) -> Iterator["ClusterStages"]:
+    """Yield every remote cluster with all its stages, in order."""
+    for remote in resolved.remotes:
+        yield ClusterStages(resolved, remote)
+
+
+class ClusterStages(Record):
+    """All stages of the guide for one remote cluster."""
+
+    resolved: Resolved
+    remote: RemoteTarget
+    number: ClassVar[int] = -1
+    """What tells them from the single stages, which have the number of their row."""
+
+    def runs(self) -> Iterator["StageRun"]:
+        """Yield the stages, in order."""
+        is_config_cluster = self.remote is self.resolved.remotes[0]
+        others = _further_clusters if is_config_cluster else _config_cluster_alone
+        for number, row in enumerate(_STAGES):
+            if row.clusters is not others:
+                yield StageRun(self.resolved, number, self.remote)
 
 
 class StageRun(Record):

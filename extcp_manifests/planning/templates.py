@@ -1,7 +1,8 @@
 """Clusters of one shape: what differs between them by plain names alone is made once, and filled in for each.
 
-Most clusters of a large mesh differ by name, network and context only. What is made of the steps of a stage is made for
-a stand-in whose names are marks, and the names of each cluster of the shape take the place of the marks. That is right
+Most clusters of a large mesh differ by name, network and context only. What is made of the steps of one stage, or of
+all of them, is made for a stand-in whose names are marks, and the names of each cluster of the shape take the place of
+the marks. That is right
 for names that nothing on the way changes, quotes or shortens; `_plain_names` decides which names those are. For other
 clusters, for the config cluster, and for those with credentials or with an address of their API server, everything is
 made as always.
@@ -11,13 +12,16 @@ what is made for a stand-in with these long names.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from extcp_manifests import yaml
+from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
-from extcp_manifests.planning.stages import StageRun
+from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
+from extcp_manifests.planning.stages import ClusterStages, StageRun, reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Step
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
@@ -29,42 +33,117 @@ _Names = tuple[bytes, bytes, bytes]
 """The name, the network and the context of a cluster."""
 
 
-class Templates:
-    """What is made of the steps of each cluster in each stage, made once for clusters of one shape."""
+_Work = TypeVar("_Work", StageRun, ClusterStages)
+"""What something is made of: one stage of a cluster, or all of them."""
 
-    def __init__(self, resolved: Resolved, make: Callable[[Iterable[Step]], Sequence[Texts]]) -> None:
+LONGEST_NAME = 63
+"""The greatest length of a plain name."""
+
+
+class Templates(Generic[_Work]):
+    """What is made of the steps of each cluster, made once for clusters of one shape."""
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        make: Callable[[_Work], Sequence[Texts]],
+        *,
+        longest_name: int = LONGEST_NAME,
+        unlike: str | None = None,
+    ) -> None:
+        """Clusters with a name above `longest_name`, and the one named `unlike`, get what their own steps give."""
         self._credentials = resolved.credentials
         self._config_cluster = resolved.remotes[0]
-        self._make = make
+        self._make: Callable[[_Work], Sequence[Texts]] = make
+        self._longest_name = longest_name
+        self._unlike = unlike
         self._templates: dict[tuple[object, ...], Sequence[_Template] | None] = {}
 
-    def texts(self, run: StageRun) -> Sequence[Texts] | None:
-        """Return what is made of a stage's steps for one cluster, or None where it must be made of its own steps."""
-        cluster = run.remote.cluster
-        if run.remote is self._config_cluster:
+    def texts(self, work: _Work) -> Sequence[Texts]:
+        """Return what is made for a cluster."""
+        filled = self.filled(work)
+        return self._make(work) if filled is None else filled
+
+    def filled(self, work: _Work) -> Sequence[Texts] | None:
+        """Return what is made for a cluster, or None where it must be made of its own steps."""
+        remote = work.remote
+        cluster = remote.cluster
+        if remote is self._config_cluster:
             return None
         if cluster.api_server is not None or cluster.kubeconfig is not None or cluster.overrides:
             return None
         if cluster.name in self._credentials:
             return None
-        names = _plain_names(run.remote)
+        if len(cluster.name) > self._longest_name or cluster.name == self._unlike:
+            return None
+        names = _plain_names(remote)
         if names is None:
             return None
-        shape = (run.number, cluster.gateways, cluster.sample)
+        shape = (work.number, cluster.gateways, cluster.sample)
         try:
             templates = self._templates[shape]
         except KeyError:
-            templates = self._templates[shape] = self._new_templates(run)
+            templates = self._templates[shape] = self._new_templates(work)
         if templates is None:
             return None
         return [template.filled(names) for template in templates]
 
-    def _new_templates(self, run: StageRun) -> "Sequence[_Template] | None":
-        made = self._make(run.with_(remote=_stand_in(run.remote.cluster, _SHORT)).steps())
-        trial = self._make(run.with_(remote=_stand_in(run.remote.cluster, _LONG)).steps())
+    def _new_templates(self, work: _Work) -> "Sequence[_Template] | None":
+        longest = _longest_names(self._longest_name)
+        made = self._make(work.with_(remote=_stand_in(work.remote.cluster, _SHORT)))
+        trial = self._make(work.with_(remote=_stand_in(work.remote.cluster, longest)))
         templates = [_Template.of(texts) for texts in made]
-        is_right = [template.filled(_LONG) for template in templates] == list(trial)
+        is_right = [template.filled(longest) for template in templates] == list(trial)
         return templates if is_right else None
+
+
+def filled_entries(
+    resolved: Resolved,
+    works: Iterable[_Work],
+    entries_of: Callable[[_Work], Iterable[Entry]],
+    *,
+    keep: bool = False,
+    longest_name: int = LONGEST_NAME,
+    unlike: str | None = None,
+) -> Iterator[Entry]:
+    """Yield the files of all clusters; `keep` is that of every entry. Those that are filled in have no tokens."""
+
+    def paths_and_contents(work: _Work) -> Sequence[Texts]:
+        return [(entry.path.encode(), b"".join(entry.pieces)) for entry in entries_of(work)]
+
+    templates = Templates(resolved, paths_and_contents, longest_name=longest_name, unlike=unlike)
+    for work in works:
+        texts = templates.filled(work)
+        if texts is None:
+            yield from entries_of(work)
+            continue
+        for path, content in texts:
+            yield Entry(path.decode(), (content,), keep=keep)
+
+
+def filled_runbook(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]) -> Iterator[str]:
+    """Yield the runbook of the steps of all stages, piece by piece."""
+    return runbook(resolved, _stages(resolved, steps_of), _clean_up(resolved, steps_of))
+
+
+def _stages(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]) -> Iterator[StageText]:
+    def texts(run: StageRun) -> Sequence[Texts]:
+        return [(step_text(step).encode(),) for step in steps_of(run)]
+
+    templates = Templates(resolved, texts)
+    for run in runs_of(resolved):
+        for (text,) in templates.texts(run):
+            yield StageText(run.title, text.decode())
+
+
+def _clean_up(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]) -> Iterator[str]:
+    def texts(run: StageRun) -> Sequence[Texts]:
+        return [(undo_text(step).encode(),) for step in steps_of(run)]
+
+    templates = Templates(resolved, texts)
+    for run in reversed_runs_of(resolved):
+        for (text,) in reversed(templates.texts(run)):
+            yield text.decode()
 
 
 def _stand_in(cluster: MeshCluster, names: _Names) -> RemoteTarget:
@@ -74,10 +153,14 @@ def _stand_in(cluster: MeshCluster, names: _Names) -> RemoteTarget:
 
 
 # Names that begin alike, so that one look tells whether a cluster's own name has one of them in it; none of those of a
-# stand-in is a part of another. The long ones have the greatest lengths that plain names have.
+# stand-in is a part of another.
 _BEGINNING = "zqjv"
 _SHORT: _Names = (b"zqjv0n", b"zqjv0w", b"zqjv0c")
-_LONG: _Names = (b"zqjv1n".ljust(63, b"n"), b"zqjv1w".ljust(63, b"w"), b"zqjv1c".ljust(200, b"c"))
+
+
+def _longest_names(longest_name: int) -> _Names:
+    """Return names of the greatest lengths that plain ones have."""
+    return b"zqjv1n".ljust(longest_name, b"n"), b"zqjv1w".ljust(63, b"w"), b"zqjv1c".ljust(200, b"c")
 
 
 class _Template(Record):

@@ -1,20 +1,83 @@
-"""Time and peak memory of streaming the files, and of writing a folder, for 100, 1,000 and 10,000 remote clusters.
+"""Time and memory of what is made of a topology, for 100, 1,000 and 10,000 remote clusters with everything on.
 
-Each in a process of its own; memory is the peak beyond that of the interpreter with the library imported.
-Run: python tests/benchmarks/bench_scale.py
+Each in a process of its own; memory is the peak beyond the interpreter, the library and the topology. Files, the
+kustomize tree, Applications and Kustomizations are streamed; `write` fills an empty folder, `again` finds it as it is.
+Run: python tests/benchmarks/bench_scale.py [NAME ...]
 """
 
 import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bench_whole_way import topology
 
-from extcp_manifests import plan
+from extcp_manifests import Plan, plan
+from extcp_manifests.pipelines.argocd import argocd
+from extcp_manifests.pipelines.flux import flux
+from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.planning.folder.writing import Entry
+
+REMOTES = (100, 1000, 10000)
+
+
+def streamed(entries: Iterable[Entry]) -> str:
+    """Read entries, and return what was read."""
+    count = size = 0
+    for entry in entries:
+        count += 1
+        size += sum(map(len, entry.pieces))
+    return f"{count} files, {size / 2**20:.1f} MiB"
+
+
+def files(the_plan: Plan) -> str:
+    return streamed(Entry(path, (content,)) for path, content in the_plan.files())
+
+
+def tree(the_plan: Plan) -> str:
+    return streamed(the_plan.kustomize().entries())
+
+
+def skeletons(the_plan: Plan) -> str:
+    return streamed(the_plan.kustomize(overlays=["prod"]).skeletons())
+
+
+def applications(the_plan: Plan) -> str:
+    return streamed(argocd(the_plan, Repository(url="https://git.example.com/x")))
+
+
+def kustomizations(the_plan: Plan) -> str:
+    return streamed(flux(the_plan, Repository()))
+
+
+STREAMS: Mapping[str, Callable[[Plan], str]] = {
+    "files": files,
+    "kustomize": tree,
+    "overlay": skeletons,
+    "argocd": applications,
+    "flux": kustomizations,
+}
+FOLDERS: Mapping[str, Callable[[Plan, str], list[str]]] = {
+    "plan": lambda the_plan, folder: the_plan.write(folder),
+    "tree": lambda the_plan, folder: the_plan.kustomize().write(folder),
+}
+NAMES = (*STREAMS, *(f"{action}-{name}" for name in FOLDERS for action in ("write", "again")))
+
+
+def measure(name: str, remotes: int, folder: str) -> None:
+    """Print the seconds and the memory of one run."""
+    the_plan = plan(topology(remotes))
+    assert the_plan.resolved
+    action, _, kind = name.partition("-")
+    before, start = peak(), perf_counter()
+    done = STREAMS[name](the_plan) if name in STREAMS else f"{len(FOLDERS[kind](the_plan, folder))} files"
+    seconds, memory = perf_counter() - start, peak() - before
+    if action != "filled":
+        print(f"{name:11} {remotes:6}  {seconds:7.2f} s  {memory / 1024:6.1f} MiB  {done}")
 
 
 def peak() -> int:
@@ -22,24 +85,19 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def measure(what: str, remotes: int) -> None:
-    """Print the seconds, the memory of the topology and the whole memory of one run."""
-    before, start = peak(), perf_counter()
-    the_plan = plan(topology(remotes))
-    alone = peak() - before
-    if what == "stream":
-        size = sum(len(content) for _, content in the_plan.files())
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            size = len(the_plan.write(folder))
-    seconds, memory = perf_counter() - start, peak() - before
-    print(f"{what:7} {remotes:6}  {seconds:7.2f} s  {memory / 1024:6.1f} MiB, topology {alone / 1024:5.1f} MiB  {size}")
+def run(name: str, remotes: int) -> None:
+    """Measure in a process of its own, `again` in a folder that another process has filled."""
+    with tempfile.TemporaryDirectory() as folder:
+        action, _, kind = name.partition("-")
+        names = [f"filled-{kind}", name] if action == "again" else [name]
+        for each in names:
+            subprocess.run([sys.executable, __file__, "--measure", each, str(remotes), folder], check=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        measure(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1:2] == ["--measure"]:
+        measure(sys.argv[2], int(sys.argv[3]), sys.argv[4])
     else:
-        for what in ("stream", "write"):
-            for remotes in (100, 1000, 10000):
-                subprocess.run([sys.executable, __file__, what, str(remotes)], check=True)
+        for name in sys.argv[1:] or NAMES:
+            for remotes in REMOTES:
+                run(name, remotes)

@@ -1,15 +1,25 @@
 """Clusters of one shape are filled into templates, with the bytes that their own steps have."""
 
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, MeshGateways, Sample, Topology, plan
+from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, MeshGateways, Plan, Sample, Topology, plan
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.planning import templates
-from extcp_manifests.planning.runbook import runbook_of_steps
+from extcp_manifests.pipelines.argocd import argocd
+from extcp_manifests.pipelines.flux import flux
+from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.planning import kustomize, templates
+from extcp_manifests.planning.folder.writing import Entry
+from extcp_manifests.planning.kustomize import Base, PlacedStep
+from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
 from extcp_manifests.planning.stages import runs_of
-from extcp_manifests.planning.step import Builder, text_of
+from extcp_manifests.planning.step import Builder, Step, text_of
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 LABELS = LOWER + "0123456789"
@@ -74,7 +84,35 @@ def checked(values: dict[str, object], given: dict[str, ClusterCredentials]) -> 
         return
     expected = [(step.path, text_of(step.builders)) for step in the_plan.steps if step.path is not None]
     assert list(the_plan.files()) == expected
-    assert the_plan.runbook() == "".join(runbook_of_steps(the_plan.resolved, the_plan.steps))
+    stages = (StageText(step.stage, step_text(step)) for step in the_plan.steps)
+    clean_up = map(undo_text, reversed(the_plan.steps))
+    assert the_plan.runbook() == "".join(runbook(the_plan.resolved, stages, clean_up))
+
+
+def checked_trees(values: dict[str, object], given: dict[str, ClusterCredentials]) -> None:
+    """Compare the kustomize tree of a topology, where it is right, and what Argo CD and Flux get, without templates."""
+    try:
+        the_plan = plan(Topology(**values, credential_name=None), credentials=given)  # type: ignore[arg-type]
+    except InvalidInput:
+        return
+    found = trees(the_plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(templates, "_plain_names", lambda _: None)
+        assert found == trees(the_plan)
+
+
+def trees(the_plan: Plan) -> list[tuple[str, bytes, bool, bool]]:
+    """Return all entries of the tree, without overlays and with some, of Argo CD, and of Flux in the last cluster."""
+    plain, over = the_plan.kustomize(), the_plan.kustomize(overlays=["a", "b"])
+    here = the_plan.topology.mesh_clusters[-1].name
+    entries = chain(
+        plain.entries(),
+        over.entries(),
+        over.skeletons(),
+        argocd(the_plan, Repository(url="https://git.example.com/x", path="tree", overlay="a")),
+        flux(the_plan, Repository(), here=here),
+    )
+    return [(entry.path, b"".join(entry.pieces), entry.secret, entry.keep) for entry in entries]
 
 
 @given(TOPOLOGIES)
@@ -84,10 +122,31 @@ def test_any_clusters(values: dict[str, object]) -> None:
     checked(values, {})
 
 
+@given(TOPOLOGIES)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+def test_trees_of_any_clusters(values: dict[str, object]) -> None:
+    """Whatever the clusters are called, the tree and its pipelines have the bytes that the steps give."""
+    checked_trees({**values, "address": "192.0.2.10"}, {})
+
+
 @given(st.data())
 @settings(max_examples=100)
 def test_plain_clusters(data: st.DataObject) -> None:
     """The same for clusters that templates are for, some of which have credentials."""
+    values, given = plain_clusters(data)
+    checked(values, given)
+
+
+@given(st.data())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+def test_trees_of_plain_clusters(data: st.DataObject) -> None:
+    """The same for the tree and its pipelines, whose parts have names of limited length."""
+    values, given = plain_clusters(data)
+    checked_trees({**values, "address": "192.0.2.10"}, given)
+
+
+def plain_clusters(data: st.DataObject) -> tuple[dict[str, object], dict[str, ClusterCredentials]]:
+    """Return the values of a topology whose clusters have plain names, and credentials of some of them."""
     plain = texts(LOWER, LABELS, 60, LABELS)
     names = data.draw(st.lists(plain, min_size=2, max_size=6, unique=True))
     clusters = [MeshCluster(name=name, network=data.draw(plain)) for name in names]
@@ -103,7 +162,75 @@ def test_plain_clusters(data: st.DataObject) -> None:
         "config_cluster": clusters[0],
         "remote_clusters": clusters[1:],
     }
-    checked(values, {name: credentials for name in names if data.draw(st.booleans())})
+    return values, {name: credentials for name in names if data.draw(st.booleans())}
+
+
+@given(TOPOLOGIES)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_stages_share_no_base(values: dict[str, object]) -> None:
+    """Each stage of a cluster can number its bases alone, since no other one has bases of these names."""
+    try:
+        the_plan = plan(Topology(**{**values, "address": "192.0.2.10"}))  # type: ignore[arg-type]
+    except InvalidInput:
+        return
+    tree = the_plan.kustomize()
+    seen: set[Base] = set()
+    for run in runs_of(the_plan.resolved):
+        bases = {placed.base for placed in tree.placed_in(run) if placed.base is not None}
+        assert seen.isdisjoint(bases)
+        seen |= bases
+
+
+TREES: Mapping[str, Callable[[Plan], Iterable[Entry]]] = {
+    "entries": lambda the_plan: the_plan.kustomize().entries(),
+    "skeletons": lambda the_plan: the_plan.kustomize(overlays=["a"]).skeletons(),
+    "argocd": lambda the_plan: argocd(the_plan, Repository(url="https://git.example.com/x")),
+    "flux": lambda the_plan: flux(the_plan, Repository()),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_most_trees_are_filled_in(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of a stage get their places in the tree for the stand-ins of a shape, and not for many clusters."""
+    calls: list[object] = []
+
+    def counted(steps: Iterable[Step], overlay_folder: str) -> Iterator[PlacedStep]:
+        calls.append(steps)
+        return placed(steps, overlay_folder)
+
+    placed = kustomize._placed
+    monkeypatch.setattr(kustomize, "_placed", counted)
+    entries = [(entry.path, b"".join(entry.pieces)) for entry in TREES[name](many_clusters(300))]
+    assert len(entries) > 600
+    assert len(calls) < 200
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_memory_does_not_grow(name: str) -> None:
+    """Entries of a thousand clusters take no more memory than those of a hundred, beside the topology."""
+    peaks = [peak(partial(TREES[name], many_clusters(count))) for count in (100, 1000)]
+    assert abs(peaks[1] - peaks[0]) < 30_000
+
+
+def many_clusters(count: int) -> Plan:
+    """Return the plan of clusters of one shape."""
+    clusters = [MeshCluster(name=f"c{n}", network=f"n{n}") for n in range(count)]
+    topology = Topology(
+        release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
+    )
+    return plan(topology)
+
+
+def peak(entries: Callable[[], Iterable[Entry]]) -> int:
+    """Return the greatest memory while entries are read, in bytes, once caches are full."""
+    for _ in range(2):
+        tracemalloc.start()
+        for entry in entries():
+            for _ in entry.pieces:
+                pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return found
 
 
 def test_most_clusters_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,8 +261,8 @@ def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
         release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
     )
     resolved = plan(topology).resolved
-    looking = templates.Templates(resolved, lambda steps: [(str(len(step.cluster)).encode(),) for step in steps])
-    plain = templates.Templates(resolved, lambda steps: [(step.cluster.encode(),) for step in steps])
+    looking = templates.Templates(resolved, lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()])
+    plain = templates.Templates(resolved, lambda run: [(step.cluster.encode(),) for step in run.steps()])
     runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
-    assert all(looking.texts(run) is None for run in runs if list(run.steps()))
-    assert {text for run in runs for text in plain.texts(run) or ()} == {(b"b1",), (b"external",)}
+    assert all(looking.filled(run) is None for run in runs if list(run.steps()))
+    assert {text for run in runs for text in plain.filled(run) or ()} == {(b"b1",), (b"external",)}

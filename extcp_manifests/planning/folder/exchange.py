@@ -120,7 +120,7 @@ def write_file(target: Path, content: bytes, *, mode: int = 0o666) -> None:
 def _replace(target: Path, content: bytes, mode: int) -> None:
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}")
     try:
-        _create(beside, content, mode, store=True)
+        _create(beside, (content,), mode, store=True)
         beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -253,11 +253,11 @@ class Stage:
         self._staged: set[str] = set()
         self._folders: set[str] = set()
 
-    def add(self, path: str, content: bytes, *, secret: bool = False) -> None:
+    def add(self, path: str, pieces: Iterable[bytes], *, secret: bool = False) -> None:
         """Write a file that is new or changed into the stage."""
         with reporting(self._paths.shown / path):
             self._make_folders(_parent(path))
-            _create(self._paths.new / path, content, 0o600 if secret else 0o666)
+            _create(self._paths.new / path, pieces, 0o600 if secret else 0o666)
         self._staged.add(path)
 
     def commit(self, before: Collection[str], after: Collection[str]) -> None:
@@ -265,7 +265,7 @@ class Stage:
 
         Both list only files of ours, `before` those that are there. Raises OutputError with nothing changed.
         """
-        changed = self._staged.union(set(before).difference(after))
+        changed = self._staged.union(path for path in before if path not in after)
         if not changed:
             return
         with reporting(self._paths.shown):
@@ -339,10 +339,10 @@ class Stage:
             self._paths.journal.unlink(missing_ok=True)
 
 
-def _create(target: Path, content: bytes, mode: int, *, store: bool = False) -> None:
+def _create(target: Path, pieces: Iterable[bytes], mode: int, *, store: bool = False) -> None:
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+        file.writelines(pieces)
         if store:
             file.flush()
             os.fsync(file.fileno())

@@ -9,8 +9,7 @@
 
 import json
 import re
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast, get_args
 
@@ -43,22 +42,17 @@ class Listing(Record):
     files: Mapping[str, str | None]
     """SHA-256 in hexadecimal digits by path; None in lists of the first format, which had no checksums."""
 
-    def text(self) -> bytes:
-        """Return the list as it is stored."""
-        lines = [_HEAD]
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the list as it is stored."""
+        yield f"{_HEAD}\n".encode()
         if self.owner is not None:
-            lines.append(f"{_OWNER}{self.owner.kind} {json.dumps(self.owner.name)}")
-        lines += [f"{self.files[path]}  {path}" for path in sorted(self.files)]
-        return "".join(f"{line}\n" for line in lines).encode()
+            yield f"{_OWNER}{self.owner.kind} {json.dumps(self.owner.name)}\n".encode()
+        for path in sorted(self.files):
+            yield f"{self.files[path]}  {path}\n".encode()
 
 
 EMPTY = Listing(owner=None, files={})
 """The list of a folder that no run wrote into."""
-
-
-def checksum(content: bytes) -> str:
-    """Return the SHA-256 of a file's content."""
-    return sha256(content).hexdigest()
 
 
 def read_listing(place: Path) -> Listing:

@@ -8,6 +8,9 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import file_digest, sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -19,25 +22,45 @@ from extcp_manifests.planning.folder.listing import (
     Kind,
     Listing,
     Owner,
-    checksum,
     read_listing,
     stays_inside,
 )
 from extcp_manifests.records import Record
 from extcp_manifests.topology.model import Topology
 
-__all__ = ["LISTING", "Entry", "FileChange", "Kind", "Owner", "State", "changes", "owner_of", "recover", "write"]
+__all__ = [
+    "LISTING",
+    "Entry",
+    "FileChange",
+    "Kind",
+    "Owner",
+    "State",
+    "Streamed",
+    "changes",
+    "owner_of",
+    "recover",
+    "write",
+]
 
 
 class Entry(Record, hidden=("pieces",)):
     """A file to write: its path with `/`, its content in pieces."""
 
     path: str
-    pieces: Iterable[bytes]
+    pieces: "tuple[bytes, ...] | Streamed"
     secret: bool = False
     """Whether it is readable by its owner alone."""
     keep: bool = False
     """Whether people own it once it is there: it is written where it is missing, and never changed or removed."""
+
+
+class Streamed(Record):
+    """The content of a large file, which is made anew each time that it is read, and is never in memory as a whole."""
+
+    texts: Callable[[], Iterable[str]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (text.encode() for text in self.texts())
 
 
 State: TypeAlias = Literal[
@@ -88,32 +111,32 @@ def write(
     with prepare(shown) as stage:
         with reporting(shown):
             current = _read_folder(shown, owner, force=force)
-        before = set(current.present)
+        before = current.present
         for compared in _compared(current, entries):
-            entry, change = compared.entry, compared.change
+            entry, state = compared.entry, compared.state
             written.append(entry.path)
             if not entry.keep:
-                checksums[entry.path] = checksum(compared.content)
-            if change is None or change.state == "readable by others":
+                checksums[entry.path] = compared.checksum
+            if state is None or state == "readable by others":
                 before.add(entry.path)
-            if change is not None:
-                problem = _refusal(shown, change, force=force)
+            if state is not None:
+                problem = _refusal(shown, entry.path, state, force=force)
                 if problem is not None:
                     refused.append(problem)
                 else:
-                    stage.add(entry.path, compared.content, secret=entry.secret)
+                    stage.add(entry.path, entry.pieces, secret=entry.secret)
             if on_file is not None:
                 on_file(entry.path)
         for change in _left_over(current, checksums):
-            problem = _refusal(shown, change, force=force)
+            problem = _refusal(shown, change.path, change.state, force=force)
             if problem is not None:
                 refused.append(problem)
         if refused:
             raise OutputError(refused[0].file, refused[0].message, *refused[1:])
 
-        listing = Listing(owner, checksums).text()
-        if listing != current.listing.text() or LISTING not in before:
-            stage.add(LISTING, listing)
+        listing = Listing(owner, checksums)
+        if listing != current.listing or LISTING not in before:
+            stage.add(LISTING, listing.lines())
         stage.commit(before, {*written, LISTING})
     return written
 
@@ -129,9 +152,10 @@ def changes(folder: str | os.PathLike[str], entries: Iterable[Entry], *, owner: 
         current = _read_folder(shown, owner, force=False)
     paths: set[str] = set()
     for compared in _compared(current, entries):
-        paths.add(compared.entry.path)
-        if compared.change is not None:
-            yield compared.change
+        entry = compared.entry
+        paths.add(entry.path)
+        if compared.state is not None:
+            yield FileChange(entry.path, compared.state, current.content(entry.path), b"".join(entry.pieces))
     yield from _left_over(current, paths)
 
 
@@ -140,12 +164,12 @@ def owner_of(topology: Topology, kind: Kind) -> Owner:
     return Owner(kind, topology.name or topology.mesh_id)
 
 
-def _refusal(shown: Path, change: FileChange, *, force: bool) -> Problem | None:
-    """Return why a change must not be made, or None."""
-    reason = _REFUSED.get(change.state)
-    if reason is None or (force and change.state != "not written by extcp-manifests"):
+def _refusal(shown: Path, path: str, state: State, *, force: bool) -> Problem | None:
+    """Return why a file must not be changed, or None."""
+    reason = _REFUSED.get(state)
+    if reason is None or (force and state != "not written by extcp-manifests"):
         return None
-    return Problem((), reason, str(shown / change.path))
+    return Problem((), reason, str(shown / path))
 
 
 _REFUSED: Mapping[State, str] = {
@@ -204,12 +228,24 @@ class _Folder:
             except FileNotFoundError:
                 return None
 
-    def state(self, path: str, content: bytes, ours: State, edited: State) -> State:
-        """Return `ours` for a listed file with the content that a run wrote, or `edited` for another content."""
+    @contextmanager
+    def opened(self, path: str) -> Iterator[BufferedReader | None]:
+        """Open a file to read it; None where there is none."""
+        with reporting(self.root / path):
+            try:
+                file = (self.root / path).open("rb")
+            except FileNotFoundError:
+                yield None
+                return
+            with file:
+                yield file
+
+    def state(self, path: str, found: str, ours: State, edited: State) -> State:
+        """Return `ours` for a listed file with the checksum of what a run wrote, or `edited` for another one."""
         written = self.listing.files[path]
         if written is None:
             return "perhaps edited by hand"
-        return ours if written == checksum(content) else edited
+        return ours if written == found else edited
 
 
 def _read_folder(shown: Path, owner: Owner, *, force: bool) -> _Folder:
@@ -226,36 +262,41 @@ def _read_folder(shown: Path, owner: Owner, *, force: bool) -> _Folder:
 
 
 class _Compared(Record):
-    """An entry with its content, and what it changes; None where the file is right already."""
+    """An entry with the checksum of its content, and the state of its file; None where that is right already."""
 
     entry: Entry
-    content: bytes
-    change: FileChange | None
+    checksum: str
+    state: State | None
 
 
 def _compared(current: _Folder, entries: Iterable[Entry]) -> Iterator[_Compared]:
     """Yield the entries, each compared with its file; those that are the user's own are left out."""
     for entry in entries:
         current.require_plain_file(entry.path)
-        old = current.content(entry.path)
-        if entry.keep and old is not None:
-            continue
-        new = b"".join(entry.pieces)
-        state = _state(current, entry, old, new)
-        change = None if state is None else FileChange(entry.path, state, old, new)
-        yield _Compared(entry, new, change)
+        with current.opened(entry.path) as old:
+            if entry.keep and old is not None:
+                continue
+            content = sha256()
+            is_same = True
+            for piece in entry.pieces:
+                content.update(piece)
+                is_same = is_same and old is not None and old.read(len(piece)) == piece
+            state = _state(current, entry, old, is_same=is_same)
+        yield _Compared(entry, content.hexdigest(), state)
 
 
-def _state(current: _Folder, entry: Entry, old: bytes | None, new: bytes) -> State | None:
+def _state(current: _Folder, entry: Entry, old: BufferedReader | None, *, is_same: bool) -> State | None:
+    """Return the state of a file, of which as much was read as is the same."""
     listed = entry.path in current.listing.files
     if old is None:
         return "missing" if listed else "new"
-    if old == new:
+    if is_same and not old.read(1):
         exposed = entry.secret and _is_exposed(current.root / entry.path)
         return "readable by others" if exposed else None
     if not listed:
         return "not written by extcp-manifests"
-    return current.state(entry.path, old, "changed", "edited by hand")
+    old.seek(0)
+    return current.state(entry.path, file_digest(old, "sha256").hexdigest(), "changed", "edited by hand")
 
 
 def _is_exposed(place: Path) -> bool:
@@ -267,5 +308,6 @@ def _left_over(current: _Folder, written: Iterable[str]) -> Iterator[FileChange]
     for path in sorted(set(current.listing.files).difference(written)):
         old = current.content(path)
         if old is not None:
-            state = current.state(path, old, "no longer written", "no longer written, but edited by hand")
+            found = sha256(old).hexdigest()
+            state = current.state(path, found, "no longer written", "no longer written, but edited by hand")
             yield FileChange(path, state, old, None)

@@ -46,7 +46,7 @@ def turn(root: Path, old: Files = OLD, new: Files = NEW) -> None:
     with prepare(root) as stage:
         for path, text in new.items():
             if old.get(path) != text:
-                stage.add(path, text.encode())
+                stage.add(path, [text.encode()])
         stage.commit(old.keys(), new.keys())
 
 
@@ -339,7 +339,7 @@ def test_two_at_once(tmp_path: Path) -> None:
 
     def hold() -> None:
         with prepare(out) as stage:
-            stage.add("a", b"held")
+            stage.add("a", [b"held"])
             os.write(writer, b"!")
             os.read(os.pipe()[0], 1)  # for ever
 
@@ -376,7 +376,7 @@ def test_a_folder_that_is_being_renamed(tmp_path: Path) -> None:
 
     def hold() -> None:
         with prepare(out) as stage:
-            stage.add("a", b"held")
+            stage.add("a", [b"held"])
             (tmp_path / ".out.extcp-manifests.stage/journal").write_text("[]")
             os.write(writer, b"!")
             os.read(os.pipe()[0], 1)  # for ever
@@ -527,7 +527,7 @@ def test_a_file_that_does_not_fit(tmp_path: Path) -> None:
             write_file(tmp_path / "program", b"x" * 2000)
         assert str(caught.value) == f"{tmp_path / 'program'}: {reason}"
         with pytest.raises(OutputError) as caught, prepare(tmp_path / "out") as stage:
-            stage.add("a/b", b"x" * 2000)
+            stage.add("a/b", [b"x" * 2000])
         assert str(caught.value) == f"{tmp_path / 'out/a/b'}: {reason}"
 
     assert in_child(run) == 0
@@ -538,7 +538,7 @@ def test_a_file_that_does_not_fit(tmp_path: Path) -> None:
 def test_modes_of_files(tmp_path: Path) -> None:
     """A file with a token is readable by its owner alone; a program can be run."""
     with prepare(tmp_path / "out") as stage:
-        stage.add("token", b"t", secret=True)
+        stage.add("token", [b"t"], secret=True)
         stage.commit((), ("token",))
     assert stat.S_IMODE((tmp_path / "out/token").stat().st_mode) == 0o600
     write_file(tmp_path / "program", b"#!/bin/sh\n", mode=0o755)

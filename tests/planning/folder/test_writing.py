@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from extcp_manifests import ClusterCredentials, Plan, load, load_credentials, plan
 from extcp_manifests.errors import OutputError
-from extcp_manifests.planning.folder.listing import LISTING, Listing, Owner, checksum, read_listing
-from extcp_manifests.planning.folder.writing import Entry, FileChange, changes, owner_of, write
+from extcp_manifests.planning.folder.listing import LISTING, Listing, Owner, read_listing
+from extcp_manifests.planning.folder.writing import Entry, FileChange, Streamed, changes, owner_of, write
 
 ROOT = Path(__file__).parents[3]
 
@@ -220,7 +220,7 @@ def test_a_list_of_the_first_format(tmp_path: Path) -> None:
     assert read_listing(tmp_path / LISTING).owner == owned()
 
 
-HEAD = Listing(owned(), {}).text().decode()
+HEAD = b"".join(Listing(owned(), {}).lines()).decode()
 SUM = "0" * 64
 WAY_OUT = "restore the list, or remove it and the files that extcp-manifests wrote"
 
@@ -285,10 +285,23 @@ def test_a_list_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], name: str
 ) -> None:
     """Whatever the paths and the name are, they are read back from the list."""
-    written = Listing(Owner("kustomize", name), {path: checksum(data) for path, data in files.items()})
+    written = Listing(Owner("kustomize", name), {path: sha256(data).hexdigest() for path, data in files.items()})
     place = tmp_path_factory.getbasetemp() / "list"
-    place.write_bytes(written.text())
+    place.write_bytes(b"".join(written.lines()))
     assert read_listing(place) == written
+
+
+@pytest.mark.parametrize("old", [b"", b"a", b"abc", b"abcd", b"xbc", b"abx"])
+def test_a_large_file_in_pieces(tmp_path: Path, old: bytes) -> None:
+    """A file whose content is made while it is read is compared, listed and replaced like any other."""
+    write(tmp_path, [Entry("a", (old,))], owner=owned())
+    entries = [Entry("a", Streamed(lambda: iter(["a", "", "bc"])))]
+    expected = [] if old == b"abc" else [FileChange("a", "changed", old, b"abc")]
+    assert list(changes(tmp_path, entries, owner=owned())) == expected
+    assert write(tmp_path, entries, owner=owned()) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"abc"
+    assert read_listing(tmp_path / LISTING).files == {"a": sha256(b"abc").hexdigest()}
+    assert list(changes(tmp_path, entries, owner=owned())) == []
 
 
 def test_what_people_own_once_it_is_there(tmp_path: Path) -> None:
