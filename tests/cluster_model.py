@@ -104,6 +104,8 @@ class Clusters:
                 return self._create_secret(first, programs, number)
             case ("helm", "upgrade"):
                 self._add(context(first), self._chart(first), number)
+                if first[3] in ("istio-base", "istiod-remote"):
+                    self._add(context(first), [key("", "customresourcedefinition/all")], number)  # which Helm keeps
             case ("helm", "uninstall"):
                 return self._delete(context(first), self._chart(first))
             case ("kubectl", _):
@@ -167,8 +169,14 @@ class Clusters:
                 yield key(namespace, name)
 
     def _chart(self, program: Argv) -> Iterator[Key]:
-        """Yield what the chart istio/gateway makes (istio 1.24.6: manifests/charts/gateway/templates)."""
+        """Yield what the chart istio/gateway makes (istio 1.24.6: manifests/charts/gateway/templates).
+
+        Of other charts Helm itself keeps a list, and removes what is on it but for CRDs.
+        """
         name = program[program.index("--install") + 1] if "--install" in program else program[2]
+        if name in ("istio-base", "istiod", "istiod-remote"):
+            yield key(option(program, "-n"), f"release/{name}")
+            return
         for kind in ("deployment", "service", "serviceaccount", "horizontalpodautoscaler", "role", "rolebinding"):
             yield key(option(program, "-n"), f"{kind}/{name}")
 

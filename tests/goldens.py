@@ -11,9 +11,10 @@ from extcp_manifests.istio.releases import RELEASES
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden"
+EXAMPLES = ("guide", "production", "own_certificate", "existing_gateway", "helm")
 TOPOLOGIES = {
-    **{name: ROOT / f"examples/{name}.yaml" for name in ("guide", "production", "own_certificate", "existing_gateway")},
-    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("hostile", "ip", "ipv6", "revision")},
+    **{name: ROOT / f"examples/{name}.yaml" for name in EXAMPLES},
+    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("helm_ip", "hostile", "ip", "ipv6", "revision")},
 }
 
 Files = dict[str, bytes]

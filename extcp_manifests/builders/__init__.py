@@ -11,6 +11,7 @@ from extcp_manifests.lazy import handing_on
 if TYPE_CHECKING:
     from extcp_manifests.builders.gateways import (
         EastWestGateway,
+        EastWestGatewayValues,
         EgressGateway,
         EgressGatewayValues,
         ExposeServices,
@@ -44,6 +45,7 @@ __all__ = [
     "ConfigCluster",
     "ControlPlaneGateway",
     "EastWestGateway",
+    "EastWestGatewayValues",
     "EgressGateway",
     "EgressGatewayValues",
     "ExposeServices",
@@ -76,6 +78,7 @@ if not TYPE_CHECKING:
             "ConfigCluster": "remotes",
             "ControlPlaneGateway": "istiod",
             "EastWestGateway": "gateways",
+            "EastWestGatewayValues": "gateways",
             "EgressGateway": "gateways",
             "EgressGatewayValues": "gateways",
             "ExposeServices": "gateways",

@@ -41,6 +41,18 @@ class IstiodChart(Builder[IstiodChartValues]):
         return IstiodChartValues.from_plain({key: value for key, value in whole.items() if value is not None})
 
 
+class SharedIstiodChart(Builder[IstiodChartValues]):
+    """Values of the chart istiod for the one that the shared gateway has for itself."""
+
+    operator: Builder[IstioOperator]
+    namespace: str
+
+    def _document(self) -> IstiodChartValues:
+        spec = self.operator.build().plain()["spec"]
+        shared = {**mapping_of(at(spec, "values", "global")), "istioNamespace": self.namespace, **_images(spec)}
+        return IstiodChartValues.from_plain({"global": shared})
+
+
 class BaseChart(Builder[BaseChartValues]):
     """Values of the chart base for the cluster of an IstioOperator."""
 
@@ -53,7 +65,8 @@ class BaseChart(Builder[BaseChartValues]):
         shared = {"istioNamespace": namespace, **_images(spec)}
         if secrets := at(values, "global", "imagePullSecrets"):
             shared["imagePullSecrets"] = secrets
-        whole: dict[str, Any] = {"global": {key: value for key, value in shared.items() if value is not None}}
+        shared = {key: value for key, value in shared.items() if value is not None}
+        whole: dict[str, Any] = {"global": shared} if shared else {}
         if spec.get("profile") is not None:
             whole["defaultRevision"] = values.get("defaultRevision", "")
         if "base" in values:

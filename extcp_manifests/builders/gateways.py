@@ -146,6 +146,20 @@ class EastWestGateway(Builder[IstioOperator]):
         )
 
 
+class EastWestGatewayValues(Builder[GatewayChartValues]):
+    """The same gateway as values of the Helm chart istio/gateway, release `istio-eastwestgateway`.
+
+    `networkGateway` gives it the ports of a gateway between networks, and the label of the network.
+    """
+
+    network: str
+    revision: str | None = None
+
+    def _document(self) -> GatewayChartValues:
+        values = {"revision": self.revision, "networkGateway": self.network}
+        return GatewayChartValues.from_plain({key: value for key, value in values.items() if value is not None})
+
+
 def gateway_port(name: str, number: int) -> ServicePort:
     """Return a port of a gateway's Service, which has the same number in the pod."""
     return ServicePort(name=name, port=number, targetPort=number)

@@ -56,7 +56,7 @@ def _source(part: Part, repository: Repository) -> dict[str, Any]:
         return {"source": {**tree, "path": repository.folder(part.folder)}}
     chart = {
         "repoURL": part.chart.repository.removeprefix("oci://"),  # Argo CD knows OCI registries without the scheme
-        "chart": "gateway",
+        "chart": part.chart.chart,
         "targetRevision": part.chart.version,
         "helm": {
             "releaseName": part.chart.name,

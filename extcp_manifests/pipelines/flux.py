@@ -20,7 +20,7 @@ from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.templates import filled_entries
-from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.helm import InstallChart
 
 
 def flux(
@@ -102,10 +102,10 @@ def _kustomization_spec(
     return spec
 
 
-def _release_spec(part: Part, chart: InstallGatewayChart, reach: Mapping[str, Any]) -> dict[str, Any]:
+def _release_spec(part: Part, chart: InstallChart, reach: Mapping[str, Any]) -> dict[str, Any]:
     (values,) = part.step.documents
     chart_spec = {
-        "chart": "gateway",
+        "chart": chart.chart,
         "version": chart.version,
         "sourceRef": {"kind": "HelmRepository", "name": "istio"},
     }

@@ -19,7 +19,7 @@ from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.validation import validate
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.step import FileKind, Step
-from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.helm import InstallChart
 from extcp_manifests.records import Record
 from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 from extcp_manifests.topology.topology_file import load
@@ -212,7 +212,7 @@ def _documents(step: Step) -> Iterator[dict[str, Any]]:
     """Yield the documents of a step as plain data; values of a chart as a ConfigMap."""
     for document in step.documents:
         text = yaml.dump(document.plain())
-        if isinstance(step.action, InstallGatewayChart):
+        if isinstance(step.action, InstallChart):
             metadata = {"name": f"{step.action.name}-values"}
             yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"values.yaml": text}}
         else:

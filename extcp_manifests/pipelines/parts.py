@@ -14,7 +14,7 @@ from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.stages import ClusterStages, StageRun
 from extcp_manifests.planning.step import Step
-from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.helm import InstallChart
 from extcp_manifests.records import Record
 
 
@@ -73,9 +73,9 @@ class Part(Record):
     """The fields of its webhooks that istiod writes."""
 
     @property
-    def chart(self) -> InstallGatewayChart | None:
+    def chart(self) -> InstallChart | None:
         """The chart that is installed; None for manifests that are applied."""
-        return self.step.action if isinstance(self.step.action, InstallGatewayChart) else None
+        return self.step.action if isinstance(self.step.action, InstallChart) else None
 
     @property
     def folder(self) -> str:

@@ -32,7 +32,7 @@ from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.planning.stages import ClusterStages, StageRun, clusters_of, reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
 from extcp_manifests.planning.templates import filled_entries, filled_runbook
-from extcp_manifests.planning.tools.helm import InstallGatewayChart
+from extcp_manifests.planning.tools.helm import InstallChart
 from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
 from extcp_manifests.planning.tools.kubectl import Apply, ApplyBase
 from extcp_manifests.records import Record
@@ -289,7 +289,7 @@ def _placed(steps: Iterable[Step], overlay_folder: str) -> Iterator[PlacedStep]:
         file = basename(step.path)
         if step.secret or step.file_kind != "applied":
             before = None
-            is_values = isinstance(step.action, InstallGatewayChart)
+            is_values = isinstance(step.action, InstallChart)
             yield _in_tree(step, _single_base(step, file), VALUES if is_values else file, overlay_folder)
             continue
         stage = Base(step.folder, "applied", step.stage.lower().replace(" ", "-"))
@@ -304,8 +304,8 @@ def _placed(steps: Iterable[Step], overlay_folder: str) -> Iterator[PlacedStep]:
 
 def _single_base(step: Step, file: str) -> Base:
     """Return the base that a file has by itself."""
-    if isinstance(step.action, InstallGatewayChart):
-        return Base(step.folder, "values", step.action.name)
+    if isinstance(step.action, InstallChart):
+        return Base(step.folder, "values", file.removesuffix(".values.yaml"))
     kind: BaseKind = "secrets" if step.secret else "install"
     return Base(step.folder, kind, file.removesuffix(".yaml"))
 
@@ -323,7 +323,7 @@ def _action(action: Action, base: Base, overlay_folder: str, *, is_first: bool) 
             return ApplyBase(folder, is_first=is_first)
         case RenderAndApply() | Install():
             return Built(action, folder)
-        case InstallGatewayChart() if overlay_folder:
+        case InstallChart() if overlay_folder:
             return action.with_(more_values=(f"{folder}/{VALUES}",))
         case _:
             return action

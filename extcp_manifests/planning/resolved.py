@@ -63,11 +63,13 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
             external=Target.of(topology.external_cluster),
             remotes=tuple(RemoteTarget(cluster, Target.of(cluster)) for cluster in clusters),
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
-            needs_helm=any(_needs_helm(cluster) for cluster in clusters),
+            needs_helm=any(_needs_helm(topology, cluster) for cluster in clusters),
             credentials=credentials,
         )
 
 
-def _needs_helm(cluster: MeshCluster) -> bool:
+def _needs_helm(topology: Topology, cluster: MeshCluster) -> bool:
+    if topology.install == "helm":
+        return True
     gateways = cluster.gateways
     return gateways.install == "helm" and (gateways.ingress or gateways.egress)

@@ -7,132 +7,17 @@ from extcp_manifests import builders
 from extcp_manifests.builders import gateways
 from extcp_manifests.builders.address import IPAddress
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
-from extcp_manifests.documents.istio_operator import EGRESS_INSTALLATION, INGRESS_INSTALLATION
 from extcp_manifests.documents.name_forms import why_not_dns_label
-from extcp_manifests.istio.object_names import Names
-from extcp_manifests.planning.installed_objects import left_by_uninstall, made_by
-from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
-from extcp_manifests.planning.step import Action, Argv, Builder, Check, Part, Step, piped
-from extcp_manifests.planning.tools.helm import InstallGatewayChart
-from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret, Install, RenderAndApply
-from extcp_manifests.planning.tools.kubectl import Apply, kubectl
+from extcp_manifests.planning.methods.choice import method_of, method_of_mesh_gateways
+from extcp_manifests.planning.methods.method import Installation
+from extcp_manifests.planning.resolved import RemoteTarget, Resolved
+from extcp_manifests.planning.stage import Place, Stage
+from extcp_manifests.planning.step import Check, Part, Step, piped
+from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret
+from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
-from extcp_manifests.topology import parts
-from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, MeshCluster
-from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
 from extcp_manifests.topology.workloads import Service
-
-
-class _Place(Record):
-    """A cluster in which steps of a stage are run."""
-
-    stage: str
-    target: Target
-
-    def kubectl(self, *words: str) -> Argv:
-        return kubectl(self.target.access, *words)
-
-    def check(self, expect: str, *words: str) -> Check:
-        """Return a call of kubectl that fails where something is missing, and what else its output should show."""
-        return Check(piped(self.kubectl(*words)), expect)
-
-    def wait_for(self, deployment: str, namespace: str) -> Check:
-        """Return a check that waits until the pods of a Deployment run."""
-        words = ("rollout", "status", f"deployment/{deployment}", "-n", namespace, f"--timeout={_PATIENCE}")
-        return self.check(f'"{deployment}" successfully rolled out', *words)
-
-    def address(self, service: str, namespace: str, expect: str) -> Check:
-        """Return a check for the external address of a Service, which fails while there is none."""
-        shown = "jsonpath={.status.loadBalancer.ingress}"
-        command = piped(self.kubectl("get", "service", service, "-n", namespace, "-o", shown), ("grep", "."))
-        return Check(command, f"{expect}; repeat this while it shows none, which can take minutes")
-
-    def step(
-        self,
-        file: str,
-        action: Action,
-        *documents: Builder,
-        why: str,
-        part: Part | None = None,
-        verify: tuple[Check, ...] = (),
-        secret: bool = False,
-    ) -> Step:
-        """Return a step with a file, which its action reads."""
-        return Step(
-            stage=self.stage,
-            cluster=self.target.name,
-            access=self.target.access,
-            folder=self.target.folder,
-            why=why,
-            action=action,
-            part=part,
-            path=f"{self.target.folder}/{file}",
-            builders=documents,
-            verify=verify,
-            secret=secret,
-        )
-
-
-_PATIENCE = "5m"
-"""How long checks wait, as kubectl takes it."""
-
-
-class _Stage(Record):
-    """What the steps of a stage are made of: the topology, one of its remote clusters, and where steps are run."""
-
-    resolved: Resolved
-    cluster: MeshCluster
-    remote: _Place
-    external: _Place
-
-    @property
-    def topology(self) -> Topology:
-        return self.resolved.topology
-
-    def set_up_remote(self, part: Part) -> RenderAndApply:
-        """Return how a remote cluster is set up.
-
-        From 1.24 the guide installs remote clusters with `istioctl install`, which also makes the default revision tag
-        and switches off the webhooks that the cluster's own file renders (istio 1.24.6: operator/pkg/webhook, seen with
-        1.30.3). Rendering and applying, as the guide does up to 1.23, makes what the file says and no more.
-        """
-        made = made_by(part, self.resolved.release, self.resolved.names)
-        return RenderAndApply("objects", self.topology.namespace, tuple(made))
-
-    def install(self, operator: str) -> Install:
-        """Return how this release installs an IstioOperator of the control plane's namespace, without CRDs."""
-        if self.resolved.release.uninstall_by_owner:
-            return Install("owner")
-        return Install("rendered", self.topology.namespace, state=_state(operator, self.topology.revision))
-
-    def install_istiod(self) -> Install | RenderAndApply:
-        """Return how this release installs the external istiod; without a gateway its cluster has no CRDs of Istio."""
-        if self.topology.istiod.service is not None and self.resolved.release.saves_installed_state:
-            return RenderAndApply("rendered")
-        return self.install("external-istiod")
-
-    def install_gateway(self, operator: str) -> Install | RenderAndApply:
-        """Return how this release installs a gateway of the mesh; only the config cluster has Istio's CRDs."""
-        without_crds = self.cluster != self.topology.config_cluster
-        if without_crds and self.resolved.release.saves_installed_state:
-            return RenderAndApply("rendered")
-        return self.install(operator)
-
-    @property
-    def install_shared_gateway(self) -> Install:
-        """How this release installs the external cluster's gateway, with an istiod of its own and Istio's CRDs."""
-        gateway, release = self.topology.gateway, self.resolved.release
-        names = Names(namespace=gateway.namespace)
-        if release.uninstall_by_owner:
-            return Install("owner", gateway.namespace, tuple(left_by_uninstall(release, names)))
-        made = made_by("shared gateway", release, names, gateway=gateway.name)
-        return Install("objects", gateway.namespace, tuple(made), _state("controlplane-gateway"))
-
-
-def _state(operator: str, revision: str | None = None) -> str:
-    """Return the object that `istioctl install` saves up to 1.20 (istio 1.15.7: operator/cmd/mesh/install.go)."""
-    name = f"istiooperator/installed-state-{operator}"
-    return name if revision is None else f"{name}-{revision}"
 
 
 def runs_of(resolved: Resolved) -> Iterator["StageRun"]:
@@ -188,16 +73,16 @@ class StageRun(Record):
     def steps(self) -> Iterable[Step]:
         """Return the steps, in order."""
         title, remote = self.title, self.remote
-        stage = _Stage(
+        stage = Stage(
             resolved=self.resolved,
             cluster=remote.cluster,
-            remote=_Place(title, remote.target),
-            external=_Place(title, self.resolved.external),
+            remote=Place(title, remote.target),
+            external=Place(title, self.resolved.external),
         )
         return _STAGES[self.number].steps(stage)
 
 
-def _shared_gateway(stage: _Stage) -> Iterator[Step]:
+def _shared_gateway(stage: Stage) -> Iterator[Step]:
     topology, place = stage.topology, stage.external
     gateway = topology.gateway
     if gateway.install == "none" or topology.istiod.service is not None:
@@ -213,17 +98,16 @@ def _shared_gateway(stage: _Stage) -> Iterator[Step]:
     if topology.credential_name is not None:
         expect = f"a TLS secret with the certificate of {topology.address}; create it if it is missing"
         checks.append(place.check(expect, "get", "secret", topology.credential_name, "-n", gateway.namespace))
-    yield place.step(
-        "controlplane-gateway.yaml",
-        stage.install_shared_gateway,
-        parts.shared_gateway(topology),
+    yield from _installed(
+        place,
+        method_of(topology).shared_gateway(stage),
         part="shared gateway",
         why=f"The ingress gateway through which remote clusters will reach istiod; {stage.resolved.exposure.sharing}.",
         verify=tuple(checks),
     )
 
 
-def _config_cluster(stage: _Stage) -> Iterator[Step]:
+def _config_cluster(stage: Stage) -> Iterator[Step]:
     topology, cluster, place = stage.topology, stage.cluster, stage.remote
     yield place.step(
         "namespace.yaml",
@@ -232,10 +116,9 @@ def _config_cluster(stage: _Stage) -> Iterator[Step]:
         why="The control plane's namespace, here for its configuration and permissions.",
     )
     validators = (stage.resolved.names.validator_webhook, "istiod-default-validator")
-    yield place.step(
-        "remote-config-cluster.yaml",
-        stage.set_up_remote("config cluster"),
-        parts.config_cluster(topology),
+    yield from _installed(
+        place,
+        method_of(topology).config_cluster(stage),
         part="config cluster",
         why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
         verify=(
@@ -248,7 +131,7 @@ def _config_cluster(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _control_plane(stage: _Stage) -> Iterator[Step]:
+def _control_plane(stage: Stage) -> Iterator[Step]:
     topology, place = stage.topology, stage.external
     release, names = stage.resolved.release, stage.resolved.names
     account = (builders.LegacyServiceAccount(namespace=topology.namespace),) if release.legacy_service_account else ()
@@ -264,10 +147,9 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
         "config",
         why="The Secret by which istiod reaches the API server of the config cluster.",
     )
-    yield place.step(
-        "external-istiod.yaml",
-        stage.install_istiod(),
-        parts.external_istiod(topology),
+    yield from _installed(
+        place,
+        method_of(topology).external_istiod(stage),
         part="external istiod",
         why="The istiod that serves the remote clusters.",
         verify=(place.wait_for(names.istiod, topology.namespace),),
@@ -278,7 +160,7 @@ def _control_plane(stage: _Stage) -> Iterator[Step]:
         yield _routes(stage)
 
 
-def _routes(stage: _Stage) -> Step:
+def _routes(stage: Stage) -> Step:
     topology, release = stage.topology, stage.resolved.release
     rule = builders.IstiodDestinationRule(release=release, namespace=topology.namespace, revision=topology.revision)
     return stage.external.step(
@@ -301,7 +183,7 @@ def _routes(stage: _Stage) -> Step:
     )
 
 
-def _exposed(stage: _Stage, service: Service) -> Step:
+def _exposed(stage: Stage, service: Service) -> Step:
     topology = stage.topology
     keys = service.spec()
     document = builders.IstiodService(
@@ -321,44 +203,45 @@ def _exposed(stage: _Stage, service: Service) -> Step:
     )
 
 
-def _expected_address(stage: _Stage) -> str:
+def _expected_address(stage: Stage) -> str:
     is_ip = isinstance(stage.resolved.exposure.address, IPAddress)
     tied = "a name that resolves to it" if is_ip else "an address that it resolves to"
     return f"{stage.topology.address}, or {tied}; if it is another, correct the topology and generate again"
 
 
-def _gateways(stage: _Stage) -> Iterator[Step]:
+def _gateways(stage: Stage) -> Iterator[Step]:
     """Yield the steps of the ingress and the egress gateway of a cluster, where they are wanted."""
-    topology, wanted = stage.topology, stage.cluster.gateways
+    topology, wanted, place = stage.topology, stage.cluster.gateways, stage.remote
+    method = method_of_mesh_gateways(topology, stage.cluster)
     if wanted.ingress:
-        yield _gateway(
-            stage,
-            gateways.INGRESS,
-            INGRESS_INSTALLATION,
-            parts.ingress_gateway(topology, stage.cluster),
+        yield from _installed(
+            place,
+            method.ingress_gateway(stage),
+            part="gateway",
             why="The gateway by which requests from outside enter the mesh; its pod is injected, so istiod runs first.",
+            verify=(place.wait_for(gateways.INGRESS, topology.namespace),),
         )
     if wanted.egress:
-        yield _gateway(
-            stage,
-            gateways.EGRESS,
-            EGRESS_INSTALLATION,
-            parts.egress_gateway(topology, stage.cluster),
+        yield from _installed(
+            place,
+            method.egress_gateway(stage),
+            part="gateway",
             why="The gateway by which requests leave the mesh; its pod is injected, so istiod runs first.",
+            verify=(place.wait_for(gateways.EGRESS, topology.namespace),),
         )
 
 
-def _gateway(stage: _Stage, name: str, installation: str, document: Builder, *, why: str) -> Step:
-    topology, place = stage.topology, stage.remote
-    pods = (place.wait_for(name, topology.namespace),)
-    if stage.cluster.gateways.install == "helm":
-        chart = InstallGatewayChart(name, topology.namespace, topology.chart_repository, topology.release)
-        return place.step(f"{name}.values.yaml", chart, document, part="gateway", why=why, verify=pods)
-    action = stage.install_gateway(installation)
-    return place.step(f"{name}.yaml", action, document, part="gateway", why=why, verify=pods)
+def _installed(
+    place: Place, files: Sequence[Installation], *, part: Part, why: str, verify: tuple[Check, ...]
+) -> Iterator[Step]:
+    """Yield a step for each file of a part; the last one is the part itself."""
+    *needed, last = files
+    for each in needed:
+        yield place.step(each.file, each.action, each.document, part=part, why=each.why or why)
+    yield place.step(last.file, last.action, last.document, part=part, why=why, verify=verify)
 
 
-def _sample(stage: _Stage) -> Iterator[Step]:
+def _sample(stage: Stage) -> Iterator[Step]:
     """Yield the steps of helloworld and a client, where they are wanted."""
     topology, sample, place = stage.topology, stage.cluster.sample, stage.remote
     if sample is None:
@@ -399,7 +282,7 @@ def _sample(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _sample_gateway(stage: _Stage) -> Iterator[Step]:
+def _sample_gateway(stage: Stage) -> Iterator[Step]:
     """Yield the step that opens helloworld to the outside, where there is a sample and an ingress gateway."""
     release, place = stage.resolved.release, stage.remote
     if stage.cluster.sample is None or not stage.cluster.gateways.ingress:
@@ -420,7 +303,7 @@ def _sample_gateway(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _join(stage: _Stage) -> Iterator[Step]:
+def _join(stage: Stage) -> Iterator[Step]:
     topology, cluster, place = stage.topology, stage.cluster, stage.remote
     yield place.step(
         "namespace.yaml",
@@ -432,10 +315,9 @@ def _join(stage: _Stage) -> Iterator[Step]:
         ),
         why="The control plane's namespace, with the mark by which istiod knows that it is to lead here.",
     )
-    yield place.step(
-        "remote-cluster.yaml",
-        stage.set_up_remote("remote cluster"),
-        parts.remote_cluster(topology, cluster),
+    yield from _installed(
+        place,
+        method_of(topology).remote_cluster(stage),
         part="remote cluster",
         why="The permissions and webhooks of a cluster that only runs workloads.",
         verify=(_injector_webhook(stage),),
@@ -448,14 +330,13 @@ def _join(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _east_west(stage: _Stage) -> Iterator[Step]:
+def _east_west(stage: Stage) -> Iterator[Step]:
     topology, cluster, place = stage.topology, stage.cluster, stage.remote
     if not cluster.gateways.east_west:
         return
-    yield place.step(
-        "eastwest-gateway.yaml",
-        RenderAndApply("rendered"),
-        parts.east_west_gateway(topology, cluster),
+    yield from _installed(
+        place,
+        method_of(topology).east_west_gateway(stage),
         part="east-west gateway",
         why="The gateway by which other networks reach this cluster's services.",
         verify=(
@@ -467,7 +348,7 @@ def _east_west(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _expose_services(stage: _Stage) -> Iterator[Step]:
+def _expose_services(stage: Stage) -> Iterator[Step]:
     """Yield one Gateway for the whole mesh, in the config cluster, if any cluster has an east-west gateway."""
     topology = stage.topology
     if not stage.resolved.has_east_west:
@@ -480,7 +361,7 @@ def _expose_services(stage: _Stage) -> Iterator[Step]:
     )
 
 
-def _injector_webhook(stage: _Stage) -> Check:
+def _injector_webhook(stage: Stage) -> Check:
     """Return a check that no other installation has switched off the webhooks of the cluster's own file."""
     names = stage.resolved.names
     shown = "jsonpath={.webhooks[*].name} {.webhooks[*].namespaceSelector.matchLabels}"
@@ -494,7 +375,7 @@ def _injector_webhook(stage: _Stage) -> Check:
     return Check(command, expect)
 
 
-def _injection(stage: _Stage) -> Check:
+def _injection(stage: Stage) -> Check:
     """Return a check that istiod injects a pod, on a dry run, which keeps no pod."""
     label = stage.resolved.names.injection_of_a_pod
     words = ("run", "injection-check", "-n", "default", "--image=none", f"--labels={label}", "--dry-run=server")
@@ -502,7 +383,7 @@ def _injection(stage: _Stage) -> Check:
     return Check(command, "lines with istio-proxy; without any, no webhook serves this cluster")
 
 
-def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
+def _secret(stage: Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
     """Return the step for the Secret of a cluster.
 
     With credentials it is a file; without, istioctl makes it, unless istioctl refuses the cluster's name: then a token
@@ -533,7 +414,7 @@ def _secret(stage: _Stage, kind: Literal["remote", "config"], *, why: str, check
     return _created_secret(stage, kind, why, checks)
 
 
-def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
+def _created_secret(stage: Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
     topology, cluster, place = stage.topology, stage.cluster, stage.external
     if kind == "config":
         secret, without_label, account = CONFIG_SECRET, REMOTE_SECRET_LABEL, stage.resolved.names.istiod
@@ -560,7 +441,7 @@ def _created_secret(stage: _Stage, kind: Literal["remote", "config"], why: str, 
     )
 
 
-def _token(stage: _Stage) -> Step:
+def _token(stage: Stage) -> Step:
     """Return the step that makes a token, where istioctl refuses the cluster's name as `--name`."""
     token = builders.ServiceAccountToken(namespace=stage.topology.namespace)
     return stage.remote.step(
@@ -582,7 +463,7 @@ class _Row(Record):
 
     title: str
     clusters: Callable[[Resolved], Sequence[RemoteTarget]]
-    steps: Callable[[_Stage], Iterable[Step]]
+    steps: Callable[[Stage], Iterable[Step]]
 
 
 def _config_cluster_alone(resolved: Resolved) -> Sequence[RemoteTarget]:

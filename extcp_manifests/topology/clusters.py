@@ -55,9 +55,9 @@ class MeshGateways:
     egress: Annotated[StrictBool, Field(description="Whether requests leave the mesh here.")] = False
     east_west: Annotated[StrictBool, Field(description="Whether other networks reach this cluster's services.")] = False
     install: Annotated[
-        Literal["istioctl", "helm"],
-        Field(description="What installs the ingress and egress gateway; the east-west gateway is istioctl's."),
-    ] = "istioctl"
+        Literal["istioctl", "helm"] | None,
+        Field(description="What installs the ingress and egress gateway; what installs all else if left out."),
+    ] = None
     overrides: Annotated[
         GatewayOverrides, Field(description="Pieces of the gateways' documents; they cannot undo what is set here.")
     ] = field(default_factory=GatewayOverrides, hash=False)

@@ -56,6 +56,10 @@ class Topology(BaseModel, frozen=True):
         parsed(find_release),
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
+    install: Annotated[
+        Literal["istioctl", "helm"],
+        Field(description="What installs the control plane and sets up clusters: istioctl, or Helm from Istio 1.19."),
+    ] = "istioctl"
     mesh_id: Annotated[StrictStr, matching(why_not_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
         NamespaceName, Field(description="Namespace of the control plane, in the external and every remote cluster.")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from extcp_manifests.documents.lookup import at
-from extcp_manifests.errors import Problem
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.mesh.merging import mesh_config_problems
 from extcp_manifests.istio.operator.overrides import at_lists, problems_of_operator
+from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
@@ -27,12 +28,15 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
     yield from _way_in(topology)
+    yield from _by_helm(topology)
     yield from _mesh_configs(topology)
     yield from _gateways(topology)
     for part in overridden_parts(topology):
-        yield from _settings(part, topology)
-        for problem in _overrides(part, topology):
-            yield part.place, problem
+        try:
+            found = [*_settings(part, topology), *((part.place, each) for each in _overrides(part, topology))]
+        except InvalidInput:
+            continue  # what the values of a chart are made of was refused before
+        yield from found
 
 
 def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
@@ -69,6 +73,22 @@ def _way_in(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     if gateway.install != "none" and gateway.selector:
         problem = "follows from the gateway's name, unless install is none: leave it out"
         yield ("gateway", "selector"), Problem((), problem)
+
+
+def _by_helm(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse what Istio's charts have no values for."""
+    if topology.install != "helm":
+        return
+    if topology.istio.mounting_values is None:
+        first = next(each.name for each in RELEASES.values() if each.mounting_values is not None)
+        problem = (
+            f"is helm, but the charts of Istio {topology.istio} have no values for what istiod must mount: use "
+            f"istioctl, or {first} or later"
+        )
+        yield ("install",), Problem((), problem)
+    if topology.istiod.pod_disruption_budget:
+        problem = "has no value in the chart of istiod, which makes a budget by itself: leave it out"
+        yield ("istiod", "pod_disruption_budget"), Problem((), problem)
 
 
 def _already_there(gateway: SharedGateway) -> SharedGateway:

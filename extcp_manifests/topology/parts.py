@@ -8,6 +8,7 @@ from extcp_manifests.builders import (
     ConfigCluster,
     ControlPlaneGateway,
     EastWestGateway,
+    EastWestGatewayValues,
     EgressGateway,
     EgressGatewayValues,
     ExternalIstiod,
@@ -16,8 +17,10 @@ from extcp_manifests.builders import (
     RemoteCluster,
 )
 from extcp_manifests.builders.builder import Builder
+from extcp_manifests.builders.charts import BaseChart, GatewayChart, IstiodChart, SharedIstiodChart
 from extcp_manifests.builders.overrides import WithOverrides
-from extcp_manifests.documents.istio_operator import GatewayChartValues, IstioOperator
+from extcp_manifests.documents.helm import BaseChartValues, IstiodChartValues
+from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.model import Model
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.records import Record
@@ -28,19 +31,52 @@ from extcp_manifests.topology.model import Topology
 Document = TypeVar("Document", bound=Model)
 
 
-def shared_gateway(topology: Topology) -> Builder[IstioOperator]:
+def method_of_gateways(topology: Topology, cluster: MeshCluster) -> str:
+    """Return what installs the ingress and the egress gateway of a remote cluster."""
+    return cluster.gateways.install or topology.install
+
+
+def shared_gateway(topology: Topology) -> Builder[Any]:
     """Return the ingress gateway of the external cluster."""
+    if topology.install == "helm":
+        return _with(GatewayChart(operator=_shared_gateway(topology)), {}, topology.gateway.overrides)
     gateway = topology.gateway
-    builder = ControlPlaneGateway(
-        release=topology.istio, name=gateway.name, namespace=gateway.namespace, hub=topology.hub
-    )
-    return _with(builder, overlay(_images(topology), gateway.settings()), gateway.overrides)
+    return _with(_plain_shared_gateway(topology), _settings_of_gateway(topology), gateway.overrides)
 
 
-def external_istiod(topology: Topology) -> Builder[IstioOperator]:
+def _shared_gateway(topology: Topology) -> Builder[IstioOperator]:
+    """Return the IstioOperator of the shared gateway with its settings alone."""
+    return _with(_plain_shared_gateway(topology), _settings_of_gateway(topology), {})
+
+
+def _plain_shared_gateway(topology: Topology) -> Builder[IstioOperator]:
+    gateway = topology.gateway
+    return ControlPlaneGateway(release=topology.istio, name=gateway.name, namespace=gateway.namespace, hub=topology.hub)
+
+
+def _settings_of_gateway(topology: Topology) -> dict[str, Any]:
+    return overlay(_images(topology), topology.gateway.settings())
+
+
+def shared_base(topology: Topology) -> Builder[BaseChartValues]:
+    """Return the chart base of the external cluster."""
+    return BaseChart(operator=_shared_gateway(topology))
+
+
+def shared_istiod(topology: Topology) -> Builder[IstiodChartValues]:
+    """Return the chart of the istiod that the shared gateway has for itself."""
+    return SharedIstiodChart(operator=_shared_gateway(topology), namespace=topology.gateway.namespace)
+
+
+def external_istiod(topology: Topology) -> Builder[Any]:
     """Return the istiod of the external cluster."""
+    settings, overrides = overlay(_images(topology), topology.istiod.settings()), topology.istiod.overrides
+    return _by_method(topology, _plain_external_istiod(topology), settings, overrides)
+
+
+def _plain_external_istiod(topology: Topology) -> Builder[IstioOperator]:
     cluster = topology.config_cluster
-    builder = ExternalIstiod(
+    return ExternalIstiod(
         release=topology.istio,
         address=topology.reached_at,
         mesh_id=topology.mesh_id,
@@ -51,26 +87,28 @@ def external_istiod(topology: Topology) -> Builder[IstioOperator]:
         mesh_config=topology.mesh_config,
         hub=topology.hub,
     )
-    return _with(builder, overlay(_images(topology), topology.istiod.settings()), topology.istiod.overrides)
 
 
-def config_cluster(topology: Topology) -> Builder[IstioOperator]:
+def config_cluster(topology: Topology) -> Builder[Any]:
     """Return the installation of the config cluster."""
     cluster = topology.config_cluster
-    builder = ConfigCluster(
-        release=topology.istio,
-        address=topology.reached_at,
-        cluster=cluster.name,
-        network=cluster.network,
-        namespace=topology.namespace,
-        revision=topology.revision,
-    )
-    return _with(builder, {"meshConfig": cluster.mesh_config} if cluster.mesh_config else {}, cluster.overrides)
+    settings = {"meshConfig": cluster.mesh_config} if cluster.mesh_config else {}
+    return _by_method(topology, _plain_remote(topology, cluster), settings, cluster.overrides)
 
 
-def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator]:
+def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the installation of a further remote cluster."""
-    builder = RemoteCluster(
+    return _by_method(topology, _plain_remote(topology, cluster), {}, cluster.overrides)
+
+
+def base_of_remote(topology: Topology, cluster: MeshCluster) -> Builder[BaseChartValues]:
+    """Return the chart base of a remote cluster."""
+    return BaseChart(operator=_plain_remote(topology, cluster))
+
+
+def _plain_remote(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator]:
+    kind = ConfigCluster if cluster == topology.config_cluster else RemoteCluster
+    return kind(
         release=topology.istio,
         address=topology.reached_at,
         cluster=cluster.name,
@@ -78,29 +116,40 @@ def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[IstioOpe
         namespace=topology.namespace,
         revision=topology.revision,
     )
-    return _with(builder, {}, cluster.overrides)
 
 
-def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator] | Builder[GatewayChartValues]:
+def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the ingress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.ingress
-    if cluster.gateways.install == "helm":
+    if method_of_gateways(topology, cluster) == "helm":
         return _with(IngressGatewayValues(revision=topology.revision), {}, overrides)
     return _with(IngressGateway(namespace=topology.namespace, revision=topology.revision), {}, overrides)
 
 
-def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator] | Builder[GatewayChartValues]:
+def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the egress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.egress
-    if cluster.gateways.install == "helm":
+    if method_of_gateways(topology, cluster) == "helm":
         return _with(EgressGatewayValues(revision=topology.revision), {}, overrides)
     return _with(EgressGateway(namespace=topology.namespace, revision=topology.revision), {}, overrides)
 
 
-def east_west_gateway(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator]:
+def east_west_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the gateway by which other networks reach a remote cluster's services."""
+    overrides = cluster.gateways.overrides.east_west
+    if topology.install == "helm":
+        return _with(EastWestGatewayValues(network=cluster.network, revision=topology.revision), {}, overrides)
     builder = EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision)
-    return _with(builder, {}, cluster.gateways.overrides.east_west)
+    return _with(builder, {}, overrides)
+
+
+def _by_method(
+    topology: Topology, builder: Builder[IstioOperator], settings: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Builder[Any]:
+    """Return an installation of istiod or of a remote cluster for what installs it."""
+    if topology.install == "helm":
+        return _with(IstiodChart(release=topology.istio, operator=_with(builder, settings, {})), {}, overrides)
+    return _with(builder, settings, overrides)
 
 
 def _with(builder: Builder[Document], settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Builder[Document]:
@@ -167,5 +216,9 @@ def overridden_parts(topology: Topology) -> Iterator[OverriddenPart]:
 
 
 def _part(place: Place, builder: Builder[Any], *below: str) -> Iterator[OverriddenPart]:
+    if isinstance(builder, IstiodChart | GatewayChart):
+        builder = builder.operator  # its settings are laid over the IstioOperator of which the values are made
+    elif isinstance(builder, WithOverrides) and isinstance(builder.builder, IstiodChart | GatewayChart):
+        yield from _part(place, builder.builder, *below)
     if isinstance(builder, WithOverrides):
         yield OverriddenPart((*place, "overrides", *below), builder)

@@ -31,7 +31,7 @@ def test_a_key_with_keys_below() -> None:
         ("spec.release", "spec.release  1.15 to 1.32, required"),
         (
             "spec.remoteClusters[0].gateways.install",
-            "spec.remoteClusters[0].gateways.install  istioctl or helm, istioctl if left out",
+            "spec.remoteClusters[0].gateways.install  istioctl or helm",
         ),
         ("spec.remoteClusters", "spec.remoteClusters  list of mapping"),
         ("spec.istiod.autoscaling.min", "spec.istiod.autoscaling.min  number, required"),

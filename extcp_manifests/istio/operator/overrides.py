@@ -11,6 +11,7 @@ from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.findings import Found
+from extcp_manifests.documents.lookup import at
 from extcp_manifests.documents.paths import before_lists
 from extcp_manifests.errors import Path, Problem, kind_of, path_text
 from extcp_manifests.istio.operator.merging import unshared
@@ -57,11 +58,11 @@ class _Run:
     def mapping(self, ours: dict[str, Any], theirs: Mapping[str, Any], place: Path) -> dict[str, Any]:
         """Lay one mapping over another, which is changed."""
         for key, value in theirs.items():
-            at = (*place, key)
+            below = (*place, key)
             if key in ours:
-                ours[key] = self._value(ours[key], value, at)
+                ours[key] = self._value(ours[key], value, below)
             else:
-                self._refuse_nulls(value, at)
+                self._refuse_nulls(value, below)
                 ours[key] = unshared(value)
         return ours
 
@@ -128,12 +129,33 @@ def problems_of_operator(ours: Mapping[str, Any], whole: Mapping[str, Any], rele
     Places are those below `spec`.
     """
     if ours.get("kind") != "IstioOperator":
-        return  # values of a chart, for which there is no schema here
+        yield from _problems_of_values(ours, whole, release)
+        return
     known = {_told(found) for found in validate_operator(ours, release=release).found}
     for found in validate_operator(whole, release=release).found:
         if not found.is_warning and _told(found) not in known:
             place = found.problem.place
             yield found.problem.with_(place=place[1:] if place[:1] == ("spec",) else place)
+
+
+def _problems_of_values(ours: Mapping[str, Any], whole: Mapping[str, Any], release: Release) -> Iterator[Problem]:
+    """Yield what istioctl would refuse in values of the chart istiod; the charts themselves accept every key.
+
+    The chart gateway has a schema of its own, which Helm checks.
+    """
+    if "global" not in ours:
+        return
+    for place in (("pilot", "env", "CLUSTER_ID"), ("env", "CLUSTER_ID")):
+        if at(whole, *place) is not None:
+            twice = "follows from global.multiCluster.clusterName, and istiod would have it twice: leave it out"
+            yield Problem(place, twice)
+    for problem in problems_of_operator(_with_values(ours), _with_values(whole), release):
+        yield problem.with_(place=problem.place[1:])
+
+
+def _with_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    shared = {key: value for key, value in values.items() if key not in ("profile", "revision", "meshConfig")}
+    return {"apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator", "spec": {"values": shared}}
 
 
 def _told(found: Found) -> tuple[Path, str]:

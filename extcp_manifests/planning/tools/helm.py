@@ -6,14 +6,19 @@ from extcp_manifests.planning.step import Access, Command, Tool, piped
 from extcp_manifests.records import Record
 
 
-class InstallGatewayChart(Record):
-    """Install a gateway with the chart `gateway`, in the newest patch of the release."""
+class InstallChart(Record):
+    """Install one of Istio's charts, in the newest patch of the release."""
 
     name: str
+    """The name of Helm's release."""
     namespace: str
     repository: str
     """URL of a chart repository, or the `oci://` place of charts."""
     release: str
+    chart: str = "gateway"
+    wait: bool = False
+    """Whether the command waits until the pods run."""
+    create_namespace: bool = False
     more_values: tuple[str, ...] = ()
     """Further files of values, of which later ones win."""
     tool: ClassVar[Tool] = "helm"
@@ -25,10 +30,11 @@ class InstallGatewayChart(Record):
 
     def command(self, access: Access, file: str) -> Command:
         is_oci = self.repository.startswith("oci://")
-        chart = (f"{self.repository}/gateway",) if is_oci else ("gateway", f"--repo={self.repository}")
+        chart = (f"{self.repository}/{self.chart}",) if is_oci else (self.chart, f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
         install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(access))
-        return piped((*install, "--version", self.version, *values))
+        flags = [*(["--create-namespace"] if self.create_namespace else []), *(["--wait"] if self.wait else [])]
+        return piped((*install, "--version", self.version, *flags, *values))
 
     def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (piped(("helm", "uninstall", self.name, *self._where(access))),)

@@ -1,0 +1,1 @@
+"""What installs the parts of a plan; one module a method."""
