@@ -71,6 +71,8 @@ def _sync(part: Part) -> dict[str, Any]:
     options = []
     if part.base.kind == "install":
         options.append("ServerSideApply=true")
+    if part.chart is not None and part.chart.create_namespace:
+        options.append("CreateNamespace=true")
     if part.written_by_istiod:
         options.append("RespectIgnoreDifferences=true")
     policy: dict[str, Any] = {"automated": {"prune": True}}

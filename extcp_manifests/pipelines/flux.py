@@ -115,6 +115,7 @@ def _release_spec(part: Part, chart: InstallChart, reach: Mapping[str, Any]) -> 
         "targetNamespace": chart.namespace,
         "storageNamespace": chart.namespace,
         "chart": {"spec": chart_spec},
+        **({"install": {"createNamespace": True}} if chart.create_namespace else {}),
         **reach,
         "values": values.plain(),
     }

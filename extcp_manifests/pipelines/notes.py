@@ -10,6 +10,7 @@ from extcp_manifests.planning.step import Command, Pipeline, piped
 from extcp_manifests.planning.templates import Templates, Texts
 from extcp_manifests.planning.tools.istioctl import BUILT
 from extcp_manifests.planning.tools.kubectl import build, kubectl
+from extcp_manifests.topology.parts import method_of_gateways
 
 NOTES = "NOTES.md"
 """The name of their file."""
@@ -19,13 +20,21 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     """Yield the notes, piece by piece; `about` says how the tool applies what is beside them."""
     name = markdown(plan.topology.name or plan.topology.mesh_id)
     yield f"# {name}: what GitOps applies, and what a pipeline must do\n\n{about}"
-    yield _RENDER.format(release=plan.topology.release)
+    if _has_operators(plan):
+        yield _RENDER.format(release=plan.topology.release)
     parts = Parts(plan)
     yield from _filled(plan, parts, lambda run: _renderings(plan, parts.of(run), repository))
     resolved = plan.resolved
     restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
     yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
     yield from _filled(plan, parts, lambda run: _by_hand(parts.steps_of(run)))
+
+
+def _has_operators(plan: Plan) -> bool:
+    """Return whether istioctl installs anything, whose IstioOperators must be rendered."""
+    topology = plan.topology
+    by_istioctl = (method_of_gateways(topology, cluster) == "istioctl" for cluster in topology.mesh_clusters)
+    return topology.install == "istioctl" or any(by_istioctl)
 
 
 def _filled(plan: Plan, parts: Parts, texts_of: Callable[[StageRun], Iterable[str]]) -> Iterator[str]:

@@ -212,11 +212,15 @@ _POLICY = ".webhooks[]?.failurePolicy"
 def _written_by_istiod(resolved: Resolved, step: Step) -> Iterator[WebhookFields]:
     """Yield the fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
     injector, validator = resolved.exposure.webhook_names(resolved.names)
-    if injector and step.part in ("config cluster", "remote cluster"):
+    chart = step.action.chart if isinstance(step.action, InstallChart) else None
+    if injector and chart != "base" and step.part in ("config cluster", "remote cluster"):
         yield WebhookFields("MutatingWebhookConfiguration", injector, (_CA,))
-    if validator and step.part == "config cluster":
-        for name in (validator, "istiod-default-validator"):
-            yield WebhookFields("ValidatingWebhookConfiguration", name, (_CA, _POLICY))
+    if not validator or step.part != "config cluster":
+        return
+    if chart != "base":
+        yield WebhookFields("ValidatingWebhookConfiguration", validator, (_CA, _POLICY))
+    if chart != "istiod":  # of a chart of its own, where there is one
+        yield WebhookFields("ValidatingWebhookConfiguration", "istiod-default-validator", (_CA, _POLICY))
 
 
 def require_names(**names: str) -> None:

@@ -11,7 +11,7 @@ from bases import CASES, the_plan
 from click.testing import CliRunner
 from goldens import TOPOLOGIES
 
-from extcp_manifests import InvalidInput, yaml
+from extcp_manifests import InvalidInput, load, plan, yaml
 from extcp_manifests.cli import cli
 from extcp_manifests.pipelines.argocd import argocd
 from extcp_manifests.pipelines.flux import flux
@@ -255,3 +255,50 @@ def test_folders_of_both_are_written_like_others(tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*.yaml"))
     write(tmp_path, argocd(the_plan("ip", "1.24"), REPOSITORY), owner=owner)
     assert not before & set(tmp_path.rglob("*.yaml"))
+
+
+def test_charts_are_installed_natively() -> None:
+    """By Helm nothing is rendered in a pipeline: each part is a chart, and what istiod writes is left to it."""
+    topology = load(TOPOLOGIES["helm_ip"])
+    repository = Repository(url="https://g.example.com/x")
+    entries = {entry.path: b"".join(entry.pieces) for entry in argocd(plan(topology), repository)}
+    assert b"To render in a pipeline" not in entries["NOTES.md"]
+    applications = [yaml.load(content) for path, content in entries.items() if path.startswith("applications/")]
+    charts = {
+        (each["spec"]["destination"]["name"], source["helm"]["releaseName"]): source["chart"]
+        for each in applications
+        for source in each["spec"].get("sources", ())
+        if "chart" in source
+    }
+    assert charts == {
+        ("external", "istio-base"): "base",
+        ("external", "istiod"): "istiod",
+        ("external", "istio-ingressgateway"): "gateway",
+        ("cluster1", "istio-base"): "base",
+        ("cluster1", "istiod"): "istiod",
+        ("cluster1", "istio-ingressgateway"): "gateway",
+        ("cluster1", "istio-egressgateway"): "gateway",
+        ("cluster1", "istio-eastwestgateway"): "gateway",
+        ("cluster2", "istio-base"): "base",
+        ("cluster2", "istiod"): "istiod",
+        ("cluster2", "istio-eastwestgateway"): "gateway",
+    }
+    ignored = {
+        each["metadata"]["name"]: [rule["name"] for rule in each["spec"]["ignoreDifferences"]]
+        for each in applications
+        if "ignoreDifferences" in each["spec"]
+    }
+    assert ignored == {
+        "by-ip-cluster1-values-istio-base": ["istiod-default-validator"],
+        "by-ip-cluster1-values-remote-config-cluster": [
+            "istio-sidecar-injector-canary-external-istiod",
+            "istio-validator-canary-external-istiod",
+        ],
+        "by-ip-cluster2-values-remote-cluster": ["istio-sidecar-injector-canary-external-istiod"],
+    }
+    releases = [
+        yaml.load(b"".join(entry.pieces))
+        for entry in flux(plan(topology), Repository())
+        if entry.path.startswith("kustomizations/") and b"kind: HelmRelease\n" in b"".join(entry.pieces)
+    ]
+    assert sorted(each["spec"]["chart"]["spec"]["chart"] for each in releases) == sorted([*charts.values(), "istiod"])
