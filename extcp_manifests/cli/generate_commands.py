@@ -25,6 +25,7 @@ from extcp_manifests.cli.shared import FILE, print_line, print_pieces
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.topology.parts import additions
 from extcp_manifests.topology.topology_file import schema
 
 
@@ -75,9 +76,15 @@ def generate(
 @FILE
 @RELEASE
 @CREDENTIALS
-def show_plan(file: str, release: str | None, credentials: str | None) -> None:
+@click.option("--explain", is_flag=True, help="Print what settings and overrides put into documents instead.")
+def show_plan(file: str, release: str | None, credentials: str | None, explain: bool) -> None:
     """Print the runbook of the topology in FILE (- is standard input)."""
-    print_pieces(line.encode() for line in plan_of(file, release, credentials).runbook_lines())
+    the_plan = plan_of(file, release, credentials)
+    if explain:
+        for each in additions(the_plan.topology):
+            print_line(each)
+    else:
+        print_pieces(line.encode() for line in the_plan.runbook_lines())
 
 
 @commands.group()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
+from extcp_manifests import yaml
 from extcp_manifests.builders import (
     ConfigCluster,
     ControlPlaneGateway,
@@ -22,10 +23,12 @@ from extcp_manifests.builders.overrides import WithOverrides
 from extcp_manifests.documents.helm import BaseChartValues, IstiodChartValues
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.model import Model
+from extcp_manifests.documents.paths import leaves
+from extcp_manifests.errors import path_text
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
-from extcp_manifests.topology.inputs import Place
+from extcp_manifests.topology.inputs import Place, place_of
 from extcp_manifests.topology.model import Topology
 
 Document = TypeVar("Document", bound=Model)
@@ -222,3 +225,43 @@ def _part(place: Place, builder: Builder[Any], *below: str) -> Iterator[Overridd
         yield from _part(place, builder.builder, *below)
     if isinstance(builder, WithOverrides):
         yield OverriddenPart((*place, "overrides", *below), builder)
+
+
+class Addition(Record):
+    """A value that settings or overrides of a part put into its document."""
+
+    part: str
+    """The key of the part, such as `spec.istiod`."""
+    by: str
+    """`overrides`, or `settings` for the keys of the part itself."""
+    path: str
+    """The place in the spec of the IstioOperator, or in the values of the chart."""
+    value: Any
+    replaced: Any = None
+    """The value of ours that it replaces; None where there was none."""
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        instead = "" if self.replaced is None else f", instead of {yaml.dump(self.replaced).rstrip()}"
+        return f"{self.part}  {self.path}: {yaml.dump(self.value).rstrip()}  ({self.by}{instead})"
+
+
+def additions(topology: Topology) -> Iterator[Addition]:
+    """Yield what settings and overrides put into documents; keys of parts are spelled as in a file."""
+    for part in overridden_parts(topology):
+        key = path_text(place_of(part.place[: part.place.index("overrides")], from_file=True, start=("spec",)))
+        before = dict(leaves(_piece(part.ours)))
+        with_settings = dict(leaves(_piece(part.with_settings)))
+        result = part.builder.overridden()
+        replaced = {each.place: each.ours for each in result.replaced}
+        for place, value in with_settings.items():
+            if place not in before:
+                yield Addition(key, "settings", path_text(place), value)
+        for place, value in leaves(result.plain):
+            if place not in with_settings or place in replaced:
+                yield Addition(key, "overrides", path_text(place), value, replaced.get(place))
+
+
+def _piece(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    piece: Mapping[str, Any] = document.get("spec", document)
+    return piece

@@ -2,8 +2,9 @@
 
 import pytest
 
-from extcp_manifests import InvalidInput
+from extcp_manifests import InvalidInput, load
 from extcp_manifests.topology.explain import explain
+from extcp_manifests.topology.parts import additions
 from extcp_manifests.topology.topology_file import schema
 
 
@@ -66,3 +67,38 @@ def test_every_key_is_described() -> None:
 def test_defaults_are_words_of_files() -> None:
     """No default of the schema has a name of Python."""
     assert "_" not in str([key.get("default") for key in schema()["properties"]["spec"]["properties"].values()])
+
+
+@pytest.mark.parametrize("install", ["istioctl", "helm"])
+def test_what_settings_and_overrides_add(install: str) -> None:
+    """Each value that a part's keys or overrides put into its document is shown, with the one that it replaces."""
+    overrides = {"hub": "b.example.com/i"} if install == "istioctl" else {"global": {"logging": {"level": "a:debug"}}}
+    topology = load(
+        {
+            "apiVersion": "extcp-manifests/v1",
+            "kind": "ExternalControlPlane",
+            "metadata": {"name": "m"},
+            "spec": {
+                "release": "1.30",
+                "install": install,
+                "meshID": "m",
+                "address": "192.0.2.1",
+                "hub": "a.example.com/i",
+                "istiod": {"replicas": 2, "overrides": overrides},
+                "configCluster": {"name": "c", "network": "n"},
+            },
+        }
+    )
+    lines = list(map(str, additions(topology)))
+    if install == "istioctl":
+        assert lines == [
+            "spec.istiod  components.pilot.k8s.replicaCount: 2  (settings)",
+            "spec.istiod  values.pilot.autoscaleEnabled: false  (settings)",
+            "spec.istiod  hub: b.example.com/i  (overrides, instead of a.example.com/i)",
+        ]
+    else:
+        assert lines == [
+            "spec.istiod  components.pilot.k8s.replicaCount: 2  (settings)",
+            "spec.istiod  values.pilot.autoscaleEnabled: false  (settings)",
+            "spec.istiod  global.logging.level: a:debug  (overrides)",
+        ]
