@@ -78,6 +78,8 @@ def plain_mapping(value: object) -> Mapping[str, Any]:
     """Return a copy of a mapping of plain data; the rules report what is not plain."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("mapping_type", "must be a mapping")
+    if not value:
+        return {}
     try:
         yaml.dump({"spec": {"meshConfig": value}})
     except InvalidInput:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.istio.mesh.merging import mesh_config_problems
-from extcp_manifests.istio.operator.overrides import at_lists, problems_of_operator
 from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.topology.clusters import GatewayOverrides
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
@@ -100,6 +99,10 @@ def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         if cluster.mesh_config:
             problem = "is read in the config cluster alone: set spec.configCluster.meshConfig instead"
             yield ("remote_clusters", index, "mesh_config"), Problem((), problem)
+    if not topology.config_cluster.mesh_config:
+        return
+    from extcp_manifests.istio.mesh.merging import mesh_config_problems  # only for topologies that have one
+
     for each in mesh_config_problems(topology.config_cluster.mesh_config, topology.istio):
         yield ("config_cluster", "mesh_config"), each
 
@@ -109,14 +112,21 @@ def _gateways(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     places: list[Place] = [("config_cluster",)]
     places += [("remote_clusters", index) for index in range(len(topology.remote_clusters))]
     for place, cluster in zip(places, topology.mesh_clusters, strict=True):
+        if cluster.gateways.overrides == _NO_OVERRIDES:
+            continue
         for name in ("ingress", "egress", "east_west"):
             if getattr(cluster.gateways.overrides, name) and not getattr(cluster.gateways, name):
                 problem = "belongs to a gateway that the cluster does not get: turn it on, or leave this out"
                 yield (*place, "gateways", "overrides", name), Problem((), problem)
 
 
+_NO_OVERRIDES = GatewayOverrides()
+
+
 def _settings(part: OverriddenPart, topology: Topology) -> Iterator[tuple[Place, Problem]]:
     """Refuse variables that the library sets itself, and settings that the release refuses."""
+    from extcp_manifests.istio.operator.override_check import problems_of_operator  # loads the rules of IstioOperators
+
     whole = part.place[:-1]
     for problem in part.builder.with_settings().problems:
         *place, index, _ = problem.place
@@ -134,6 +144,8 @@ def _as_key(part: str | int) -> str | int:
 
 def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
     """Yield why the overrides of a part cannot be laid over its document; places are in the overrides."""
+    from extcp_manifests.istio.operator.override_check import at_lists, problems_of_operator
+
     result = part.builder.overridden()
     yield from result.problems
     yield from map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
