@@ -346,6 +346,54 @@ def call_topology(make: Maker) -> None:
     refused(Topology, **values)
 
 
+def call_parts(make: Maker) -> None:
+    """What a topology with settings and overrides accepts, everything that is made of it accepts."""
+    spec: dict[str, Any] = {
+        "release": make.random.choice(["1.15", "1.19", "1.23", "1.24", "1.32"]),
+        "install": make.random.choice(["istioctl", "helm"]),
+        "meshID": "m",
+        "address": "192.0.2.1",
+        "gateway": _pods(make),
+        "istiod": _pods(make),
+        "configCluster": {
+            "name": "c",
+            "network": "n",
+            "overrides": _piece(make, 0),
+            "gateways": {"ingress": True, "overrides": {"ingress": _piece(make, 0)}},
+        },
+    }
+    identity = {"apiVersion": "extcp-manifests/v1", "kind": "ExternalControlPlane", "metadata": {"name": "m"}}
+    topology = refused(load, {**identity, "spec": spec})
+    if topology is not None:
+        the_plan = plan(topology)
+        the_plan.render()
+        the_plan.runbook()
+        list(the_plan.kustomize().files())
+
+
+def _pods(make: Maker) -> dict[str, Any]:
+    keys = ("replicas", "env", "tolerations", "affinity", "podDisruptionBudget", "priorityClassName", "resources")
+    pods = {key: _piece(make, 1) for key in keys if make.random.random() < 0.1}
+    return {**pods, "overrides": _piece(make, 0)}
+
+
+def _piece(make: Maker, depth: int) -> Any:
+    """Return data with the keys of documents."""
+    kind = make.random.random()
+    if depth > 4 or (depth and kind < 0.5):
+        return make.random.choice([None, True, 15012, "", "x", "empty", "istio-ingressgateway", make.strange()])
+    if depth and kind < 0.6:
+        return [_piece(make, depth + 1) for _ in range(make.random.randrange(3))]
+    return {make.random.choice(PART_KEYS): _piece(make, depth + 1) for _ in range(make.random.randrange(4))}
+
+
+PART_KEYS = """
+components pilot k8s env name value values global hub tag profile revision meshConfig defaultConfig ingressGateways
+service ports port overlays patches path unvalidatedValues volumes namespace base istiodRemote injectionURL meshID
+multiCluster clusterName replicaCount resources requests tolerations affinity labels type annotations networkGateway
+""".split()
+
+
 def call_credentials(make: Maker) -> None:
     good = {
         "apiVersion": "extcp-manifests/v1",
@@ -525,6 +573,7 @@ CALLS: Sequence[Callable[[Maker], None]] = (
     call_injection,
     call_load,
     call_topology,
+    call_parts,
     call_credentials,
     call_builders,
     call_mesh,

@@ -1,11 +1,12 @@
 """The check of what people add to parts of a topology; it needs a topology that is right in all else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.topology.clusters import GatewayOverrides
+from extcp_manifests.topology.clusters import GatewayOverrides, MeshCluster
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
@@ -23,6 +24,10 @@ def part_problems(topology: Topology, *, from_file: bool) -> list[Problem]:
 
 def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     """Yield each problem with the place of the field that it is about; its own place is below that."""
+    unwritable = list(_unwritable(topology))
+    if unwritable:
+        yield from unwritable  # nothing else can be said of what no document can hold
+        return
     yield from _tag(topology)
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
@@ -36,6 +41,50 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         except InvalidInput:
             continue  # what the values of a chart are made of was refused before
         yield from found
+
+
+def _unwritable(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Yield what YAML cannot carry, wherever a topology takes any text or data but the operator's mesh config."""
+    for place, data in _any_data(topology):
+        if data:
+            yield from ((place, problem) for problem in yaml.unwritable(data))
+
+
+def _any_data(topology: Topology) -> Iterator[tuple[Place, object]]:
+    """Yield each value of a topology that may be any text or data, with its place."""
+    workloads: list[tuple[str, Workload]] = [("gateway", topology.gateway), ("istiod", topology.istiod)]
+    for name, workload in workloads:
+        for key in ("env", "node_selector", "tolerations", "affinity", "pod_annotations", "pod_disruption_budget"):
+            yield (name, key), getattr(workload, key)
+        yield (name, "overrides"), workload.overrides
+        if workload.resources is not None:
+            yield (name, "resources", "requests"), workload.resources.requests
+            yield (name, "resources", "limits"), workload.resources.limits
+    for name, service in (("gateway", topology.gateway.service), ("istiod", topology.istiod.service)):
+        if service is not None:
+            yield (name, "service", "annotations"), service.annotations
+            yield (name, "service", "load_balancer_ip"), service.load_balancer_ip
+            yield (name, "service", "load_balancer_source_ranges"), service.load_balancer_source_ranges
+    for place, cluster in _clusters(topology):
+        yield (*place, "mesh_config"), cluster.mesh_config
+        yield (*place, "overrides"), cluster.overrides
+        if cluster.gateways.overrides == _NO_OVERRIDES:
+            continue
+        for name in _GATEWAYS:
+            yield (*place, "gateways", "overrides", name), getattr(cluster.gateways.overrides, name)
+
+
+_NO_OVERRIDES = GatewayOverrides()
+
+
+_GATEWAYS = ("ingress", "egress", "east_west")
+
+
+def _clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
+    """Yield each remote cluster with its place."""
+    yield ("config_cluster",), topology.config_cluster
+    for index, cluster in enumerate(topology.remote_clusters):
+        yield ("remote_clusters", index), cluster
 
 
 def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
@@ -109,18 +158,13 @@ def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
 
 def _gateways(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     """Refuse overrides of gateways that a cluster does not get."""
-    places: list[Place] = [("config_cluster",)]
-    places += [("remote_clusters", index) for index in range(len(topology.remote_clusters))]
-    for place, cluster in zip(places, topology.mesh_clusters, strict=True):
+    for place, cluster in _clusters(topology):
         if cluster.gateways.overrides == _NO_OVERRIDES:
             continue
-        for name in ("ingress", "egress", "east_west"):
+        for name in _GATEWAYS:
             if getattr(cluster.gateways.overrides, name) and not getattr(cluster.gateways, name):
                 problem = "belongs to a gateway that the cluster does not get: turn it on, or leave this out"
                 yield (*place, "gateways", "overrides", name), Problem((), problem)
-
-
-_NO_OVERRIDES = GatewayOverrides()
 
 
 def _settings(part: OverriddenPart, topology: Topology) -> Iterator[tuple[Place, Problem]]:
@@ -147,5 +191,17 @@ def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
     from extcp_manifests.istio.operator.override_check import at_lists, problems_of_operator
 
     result = part.builder.overridden()
-    yield from result.problems
-    yield from map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
+    found = [*result.problems]
+    found += map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
+    if not found:
+        found += _untyped(part)
+    yield from found
+
+
+def _untyped(part: OverriddenPart) -> Sequence[Problem]:
+    """Return what the release takes, and the document has no place for, such as a number for a tag."""
+    try:
+        part.builder.build()
+    except InvalidInput as error:
+        return [each.with_(place=each.place[1:]) if each.place[:1] == ("spec",) else each for each in error.problems]
+    return []

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
 
-from extcp_manifests.topology.inputs import CONFIG
+from extcp_manifests.documents.name_forms import why_not_dns_subdomain
+from extcp_manifests.topology.inputs import CONFIG, matching
 from extcp_manifests.topology.names import GatewayName, NamespaceName, plain_mapping
 
 Texts = Mapping[StrictStr, StrictStr]
@@ -60,7 +61,9 @@ class Workload:
     ] = ()
     affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = no_entries()
     pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = no_entries()
-    priority_class_name: Annotated[StrictStr | None, Field(description="PriorityClass of the pods.")] = None
+    priority_class_name: Annotated[
+        Annotated[StrictStr, matching(why_not_dns_subdomain)] | None, Field(description="PriorityClass of the pods.")
+    ] = None
     pod_disruption_budget: Annotated[
         Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
     ] = no_entries()
