@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from extcp_manifests.builders.builder import Builder
-from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.istio_operator import GatewayChartValues, IstioOperator
 from extcp_manifests.documents.model import Model
 from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.operator.overrides import Overridden, overridden
+from extcp_manifests.istio.operator.reserved import reserved
 
 Document = TypeVar("Document", bound=Model)
 
@@ -40,7 +41,13 @@ class WithOverrides(Builder[Document], Generic[Document]):
 
     def overridden(self) -> Overridden:
         """Return the spec or the values with settings and overrides."""
-        return overridden(self.with_settings().plain, self.overrides, open_places=_OPEN)
+        document = self.builder.build()
+        is_operator = isinstance(document, IstioOperator)
+        result = overridden(self.with_settings().plain, self.overrides, open_places=_OPEN)
+        if isinstance(document, GatewayChartValues):
+            return result  # all that this chart's values say is about the gateway's own pods
+        decided = reserved(_piece_of(document), self.overrides, of_operator=is_operator)
+        return result.with_(problems=(*result.problems, *decided))
 
 
 _OPEN: Collection[Path] = frozenset({("hub",), ("tag",), ("service", "type")})

@@ -88,13 +88,16 @@ def _clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
 
 
 def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
-    tag, release = topology.tag, topology.release
-    if tag is None:
-        return
-    minor = ".".join(tag.split(".")[:2])
-    if minor != release and minor.replace(".", "").isdigit():
-        problem = f"{tag!r} is not a tag of Istio {release}: write one that begins with {release}., or leave it out"
+    if topology.tag is not None and (problem := _why_not_of(topology.release, topology.tag)):
         yield ("tag",), Problem((), problem)
+
+
+def _why_not_of(release: str, tag: str) -> str | None:
+    """Return why a tag is not one of a release, or None; a tag of another form may be one of any."""
+    minor = ".".join(tag.split(".")[:2])
+    if minor == release or not minor.replace(".", "").isdigit():
+        return None
+    return f"{tag!r} is not a tag of Istio {release}: write one that begins with {release}., or leave it out"
 
 
 def _workload(place: Place, workload: Workload) -> Iterator[tuple[Place, Problem]]:
@@ -192,7 +195,12 @@ def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
 
     result = part.builder.overridden()
     found = [*result.problems]
-    found += map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
+    tag = part.builder.overrides.get("tag")
+    if isinstance(tag, str) and (problem := _why_not_of(topology.release, tag)):
+        found.append(Problem(("tag",), problem))
+    known = {each.place for each in found}  # of one place one problem is enough
+    by_rules = map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
+    found += [each for each in by_rules if each.place not in known]
     if not found:
         found += _untyped(part)
     yield from found

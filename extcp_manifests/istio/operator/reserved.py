@@ -1,0 +1,127 @@
+"""What a topology decides, and no override may: beside the values that a document sets, those that it leaves out."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.documents.paths import leaves
+from extcp_manifests.errors import Path, Problem
+from extcp_manifests.istio.operator.merging import overlay
+
+_DECIDED = "is decided by the topology, and the installation would not work with another value: leave it out"
+
+# Keys of the values of charts. Up to 1.23 each is what the chart does with it, from 1.24 also what the profile says
+# (istio 1.23.6 and 1.30.3: manifests/charts/{istio-control/istio-discovery,istiod-remote,base}/templates).
+_VALUES: tuple[Path, ...] = (
+    ("revision",),
+    ("defaultRevision",),
+    ("profile",),
+    ("meshConfig",),
+    ("global", "istioNamespace"),
+    ("global", "remotePilotAddress"),
+    ("global", "operatorManageWebhooks"),
+    ("global", "configValidation"),
+    ("global", "configCluster"),
+    ("global", "externalIstiod"),
+    ("global", "omitSidecarInjectorConfigMap"),
+    ("global", "caAddress"),
+    ("global", "meshID"),
+    ("global", "multiCluster", "clusterName"),
+    ("istiodRemote", "enabled"),
+    ("istiodRemote", "injectionURL"),
+    ("istiodRemote", "injectionPath"),
+    ("base", "validationURL"),
+    ("pilot", "enabled"),
+    ("pilot", "configMap"),
+)
+
+_VARIABLES = (
+    "CLUSTER_ID",
+    "EXTERNAL_ISTIOD",
+    "INJECTION_WEBHOOK_CONFIG_NAME",
+    "ISTIOD_CUSTOM_HOST",
+    "LOCAL_CLUSTER_SECRET_WATCHER",
+    "SHARED_MESH_CONFIG",
+    "VALIDATION_WEBHOOK_CONFIG_NAME",
+)
+
+_SPEC: tuple[Path, ...] = (
+    ("revision",),
+    ("namespace",),
+    ("profile",),
+    *(("components", name, key) for name in ("base", "pilot", "istiodRemote") for key in ("enabled", "namespace")),
+)
+"""Keys of an IstioOperator's spec."""
+
+
+def reserved(ours: Mapping[str, Any], piece: Mapping[str, Any], *, of_operator: bool) -> Iterator[Problem]:
+    """Yield why a piece is refused that decides what the topology does.
+
+    The piece is of the spec of an IstioOperator, or of the values of a chart. Values that the document has itself are
+    not looked at, since those are compared.
+    """
+    if not of_operator:
+        yield from _decided(ours, piece, _VALUES, ())
+        yield from _variables(ours, piece, ())
+        return
+    yield from _decided(ours, piece, _SPEC, ())
+    for key in ("values", "unvalidatedValues"):
+        yield from _decided(mapping_of(ours.get("values")), mapping_of(piece.get(key)), _VALUES, (key,))
+        yield from _variables(ours, mapping_of(piece.get(key)), (key,))
+    yield from _replaced_values(ours, piece)
+    yield from _gateways(ours, piece)
+    yield from _patches(piece)
+
+
+def _decided(
+    ours: Mapping[str, Any], piece: Mapping[str, Any], keys: tuple[Path, ...], place: Path
+) -> Iterator[Problem]:
+    for key in keys:
+        if at(piece, *key) is not None and at(ours, *key) is None:
+            yield Problem((*place, *key), _DECIDED)
+
+
+def _variables(ours: Mapping[str, Any], values: Mapping[str, Any], place: Path) -> Iterator[Problem]:
+    """Yield variables of istiod in its chart's values; from 1.24 these are also at the top of the values."""
+    for start in (("pilot", "env"), ("env",)):
+        for name in mapping_of(at(values, *start)):
+            if name in _VARIABLES and at(ours, *start, name) is None:
+                yield Problem((*place, *start, name), _DECIDED)
+
+
+def _replaced_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield values of ours that `unvalidatedValues` would replace, which istioctl lays over them."""
+    over = mapping_of(piece.get("unvalidatedValues"))
+    values = mapping_of(ours.get("values"))
+    effective = overlay(values, over)
+    for place, value in leaves(values, whole_lists=True):
+        if at(effective, *place) != value:
+            yield Problem(("unvalidatedValues", *place), _DECIDED)
+
+
+def _gateways(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield labels and namespaces of gateways of ours; further gateways may have any."""
+    for kind in ("ingressGateways", "egressGateways"):
+        known = {at(item, "name"): item for item in items_of(ours, "components", kind)}
+        for index, item in enumerate(items_of(piece, "components", kind)):
+            name = at(item, "name")
+            if name not in known or not isinstance(name, str):
+                continue
+            for key in ("label", "namespace"):
+                if at(item, key) is not None and at(known[name], key) is None:
+                    yield Problem(("components", kind, index, key), _DECIDED)
+
+
+def _patches(piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield patches of istiod's Deployment at the list of its variables, or at one of ours."""
+    place: Path = ("components", "pilot", "k8s", "overlays")
+    for index, item in enumerate(items_of(piece, *place)):
+        for number, patch in enumerate(items_of(item, "patches")):
+            found = _ENV.search(str(at(patch, "path")))
+            if found and (found[1] is None or found[1] in _VARIABLES):
+                yield Problem((*place, index, "patches", number, "path"), _DECIDED)
+
+
+# The list of variables, and perhaps one of them by its name; an index could be any.
+_ENV = re.compile(r"\.env(?:\.?\[(?:name:([^\]]*)|[^\]]*)\].*)?$")

@@ -1,0 +1,188 @@
+"""Overrides that would undo an installation, whatever the method."""
+
+from typing import Any
+
+import pytest
+
+from extcp_manifests import InvalidInput, load, plan, yaml
+from extcp_manifests.topology.model import Topology
+
+DECIDED = "is decided by the topology, and the installation would not work with another value: leave it out"
+
+
+def topology(part: str, piece: dict[str, Any], **spec: Any) -> Topology:
+    """A topology with overrides of one part."""
+    config: dict[str, Any] = {"name": "cluster1", "network": "n"}
+    remote: dict[str, Any] = {"name": "cluster2", "network": "n"}
+    whole: dict[str, Any] = {
+        "release": "1.30",
+        "meshID": "m",
+        "address": "192.0.2.1",
+        "configCluster": config,
+        "remoteClusters": [remote],
+        **spec,
+    }
+    if part == "configCluster":
+        config["overrides"] = piece
+    elif part == "remoteClusters[0]":
+        remote["overrides"] = piece
+    else:
+        whole[part] = {"overrides": piece}
+    kind = {"apiVersion": "extcp-manifests/v1", "kind": "ExternalControlPlane", "metadata": {"name": "m"}}
+    return load({**kind, "spec": whole})
+
+
+def tree(path: str, value: Any) -> dict[str, Any]:
+    """Data with one value at a path."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    made: dict[str, Any] = value
+    return made
+
+
+OF_ISTIOD = """
+revision namespace components.pilot.namespace components.base.enabled values.revision values.pilot.enabled
+values.pilot.env.CLUSTER_ID values.pilot.env.EXTERNAL_ISTIOD values.env.CLUSTER_ID values.meshConfig
+values.global.remotePilotAddress values.global.omitSidecarInjectorConfigMap values.pilot.configMap
+unvalidatedValues.global.istioNamespace unvalidatedValues.pilot.env.SHARED_MESH_CONFIG unvalidatedValues.env.CLUSTER_ID
+""".split()
+OF_REMOTES = """
+revision components.base.enabled components.pilot.enabled components.istiodRemote.enabled values.istiodRemote.enabled
+values.global.operatorManageWebhooks values.global.configValidation values.istiodRemote.injectionURL
+values.base.validationURL values.pilot.enabled values.defaultRevision unvalidatedValues.istiodRemote.injectionURL
+unvalidatedValues.istiodRemote.injectionPath
+""".split()
+OF_THE_GATEWAY = """
+profile revision namespace components.pilot.enabled components.base.enabled values.global.istioNamespace
+""".split()
+BY_HELM = """
+revision profile pilot.enabled env.SHARED_MESH_CONFIG global.remotePilotAddress global.omitSidecarInjectorConfigMap
+""".split()
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "install"),
+    [
+        *(("istiod", path, "istioctl") for path in OF_ISTIOD),
+        *(("remoteClusters[0]", path, "istioctl") for path in OF_REMOTES),
+        *(("gateway", path, "istioctl") for path in OF_THE_GATEWAY),
+        *(("istiod", path, "helm") for path in BY_HELM),
+    ],
+)
+def test_what_the_topology_decides(part: str, path: str, install: str) -> None:
+    """A key that the document lacks, and that would undo the installation, is refused at its place."""
+    with pytest.raises(InvalidInput) as caught:
+        topology(part, tree(path, "x"), install=install)
+    assert f"spec.{part}.overrides.{path}: {DECIDED}" in str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_refused"),
+    [
+        ("spec.template.spec.containers.[name:discovery].env.[name:CLUSTER_ID]", True),
+        ("spec.template.spec.containers.[name:discovery].env.[name:CLUSTER_ID].value", True),
+        ("spec.template.spec.containers[0].env", True),
+        ("spec.template.spec.containers[0].env[3]", True),
+        ("spec.template.spec.containers.[name:discovery].env.[name:PILOT_TRACE_SAMPLING].value", False),
+        ("spec.template.spec.dnsPolicy", False),
+    ],
+)
+def test_patches_of_variables(path: str, is_refused: bool) -> None:
+    """A patch may not change or remove a variable of ours, nor the list of them."""
+    patch = {"path": path, "value": "x"}
+    piece = tree("components.pilot.k8s.overlays", [{"kind": "Deployment", "name": "istiod", "patches": [patch]}])
+    if is_refused:
+        with pytest.raises(InvalidInput) as caught:
+            topology("istiod", piece)
+        place = "spec.istiod.overrides.components.pilot.k8s.overlays[0].patches[0].path"
+        assert f"{place}: {DECIDED}" in str(caught.value).splitlines()
+    else:
+        written = plan(topology("istiod", piece)).render()["external/external-istiod.yaml"]
+        assert patch in yaml.load(written)["spec"]["components"]["pilot"]["k8s"]["overlays"][-1]["patches"]
+
+
+def test_gateways_of_ours_and_others() -> None:
+    """The gateway of ours keeps its labels and its namespace; another one may have any."""
+    item = {"label": {"istio": "x"}, "namespace": "x"}
+    with pytest.raises(InvalidInput) as caught:
+        topology("gateway", tree("components.ingressGateways", [{"name": "istio-ingressgateway", **item}]))
+    place = "spec.gateway.overrides.components.ingressGateways[0]"
+    assert str(caught.value).splitlines() == [f"{place}.label: {DECIDED}", f"{place}.namespace: {DECIDED}"]
+    topology("gateway", tree("components.ingressGateways", [{"name": "another", "enabled": True, **item}]))
+
+
+def test_a_tag_of_another_release() -> None:
+    """A tag of another release is refused in overrides too."""
+    with pytest.raises(InvalidInput) as caught:
+        topology("istiod", {"tag": "1.20.0"})
+    assert str(caught.value) == (
+        "spec.istiod.overrides.tag: '1.20.0' is not a tag of Istio 1.30: write one that begins with 1.30., "
+        "or leave it out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "sentence"),
+    [
+        (
+            "1.18",
+            "spec.install: is helm, but the charts of Istio 1.18 have no values for what istiod must mount: use "
+            "istioctl, or "
+            "1.19 or later",
+        ),
+        (
+            "1.30",
+            "spec.istiod.podDisruptionBudget: has no value in the chart of istiod, which makes a budget by "
+            "itself: leave it out",
+        ),
+    ],
+)
+def test_what_charts_cannot_say(release: str, sentence: str) -> None:
+    """What no chart has a value for is refused with the reason."""
+    budget = {"podDisruptionBudget": {"minAvailable": 1}} if release == "1.30" else {}
+    with pytest.raises(InvalidInput) as caught:
+        topology("gateway", {}, install="helm", release=release, istiod=budget)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        (
+            {"address": "h.example.com", "credentialName": "c", "istiod": {"service": {}}},
+            "spec.istiod.service: needs an istiod that ends TLS itself: set tlsTermination to istiod, or give an "
+            "IP address",
+        ),
+        (
+            {"tlsTermination": "gateway"},
+            "spec.tlsTermination: is gateway, but by IP address istiod ends TLS: leave it out",
+        ),
+        (
+            {"address": "h.example.com", "tlsTermination": "istiod", "credentialName": "c"},
+            "spec.credentialName: has no use where istiod ends TLS itself: leave it out, or leave tlsTermination out",
+        ),
+        (
+            {"istiod": {"service": {}}, "gateway": {"name": "x"}},
+            "spec.gateway: has no use where istiod has a service of its own: leave one of them out",
+        ),
+        (
+            {"gateway": {"install": "none", "replicas": 2}},
+            "spec.gateway: has settings or overrides, but install is none, so that nothing is installed: leave "
+            "them out",
+        ),
+        (
+            {"gateway": {"selector": {"a": "b"}}},
+            "spec.gateway.selector: follows from the gateway's name, unless install is none: leave it out",
+        ),
+        (
+            {"externalCluster": {"kubeconfig": "~/x"}},
+            "spec.externalCluster.kubeconfig: '~/x' begins with '~', which no shell replaces there: write the "
+            "whole path",
+        ),
+    ],
+)
+def test_ways_in_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
+    """What does not fit to the way by which istiod is reached is refused."""
+    with pytest.raises(InvalidInput) as caught:
+        topology("configCluster", {}, **spec)
+    assert str(caught.value) == sentence
