@@ -70,13 +70,15 @@ def read_draft(data: object, wrong: Collection[Place], *, from_file: bool) -> Dr
     release = whole.value("release")
     address = whole.value("address")
     termination = whole.value("tls_termination")
-    has_exposure = address is not None and whole.is_right("tls_termination")
+    exposure = None
+    if address is not None and whole.is_right("tls_termination"):
+        exposure = exposure_of(address_of(address, termination))
     credential = None
     if whole.is_right("credential_name"):
         credential = DraftCredential(whole.value("credential_name"))
     return Draft(
         release=None if release is None else find_release(release),
-        exposure=exposure_of(address_of(address, termination)) if has_exposure else None,
+        exposure=exposure,
         tls_termination=termination,
         namespace=whole.value("namespace", DEFAULT_NAMESPACE),
         revision=whole.value("revision"),

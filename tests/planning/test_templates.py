@@ -18,7 +18,7 @@ from extcp_manifests.planning import kustomize, templates
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import Base, PlacedStep
 from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
-from extcp_manifests.planning.stages import runs_of
+from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.step import Builder, Step, text_of
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
@@ -223,6 +223,7 @@ def many_clusters(count: int) -> Plan:
 
 def peak(entries: Callable[[], Iterable[Entry]]) -> int:
     """Return the greatest memory while entries are read, in bytes, once caches are full."""
+    found = 0
     for _ in range(2):
         tracemalloc.start()
         for entry in entries():
@@ -261,8 +262,10 @@ def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
         release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
     )
     resolved = plan(topology).resolved
-    looking = templates.Templates(resolved, lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()])
-    plain = templates.Templates(resolved, lambda run: [(step.cluster.encode(),) for step in run.steps()])
+    looking = templates.Templates[StageRun](
+        resolved, lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()]
+    )
+    plain = templates.Templates[StageRun](resolved, lambda run: [(step.cluster.encode(),) for step in run.steps()])
     runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
     assert all(looking.filled(run) is None for run in runs if list(run.steps()))
     assert {text for run in runs for text in plain.filled(run) or ()} == {(b"b1",), (b"external",)}
