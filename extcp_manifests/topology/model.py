@@ -164,6 +164,14 @@ class Topology(BaseModel, frozen=True):
         """Every remote cluster, the config cluster first."""
         return (self.config_cluster, *self.remote_clusters)
 
+    def with_(self, **changes: Any) -> Self:
+        """Return the topology with other values in some fields, checked as a whole again.
+
+        Raises InvalidInput with every problem.
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**values, **changes})
+
     @model_validator(mode="wrap")
     @classmethod
     def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:

@@ -9,6 +9,7 @@ import pytest
 from extcp_manifests import (
     ExternalCluster,
     InvalidInput,
+    Istiod,
     MeshCluster,
     MeshGateways,
     Sample,
@@ -676,3 +677,14 @@ def test_every_key_of_the_schema_has_a_description() -> None:
 def test_folders(name: str, folder: str) -> None:
     """A cluster's folder is its name where every file system can bear it, else a stand-in with a digest."""
     assert folder_of(name) == folder
+
+
+def test_a_changed_copy_is_checked() -> None:
+    """`with_` changes fields of a copy, and refuses what is wrong then; the topology itself stays."""
+    topology = by_hostname()
+    changed = topology.with_(release="1.30", istiod=Istiod(replicas=2))
+    assert (changed.release, changed.istiod.replicas, topology.istiod.replicas) == ("1.30", 2, None)
+    assert changed.with_(release=topology.release, istiod=Istiod()) == topology
+    with pytest.raises(InvalidInput) as caught:
+        topology.with_(mesh_id="", release="1")
+    assert [problem.path for problem in caught.value.problems] == ["release", "mesh_id"]
