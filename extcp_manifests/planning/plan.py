@@ -7,7 +7,6 @@ from typing import IO
 
 from extcp_manifests.errors import InvalidInput, require
 from extcp_manifests.planning.folder import writing
-from extcp_manifests.planning.folder.archive import write_tar
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK
@@ -91,6 +90,8 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
     def write_tar(self, stream: IO[bytes]) -> None:
         """Write all files and the runbook into a stream, as a tar archive with the same bytes on every machine."""
+        from extcp_manifests.planning.folder.archive import write_tar  # loads tarfile
+
         write_tar(stream, self._entries())
 
     def changes(self, folder: str | os.PathLike[str]) -> Iterator[writing.FileChange]:
