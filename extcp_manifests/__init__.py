@@ -5,12 +5,14 @@
 
 The wings in reading order, in which each imports only from those before it:
 
-    errors, injection, yaml     the ground: problems with their places; injection paths; YAML emitter and reader
+    records, errors, injection, yaml
+                                the ground: frozen values; problems with their places; injection paths; YAML
     documents                   typed documents, and what every reader of plain data needs
     istio                       what Istio makes of documents: releases, schemas, rules, mesh config, IstioOperators
     builders                    from inputs to one typed document; what the kind of address decides
     topology                    the input: model, rules between values, files, credentials
-    planning                    steps and their commands in the order of the guide, runbook, output folder, kustomize
+    planning                    steps and their commands in the order of the guide, by each method of installation;
+                                runbook, output folder, kustomize
     pipelines                   the plan for Argo CD, Flux and KRM functions
     cli, testing                the command line, and a pytest plugin for golden files
 
