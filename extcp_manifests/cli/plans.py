@@ -16,6 +16,7 @@ from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import load_credentials
+from extcp_manifests.topology.part_check import part_warnings
 from extcp_manifests.topology.topology_file import load
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
     given = text(file)
     topology = load(given, release=release, name=name_of(file))
-    if topology.warnings:
+    warnings = [*topology.warnings, *part_warnings(topology)]
+    if warnings:
         lines = yaml.Lines(given)
-        for problem in topology.warnings:
+        for problem in warnings:
             print_problem("warning", problem.with_(file=name_of(file), line=lines.line(problem.place)))
     if credentials is None:
         return plan(topology)

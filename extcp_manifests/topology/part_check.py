@@ -9,7 +9,7 @@ from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.topology.clusters import GatewayOverrides, MeshCluster
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology
-from extcp_manifests.topology.parts import OverriddenPart, overridden_parts
+from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, overridden_parts
 from extcp_manifests.topology.workloads import SharedGateway, Workload
 
 
@@ -213,3 +213,22 @@ def _untyped(part: OverriddenPart) -> Sequence[Problem]:
     except InvalidInput as error:
         return [each.with_(place=each.place[1:]) if each.place[:1] == ("spec",) else each for each in error.problems]
     return []
+
+
+def part_warnings(topology: Topology) -> list[Problem]:
+    """Return the mesh admin's settings that the operator's mesh config beats; places are spelled as in a file."""
+    admins = topology.config_cluster.mesh_config
+    if not admins:
+        return []
+    from extcp_manifests.istio.mesh.merging import merge_mesh_config  # only for topologies that have one
+
+    operators = mesh_config_of_istiod(topology)
+    merged = merge_mesh_config(shared=admins, local=operators, release=topology.istio)
+    return [
+        Problem(
+            ("spec", "configCluster", "meshConfig", *each.place),
+            f"has no effect, since the operator's mesh config has {yaml.dump(each.local).rstrip()} there: leave it "
+            "out, or change spec.meshConfig",
+        )
+        for each in merged.overridden
+    ]

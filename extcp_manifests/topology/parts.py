@@ -22,6 +22,7 @@ from extcp_manifests.builders.charts import BaseChart, GatewayChart, IstiodChart
 from extcp_manifests.builders.overrides import WithOverrides
 from extcp_manifests.documents.helm import BaseChartValues, IstiodChartValues
 from extcp_manifests.documents.istio_operator import IstioOperator
+from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.documents.model import Model
 from extcp_manifests.documents.paths import leaves
 from extcp_manifests.errors import path_text
@@ -90,6 +91,12 @@ def _plain_external_istiod(topology: Topology) -> Builder[IstioOperator]:
         mesh_config=topology.mesh_config,
         hub=topology.hub,
     )
+
+
+def mesh_config_of_istiod(topology: Topology) -> Mapping[str, Any]:
+    """Return the mesh config of the external istiod's own file, as the topology has it."""
+    plain: dict[str, Any] = _plain_external_istiod(topology).build().plain()
+    return mapping_of(plain, "spec", "meshConfig")
 
 
 def config_cluster(topology: Topology) -> Builder[Any]:

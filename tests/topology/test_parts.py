@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from extcp_manifests import InvalidInput, load, plan, yaml
+from extcp_manifests import InvalidInput, MeshCluster, load, plan, yaml
 from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.part_check import part_warnings
 
 DECIDED = "is decided by the topology, and the installation would not work with another value: leave it out"
 
@@ -186,3 +187,18 @@ def test_ways_in_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         topology("configCluster", {}, **spec)
     assert str(caught.value) == sentence
+
+
+def test_a_mesh_config_that_the_operators_beats() -> None:
+    """Settings of the mesh admin that have no effect are reported, with the operator's value; others are not."""
+    admins = {"accessLogFile": "/dev/stdout", "enableTracing": True, "rootNamespace": "x"}
+    changed = topology("configCluster", {}, meshConfig={"accessLogFile": "/x"}).with_(
+        config_cluster=MeshCluster(name="c", network="n", mesh_config=admins)
+    )
+    assert list(map(str, part_warnings(changed))) == [
+        "spec.configCluster.meshConfig.accessLogFile: has no effect, since the operator's mesh config has /x there: "
+        "leave it out, or change spec.meshConfig",
+        "spec.configCluster.meshConfig.rootNamespace: has no effect, since the operator's mesh config has "
+        "external-istiod there: leave it out, or change spec.meshConfig",
+    ]
+    assert part_warnings(topology("configCluster", {})) == []
