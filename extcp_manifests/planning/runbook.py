@@ -33,6 +33,8 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
     yield from _contexts(resolved)
     if topology.gateway.install == "none":
         yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
+        if topology.credential_name is not None:
+            yield f"- The Secret {topology.credential_name} is in that namespace.\n"
     if exposure.needs_credential:
         yield _TRUST.format(address=topology.address)
     number = 0

@@ -195,15 +195,26 @@ def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
 
     result = part.builder.overridden()
     found = [*result.problems]
-    tag = part.builder.overrides.get("tag")
-    if isinstance(tag, str) and (problem := _why_not_of(topology.release, tag)):
-        found.append(Problem(("tag",), problem))
+    for place in _TAGS:
+        tag = at(part.builder.overrides, *place)
+        if isinstance(tag, str) and (problem := _why_not_of(topology.release, tag)):
+            found.append(Problem(place, problem))
     known = {each.place for each in found}  # of one place one problem is enough
     by_rules = map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))
     found += [each for each in by_rules if each.place not in known]
     if not found:
         found += _untyped(part)
     yield from found
+
+
+_TAGS: Sequence[tuple[str, ...]] = (
+    ("tag",),
+    ("components", "pilot", "tag"),
+    ("values", "global", "tag"),
+    ("values", "pilot", "tag"),
+    ("global", "tag"),
+    ("pilot", "tag"),
+)
 
 
 def _untyped(part: OverriddenPart) -> Sequence[Problem]:

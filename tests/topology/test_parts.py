@@ -45,6 +45,7 @@ OF_ISTIOD = """
 revision namespace components.pilot.namespace components.base.enabled values.revision values.pilot.enabled
 values.pilot.env.CLUSTER_ID values.pilot.env.EXTERNAL_ISTIOD values.env.CLUSTER_ID values.meshConfig
 values.global.remotePilotAddress values.global.omitSidecarInjectorConfigMap values.pilot.configMap
+meshConfig.root_namespace meshConfig.defaultConfig.discovery_address values.global.revision
 unvalidatedValues.global.istioNamespace unvalidatedValues.pilot.env.SHARED_MESH_CONFIG unvalidatedValues.env.CLUSTER_ID
 """.split()
 OF_REMOTES = """
@@ -85,6 +86,7 @@ def test_what_the_topology_decides(part: str, path: str, install: str) -> None:
         ("spec.template.spec.containers[0].env", True),
         ("spec.template.spec.containers[0].env[3]", True),
         ("spec.template.spec.containers.[name:discovery].env.[name:PILOT_TRACE_SAMPLING].value", False),
+        ("metadata.name", True),
         ("spec.template.spec.dnsPolicy", False),
     ],
 )
@@ -202,3 +204,43 @@ def test_a_mesh_config_that_the_operators_beats() -> None:
         "external-istiod there: leave it out, or change spec.meshConfig",
     ]
     assert part_warnings(topology("configCluster", {})) == []
+
+
+@pytest.mark.parametrize(
+    ("piece", "problem"),
+    [
+        (
+            tree("components.pilot.k8s.env", [{"name": "CLUSTER_ID", "valueFrom": {"fieldRef": {"fieldPath": "a"}}}]),
+            "components.pilot.k8s.env[0].valueFrom: is set to cluster1 here, and the installation needs that value: "
+            "leave it out",
+        ),
+        (
+            tree("components.pilot.k8s.env", []),
+            "components.pilot.k8s.env: is empty, and would take away what is set here: leave it out",
+        ),
+        (
+            tree("components.pilot.k8s.volumes", [{"name": "x"}]),
+            "components.pilot.k8s.volumes: is ignored by istioctl: use values.pilot.volumes, or a patch in "
+            "k8s.overlays",
+        ),
+        (
+            tree("values.pilot.envVarFrom", [{"name": "CLUSTER_ID", "value": "x"}]),
+            f"values.pilot.envVarFrom[0]: {DECIDED}",
+        ),
+        (
+            tree(
+                "components.pilot.k8s.overlays", [{"kind": "ConfigMap", "name": "istio", "patches": [{"path": "data"}]}]
+            ),
+            f"components.pilot.k8s.overlays[0]: {DECIDED}",
+        ),
+        (
+            tree("values.global.tag", "1.18.0"),
+            "values.global.tag: '1.18.0' is not a tag of Istio 1.30: write one that begins with 1.30., or leave it out",
+        ),
+    ],
+)
+def test_other_places_of_the_same(piece: dict[str, Any], problem: str) -> None:
+    """A setting of ours cannot be undone, nor one be lost, by another place that says the same."""
+    with pytest.raises(InvalidInput) as caught:
+        topology("istiod", piece)
+    assert f"spec.istiod.overrides.{problem}" in str(caught.value).splitlines()

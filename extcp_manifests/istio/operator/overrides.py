@@ -78,6 +78,9 @@ class _Run:
         if place[-1] == "overlays":
             self._refuse_nulls(theirs, place)
             return [*ours, *unshared(theirs)]
+        if ours and not theirs:
+            self.problems.append(Problem(place, "is empty, and would take away what is set here: leave it out"))
+            return ours
         places = {_name(item): index for index, item in enumerate(ours)}
         for index, item in enumerate(theirs):
             name = _name(item)
@@ -85,7 +88,10 @@ class _Run:
                 if list(theirs) != ours:
                     self.problems.append(Problem(place, "is a list that is set here: leave it out"))
                 return ours
-            if name in places:
+            if name in places and "valueFrom" in item and "value" in ours[places[name]]:
+                value = ours[places[name]]["value"]  # Kubernetes refuses a variable that has both
+                self.problems.append(Problem((*place, index, "valueFrom"), _set_here(value)))
+            elif name in places:
                 ours[places[name]] = self.mapping(ours[places[name]], item, (*place, index))
             else:
                 self._refuse_nulls(item, (*place, index))

@@ -19,6 +19,7 @@ _VALUES: tuple[Path, ...] = (
     ("profile",),
     ("meshConfig",),
     ("global", "istioNamespace"),
+    ("global", "revision"),
     ("global", "remotePilotAddress"),
     ("global", "operatorManageWebhooks"),
     ("global", "configValidation"),
@@ -54,6 +55,16 @@ _SPEC: tuple[Path, ...] = (
 )
 """Keys of an IstioOperator's spec."""
 
+# Other spellings of what is set in the mesh config (istio.io/api: protobuf's JSON takes both).
+_MESH_CONFIG: tuple[Path, ...] = (
+    ("root_namespace",),
+    ("default_config",),
+    ("defaultConfig", "discovery_address"),
+    ("defaultConfig", "meshId"),
+    ("defaultConfig", "mesh_id"),
+    ("defaultConfig", "proxy_metadata"),
+)
+
 
 def reserved(ours: Mapping[str, Any], piece: Mapping[str, Any], *, of_operator: bool) -> Iterator[Problem]:
     """Yield why a piece is refused that decides what the topology does.
@@ -69,6 +80,10 @@ def reserved(ours: Mapping[str, Any], piece: Mapping[str, Any], *, of_operator: 
     for key in ("values", "unvalidatedValues"):
         yield from _decided(mapping_of(ours.get("values")), mapping_of(piece.get(key)), _VALUES, (key,))
         yield from _variables(ours, mapping_of(piece.get(key)), (key,))
+    yield from _decided(
+        mapping_of(ours.get("meshConfig")), mapping_of(piece.get("meshConfig")), _MESH_CONFIG, ("meshConfig",)
+    )
+    yield from _ignored(piece)
     yield from _replaced_values(ours, piece)
     yield from _gateways(ours, piece)
     yield from _patches(piece)
@@ -88,6 +103,18 @@ def _variables(ours: Mapping[str, Any], values: Mapping[str, Any], place: Path) 
         for name in mapping_of(at(values, *start)):
             if name in _VARIABLES and at(ours, *start, name) is None:
                 yield Problem((*place, *start, name), _DECIDED)
+    for start in (("pilot", "envVarFrom"), ("envVarFrom",)):
+        for index, item in enumerate(items_of(values, *start)):
+            if at(item, "name") in _VARIABLES:
+                yield Problem((*place, *start, index), _DECIDED)
+
+
+def _ignored(piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what istioctl takes and ignores in every release (istio 1.15.7 to 1.31: operator/pkg)."""
+    for key in ("volumes", "volumeMounts"):
+        if at(piece, "components", "pilot", "k8s", key) is not None:
+            problem = f"is ignored by istioctl: use values.pilot.{key}, or a patch in k8s.overlays"
+            yield Problem(("components", "pilot", "k8s", key), problem)
 
 
 def _replaced_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
@@ -106,7 +133,7 @@ def _gateways(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Pro
         known = {at(item, "name"): item for item in items_of(ours, "components", kind)}
         for index, item in enumerate(items_of(piece, "components", kind)):
             name = at(item, "name")
-            if name not in known or not isinstance(name, str):
+            if not isinstance(name, str) or name not in known:
                 continue
             for key in ("label", "namespace"):
                 if at(item, key) is not None and at(known[name], key) is None:
@@ -114,12 +141,17 @@ def _gateways(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Pro
 
 
 def _patches(piece: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield patches of istiod's Deployment at the list of its variables, or at one of ours."""
+    """Yield patches at istiod's variables or its name, and of the ConfigMaps and the Service that others read."""
     place: Path = ("components", "pilot", "k8s", "overlays")
     for index, item in enumerate(items_of(piece, *place)):
+        if at(item, "kind") in ("ConfigMap", "Service"):
+            yield Problem((*place, index), _DECIDED)
+            continue
         for number, patch in enumerate(items_of(item, "patches")):
-            found = _ENV.search(str(at(patch, "path")))
-            if found and (found[1] is None or found[1] in _VARIABLES):
+            path = str(at(patch, "path"))
+            found = _ENV.search(path)
+            is_name = path.startswith(("metadata.name", "metadata.namespace"))
+            if is_name or (found and (found[1] is None or found[1] in _VARIABLES)):
                 yield Problem((*place, index, "patches", number, "path"), _DECIDED)
 
 
