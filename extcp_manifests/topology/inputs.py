@@ -207,6 +207,12 @@ def _sentence(details: ErrorDetails, *, secret: bool) -> str:
             return f"must be text, not {shown}: put it in quotes"
         case "bool_type":
             return f"must be true or false, not {shown}"
+        case "int_type":
+            return f"must be a whole number, not {shown}"
+        case "greater_than_equal":
+            return f"is {given}: use {details.get('ctx', {}).get('ge')} or more"
+        case "less_than_equal":
+            return f"is {given}: use at most {details.get('ctx', {}).get('le')}"
         case "literal_error":
             return f"must be {details.get('ctx', {}).get('expected')}"
         case "tuple_type":

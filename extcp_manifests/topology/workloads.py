@@ -16,6 +16,10 @@ Plain = Annotated[Mapping[str, Any], PlainValidator(plain_mapping, json_schema_i
 """Plain data that is checked where it is used."""
 
 
+MOST_PODS = 2**31 - 1
+"""What Kubernetes can count."""
+
+
 def no_entries() -> Any:
     """Return a field that is an empty mapping if left out, and is no part of a hash."""
     return field(default_factory=dict, hash=False)
@@ -26,8 +30,8 @@ class Autoscaling:
     """How many pods there are, by load."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    min: Annotated[StrictInt, Field(ge=1, description="The least number of pods.")]
-    max: Annotated[StrictInt, Field(ge=1, description="The greatest number of pods.")]
+    min: Annotated[StrictInt, Field(ge=1, le=MOST_PODS, description="The least number of pods.")]
+    max: Annotated[StrictInt, Field(ge=1, le=MOST_PODS, description="The greatest number of pods.")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +51,7 @@ class Workload:
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     replicas: Annotated[
-        Annotated[StrictInt, Field(ge=1)] | None,
+        Annotated[StrictInt, Field(ge=1, le=MOST_PODS)] | None,
         Field(description="How many pods there are; autoscaling is switched off then."),
     ] = None
     autoscaling: Annotated[Autoscaling | None, Field(description="How many pods there are, by load.")] = None

@@ -244,3 +244,19 @@ def test_other_places_of_the_same(piece: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         topology("istiod", piece)
     assert f"spec.istiod.overrides.{problem}" in str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("replicas", "sentence"),
+    [
+        (0, "is 0: use 1 or more"),
+        (2**40, "is 1099511627776: use at most 2147483647"),
+        ("2", "must be a whole number, not text"),
+        (True, "must be a whole number, not the boolean true"),
+    ],
+)
+def test_numbers_of_pods(replicas: Any, sentence: str) -> None:
+    """A number of pods is a whole one that Kubernetes can count."""
+    with pytest.raises(InvalidInput) as caught:
+        topology("gateway", {}, istiod={"replicas": replicas})
+    assert str(caught.value) == f"spec.istiod.replicas: {sentence}"
