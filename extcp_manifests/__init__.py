@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
     from extcp_manifests.topology.model import Topology
     from extcp_manifests.topology.topology_file import load
-    from extcp_manifests.topology.workloads import Autoscaling, Istiod, Resources, Service, SharedGateway
+    from extcp_manifests.topology.workloads import Autoscaling, Istiod, Resources, ServiceSettings, SharedGateway
 
 __version__ = "0.1.0"
 
@@ -55,7 +55,7 @@ __all__ = [
     "Plan",
     "Resources",
     "Sample",
-    "Service",
+    "ServiceSettings",
     "SharedGateway",
     "Topology",
     "load",
@@ -79,7 +79,7 @@ if not TYPE_CHECKING:
             "Plan": "planning.plan",
             "Resources": "topology.workloads",
             "Sample": "topology.clusters",
-            "Service": "topology.workloads",
+            "ServiceSettings": "topology.workloads",
             "SharedGateway": "topology.workloads",
             "Topology": "topology.model",
             "load": "topology.topology_file",

@@ -113,7 +113,7 @@ def test_the_public_names() -> None:
         "Plan",
         "Resources",
         "Sample",
-        "Service",
+        "ServiceSettings",
         "SharedGateway",
         "Topology",
         "load",

@@ -1,14 +1,14 @@
 """Documents with settings and overrides laid over them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.documents.istio_operator import GatewayChartValues, IstioOperator
 from extcp_manifests.documents.model import Model
-from extcp_manifests.errors import InvalidInput, Path
-from extcp_manifests.istio.operator.overrides import Overridden, overridden
-from extcp_manifests.istio.operator.reserved import reserved
+from extcp_manifests.errors import InvalidInput, Path, Problem
+from extcp_manifests.istio.operator.overrides import OverrideResult, overridden
+from extcp_manifests.istio.operator.reserved import reserved_in_gateway_values, reserved_in_operator, reserved_in_values
 
 Document = TypeVar("Document", bound=Model)
 
@@ -35,23 +35,29 @@ class WithOverrides(Builder[Document], Generic[Document]):
         whole = {**document.plain(), "spec": piece} if isinstance(document, IstioOperator) else piece
         return type(document).from_plain(whole)
 
-    def with_settings(self) -> Overridden:
+    def with_settings(self) -> OverrideResult:
         """Return the spec or the values with the settings alone."""
         return overridden(_piece_of(self.builder.build()), self.settings)
 
-    def overridden(self) -> Overridden:
+    def overridden(self) -> OverrideResult:
         """Return the spec or the values with settings and overrides."""
         document = self.builder.build()
-        is_operator = isinstance(document, IstioOperator)
         result = overridden(self.with_settings().plain, self.overrides, open_places=_OPEN)
-        if isinstance(document, GatewayChartValues):
-            return result  # all that this chart's values say is about the gateway's own pods
-        decided = reserved(_piece_of(document), self.overrides, of_operator=is_operator)
+        decided = _reserved_in(document)(_piece_of(document), self.overrides)
         return result.with_(problems=(*result.problems, *decided))
 
 
 _OPEN: Collection[Path] = frozenset({("hub",), ("tag",), ("service", "type")})
 """What overrides may replace: where images come from, and the type of a gateway's Service."""
+
+
+def _reserved_in(document: Model) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Problem]]:
+    """Return what looks for that which no override of a document may decide."""
+    if isinstance(document, IstioOperator):
+        return reserved_in_operator
+    if isinstance(document, GatewayChartValues):
+        return reserved_in_gateway_values
+    return reserved_in_values
 
 
 def _piece_of(document: Model) -> dict[str, Any]:

@@ -148,6 +148,8 @@ def show_key(path: str) -> None:
     from extcp_manifests.topology.explain import explain
 
     click.echo(explain(path))
+    if not path:
+        print_line("Next: extcp-manifests explain spec", err=True)
 
 
 @commands.command()

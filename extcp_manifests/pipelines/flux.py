@@ -109,16 +109,18 @@ def _release_spec(part: Part, chart: InstallChart, reach: Mapping[str, Any]) -> 
         "version": chart.version,
         "sourceRef": {"kind": "HelmRepository", "name": "istio"},
     }
-    return {
+    spec = {
         "interval": "10m",
         "releaseName": chart.name,
         "targetNamespace": chart.namespace,
         "storageNamespace": chart.namespace,
         "chart": {"spec": chart_spec},
-        **({"install": {"createNamespace": True}} if chart.create_namespace else {}),
         **reach,
         "values": values.plain(),
     }
+    if chart.create_namespace:
+        spec["install"] = {"createNamespace": True}
+    return spec
 
 
 def _helm_repository(url: str, namespace: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret
 from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
-from extcp_manifests.topology.workloads import Service
+from extcp_manifests.topology.workloads import ServiceSettings
 
 
 def runs_of(resolved: Resolved) -> Iterator["StageRun"]:
@@ -183,7 +183,7 @@ def _routes(stage: Stage) -> Step:
     )
 
 
-def _exposed(stage: Stage, service: Service) -> Step:
+def _exposed(stage: Stage, service: ServiceSettings) -> Step:
     topology = stage.topology
     keys = service.spec()
     document = builders.IstiodService(
@@ -193,13 +193,15 @@ def _exposed(stage: Stage, service: Service) -> Step:
         annotations=service.annotations,
         settings=keys,
     )
-    address = stage.external.address(document.name, topology.namespace, _expected_address(stage))
+    checks = [_injection(stage)]
+    if document.service_type == "LoadBalancer":
+        checks.insert(0, stage.external.address(document.name, topology.namespace, _expected_address(stage)))
     return stage.external.step(
         "external-istiod-service.yaml",
         Apply(),
         document,
         why="The Service by which remote clusters reach istiod: xDS and certificates on 15012, webhooks on 15017.",
-        verify=(*((address,) if document.service_type == "LoadBalancer" else ()), _injection(stage)),
+        verify=tuple(checks),
     )
 
 

@@ -2,10 +2,9 @@
 
 Most clusters of a large mesh differ by name, network and context only. What is made of the steps of one stage, or of
 all of them, is made for a stand-in whose names are marks, and the names of each cluster of the shape take the place of
-the marks. That is right
-for names that nothing on the way changes, quotes or shortens; `_plain_names` decides which names those are. For other
-clusters, for the config cluster, and for those with credentials or with an address of their API server, everything is
-made as always.
+the marks. That is right for names that nothing on the way changes, quotes or shortens; `_plain_names` decides which
+names those are. For other clusters, for the config cluster, and for those with credentials, overrides, a kubeconfig or
+an address of their API server, everything is made as always.
 
 A shape is trusted only after a trial: what was made for a stand-in with short names, filled with long ones, must be
 what is made for a stand-in with these long names.

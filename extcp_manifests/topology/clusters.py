@@ -10,7 +10,7 @@ from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.inputs import CONFIG, matching
 from extcp_manifests.topology.names import Text, why_not_cluster_name, why_not_kubeconfig
-from extcp_manifests.topology.workloads import Plain, no_entries
+from extcp_manifests.topology.workloads import OVERRIDES, Plain, no_entries
 
 _OF_A_GATEWAY = "A piece of the IstioOperator's spec, or of the chart's values where Helm installs the gateway."
 
@@ -41,9 +41,7 @@ class GatewayOverrides:
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     ingress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
     egress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
-    east_west: Annotated[Plain, Field(description="A piece of the IstioOperator's spec.")] = field(
-        default_factory=dict, hash=False
-    )
+    east_west: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,9 +106,7 @@ class MeshCluster:
         Plain,
         Field(description="The mesh admin's mesh config, in the config cluster alone; the operator's own beats it."),
     ] = no_entries()
-    overrides: Annotated[
-        Plain, Field(description="A piece of the IstioOperator's spec for all else; it cannot undo what is set here.")
-    ] = no_entries()
+    overrides: Annotated[Plain, Field(description=OVERRIDES)] = no_entries()
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:

@@ -10,7 +10,7 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.topology_file import schema
 
 
-class Key(Record):
+class Explanation(Record):
     """A key of a topology file."""
 
     path: str
@@ -21,7 +21,7 @@ class Key(Record):
     default: Any
     """What holds where the key is left out; None for nothing."""
     description: str
-    below: tuple["Key", ...]
+    below: tuple["Explanation", ...]
     """The keys of a mapping, or of the items of a list, without what is below them."""
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Key(Record):
         return f", {yaml.dump(self.default).rstrip()} if left out"
 
 
-def explain(path: str = "") -> Key:
+def explain(path: str = "") -> Explanation:
     """Return what a key of a topology file does, by its path, such as `spec.configCluster.gateways`; empty for all.
 
     Raises InvalidInput for a path that there is not, with the key that was most likely meant.
@@ -61,17 +61,24 @@ def explain(path: str = "") -> Key:
         known = mapping_of(_held(node, whole).get("properties"))
         name = part.partition("[")[0]
         if name not in known:
-            raise InvalidInput([Problem(tuple(path.split(".")[:number]), f"{name!r} is an {unknown_key(name, known)}")])
+            raise InvalidInput([Problem(tuple(path.split(".")[:number]), _unknown(name, known, whole))])
         required = name in _held(node, whole).get("required", ())
         node = known[name]
         key = _key(".".join((*path.split(".")[:number], name)), node, whole, required=required)
     return key
 
 
-def _key(path: str, node: Mapping[str, Any], whole: Mapping[str, Any], *, required: bool) -> Key:
+def _unknown(name: str, known: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """Return the sentence for a key that there is not; most often `spec.` was left out before it."""
+    if name in mapping_of(whole, "properties", "spec", "properties"):
+        return f"{name!r} is an unknown key: did you mean 'spec.{name}'?"
+    return f"{name!r} is an {unknown_key(name, known)}"
+
+
+def _key(path: str, node: Mapping[str, Any], whole: Mapping[str, Any], *, required: bool) -> Explanation:
     held = _held(node, whole)
     below = [
-        Key(
+        Explanation(
             f"{path}.{name}" if path else name,
             _type(each, whole),
             name in held.get("required", ()),
@@ -82,7 +89,7 @@ def _key(path: str, node: Mapping[str, Any], whole: Mapping[str, Any], *, requir
         for name, each in mapping_of(held.get("properties")).items()
     ]
     description = node.get("description", held.get("description", ""))
-    return Key(path, _type(node, whole), required, node.get("default"), description, tuple(below))
+    return Explanation(path, _type(node, whole), required, node.get("default"), description, tuple(below))
 
 
 def _held(node: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,4 +121,4 @@ def _type(node: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
 _MOST_WORDS = 5
 
 
-_WORDS = {"string": "text", "integer": "number", "boolean": "true or false", "object": "mapping"}
+_WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping"}

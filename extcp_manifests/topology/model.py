@@ -77,7 +77,8 @@ class Topology(BaseModel, frozen=True):
         TLSTermination | None,
         Field(
             description="Who ends TLS for a host name: the gateway (if left out) with the certificate of "
-            "credentialName, or istiod with one of its own, whose CA it patches into webhooks."
+            "credentialName, or istiod with one of its own, whose CA it patches into webhooks; then leave "
+            "credentialName out."
         ),
     ] = None
     credential_name: Annotated[

@@ -1,5 +1,6 @@
 """The check of what people add to parts of a topology; it needs a topology that is right in all else."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from extcp_manifests import yaml
@@ -88,16 +89,19 @@ def _clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
 
 
 def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
-    if topology.tag is not None and (problem := _why_not_of(topology.release, topology.tag)):
+    if topology.tag is not None and (problem := _why_not_tag_of(topology.release, topology.tag)):
         yield ("tag",), Problem((), problem)
 
 
-def _why_not_of(release: str, tag: str) -> str | None:
+def _why_not_tag_of(release: str, tag: str) -> str | None:
     """Return why a tag is not one of a release, or None; a tag of another form may be one of any."""
-    minor = ".".join(tag.split(".")[:2])
-    if minor == release or not minor.replace(".", "").isdigit():
+    minor = _MINOR.match(tag)
+    if minor is None or minor[1] == release:
         return None
     return f"{tag!r} is not a tag of Istio {release}: write one that begins with {release}., or leave it out"
+
+
+_MINOR = re.compile(r"([0-9]+\.[0-9]+)(?![0-9])")
 
 
 def _workload(place: Place, workload: Workload) -> Iterator[tuple[Place, Problem]]:
@@ -197,7 +201,7 @@ def _overrides(part: OverriddenPart, topology: Topology) -> Iterator[Problem]:
     found = [*result.problems]
     for place in _TAGS:
         tag = at(part.builder.overrides, *place)
-        if isinstance(tag, str) and (problem := _why_not_of(topology.release, tag)):
+        if isinstance(tag, str) and (problem := _why_not_tag_of(topology.release, tag)):
             found.append(Problem(place, problem))
     known = {each.place for each in found}  # of one place one problem is enough
     by_rules = map(at_lists, problems_of_operator(part.with_settings, part.whole(result.plain), topology.istio))

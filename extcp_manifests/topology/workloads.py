@@ -20,6 +20,12 @@ MOST_PODS = 2**31 - 1
 """What Kubernetes can count."""
 
 
+OVERRIDES = (
+    "For all else, a piece of the IstioOperator's spec, or of the chart's values with install: helm; it cannot undo "
+    "what is set here."
+)
+
+
 def no_entries() -> Any:
     """Return a field that is an empty mapping if left out, and is no part of a hash."""
     return field(default_factory=dict, hash=False)
@@ -40,9 +46,7 @@ class Resources:
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = no_entries()
-    limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = field(
-        default_factory=dict, hash=False
-    )
+    limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = no_entries()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +75,11 @@ class Workload:
     pod_disruption_budget: Annotated[
         Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
     ] = no_entries()
-    overrides: Annotated[
-        Plain, Field(description="A piece of the IstioOperator's spec for all else; it cannot undo what is set here.")
-    ] = no_entries()
+    overrides: Annotated[Plain, Field(description=OVERRIDES)] = no_entries()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class ServiceSettings:
     """The Service of the shared gateway, or of istiod where there is no gateway."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
@@ -113,7 +115,7 @@ class Istiod(Workload):
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     service: Annotated[
-        Service | None,
+        ServiceSettings | None,
         Field(
             description="A Service by which remote clusters reach istiod, instead of a gateway; istiod ends TLS then."
         ),
@@ -143,12 +145,14 @@ class SharedGateway(Workload):
     )
     name: Annotated[GatewayName, Field(description="Name of the gateway.")] = "istio-ingressgateway"
     install: Annotated[
-        Literal["istioctl", "none"], Field(description="What installs it; none for a gateway that is there already.")
-    ] = "istioctl"
+        Literal["none"] | None,
+        Field(description="none for a gateway that is there already; what installs istiod installs it if left out."),
+    ] = None
     selector: Annotated[
-        Texts, Field(description="Labels of the pods of a gateway that is there already, if not as its name has them.")
+        Texts,
+        Field(description="With install: none, the labels of its pods, if not those of its name."),
     ] = no_entries()
-    service: Annotated[Service | None, Field(description="The gateway's Service.")] = None
+    service: Annotated[ServiceSettings | None, Field(description="The gateway's Service.")] = None
 
     def settings(self) -> dict[str, Any]:
         """Return the piece of the IstioOperator's spec that says all this.
@@ -172,13 +176,13 @@ class SharedGateway(Workload):
 
 def _k8s(workload: Workload) -> dict[str, Any]:
     """Return the block `k8s` of a component."""
-    resources = workload.resources
+    resources: dict[str, Any] = {}
+    if workload.resources is not None:
+        resources = {"requests": dict(workload.resources.requests), "limits": dict(workload.resources.limits)}
     settings = {
         "replicaCount": workload.replicas,
         "env": [{"name": name, "value": value} for name, value in workload.env.items()],
-        "resources": _without_empty({"requests": dict(resources.requests), "limits": dict(resources.limits)})
-        if resources is not None
-        else {},
+        "resources": _without_empty(resources),
         "nodeSelector": dict(workload.node_selector),
         "tolerations": [dict(each) for each in workload.tolerations],
         "affinity": workload.affinity,

@@ -35,7 +35,7 @@ def test_a_key_with_keys_below() -> None:
             "spec.remoteClusters[0].gateways.install  istioctl or helm",
         ),
         ("spec.remoteClusters", "spec.remoteClusters  list of mapping"),
-        ("spec.istiod.autoscaling.min", "spec.istiod.autoscaling.min  number, required"),
+        ("spec.istiod.autoscaling.min", "spec.istiod.autoscaling.min  whole number, required"),
         (
             "spec.configCluster.gateways.ingress",
             "spec.configCluster.gateways.ingress  true or false, false if left out",
@@ -52,6 +52,9 @@ def test_a_key_that_there_is_not() -> None:
     with pytest.raises(InvalidInput) as caught:
         explain("spec.gateway.nam")
     assert str(caught.value) == "spec.gateway: 'nam' is an unknown key: did you mean 'name'?"
+    with pytest.raises(InvalidInput) as caught:
+        explain("istiod")
+    assert str(caught.value) == "'istiod' is an unknown key: did you mean 'spec.istiod'?"
 
 
 def test_every_key_is_described() -> None:

@@ -57,6 +57,7 @@ unvalidatedValues.istiodRemote.injectionPath
 OF_THE_GATEWAY = """
 profile revision namespace components.pilot.enabled components.base.enabled values.global.istioNamespace
 """.split()
+OF_THE_GATEWAY_BY_HELM = "name revision labels.app labels.istio networkGateway".split()
 BY_HELM = """
 revision profile pilot.enabled env.SHARED_MESH_CONFIG global.remotePilotAddress global.omitSidecarInjectorConfigMap
 """.split()
@@ -69,6 +70,7 @@ revision profile pilot.enabled env.SHARED_MESH_CONFIG global.remotePilotAddress 
         *(("remoteClusters[0]", path, "istioctl") for path in OF_REMOTES),
         *(("gateway", path, "istioctl") for path in OF_THE_GATEWAY),
         *(("istiod", path, "helm") for path in BY_HELM),
+        *(("gateway", path, "helm") for path in OF_THE_GATEWAY_BY_HELM),
     ],
 )
 def test_what_the_topology_decides(part: str, path: str, install: str) -> None:
@@ -112,6 +114,12 @@ def test_gateways_of_ours_and_others() -> None:
     place = "spec.gateway.overrides.components.ingressGateways[0]"
     assert str(caught.value).splitlines() == [f"{place}.label: {DECIDED}", f"{place}.namespace: {DECIDED}"]
     topology("gateway", tree("components.ingressGateways", [{"name": "another", "enabled": True, **item}]))
+
+
+@pytest.mark.parametrize("tag", ["1.30.1", "1.30", "1.30-alpha.x", "20261128", "latest", "main.1"])
+def test_tags_of_other_forms(tag: str) -> None:
+    """A tag that names no minor may be one of any release, as a mirror has them."""
+    assert topology("gateway", {}, tag=tag).tag == tag
 
 
 def test_a_tag_of_another_release() -> None:

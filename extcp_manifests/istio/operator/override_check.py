@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from extcp_manifests.documents.findings import Found
-from extcp_manifests.documents.lookup import at
 from extcp_manifests.documents.paths import before_lists
 from extcp_manifests.errors import Path, Problem, path_text
 from extcp_manifests.istio.releases import Release
@@ -33,10 +32,6 @@ def _problems_of_values(ours: Mapping[str, Any], whole: Mapping[str, Any], relea
     """
     if "global" not in ours:
         return
-    for place in (("pilot", "env", "CLUSTER_ID"), ("env", "CLUSTER_ID")):
-        if at(whole, *place) is not None:
-            twice = "follows from global.multiCluster.clusterName, and istiod would have it twice: leave it out"
-            yield Problem(place, twice)
     for problem in problems_of_operator(_with_values(ours), _with_values(whole), release):
         yield problem.with_(place=problem.place[1:])
 

@@ -23,7 +23,7 @@ class Replaced(Record):
     theirs: Any
 
 
-class Overridden(Record):
+class OverrideResult(Record):
     """A document with pieces laid over it, and what came of that."""
 
     plain: dict[str, Any]
@@ -32,14 +32,16 @@ class Overridden(Record):
     """Why pieces are refused; the places are those in the pieces."""
 
 
-def overridden(ours: Mapping[str, Any], piece: Mapping[str, Any], *, open_places: Collection[Path] = ()) -> Overridden:
+def overridden(
+    ours: Mapping[str, Any], piece: Mapping[str, Any], *, open_places: Collection[Path] = ()
+) -> OverrideResult:
     """Return a document with a piece laid over it; neither is changed.
 
     Values at `open_places` may be replaced, all other ones of ours stay.
     """
     run = _Run(frozenset(open_places))
     plain = run.mapping(unshared(ours), piece, ())
-    return Overridden(plain, tuple(run.replaced), tuple(run.problems))
+    return OverrideResult(plain, tuple(run.replaced), tuple(run.problems))
 
 
 class _Run:

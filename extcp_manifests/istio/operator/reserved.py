@@ -11,8 +11,8 @@ from extcp_manifests.istio.operator.merging import overlay
 
 _DECIDED = "is decided by the topology, and the installation would not work with another value: leave it out"
 
-# Keys of the values of charts. Up to 1.23 each is what the chart does with it, from 1.24 also what the profile says
-# (istio 1.23.6 and 1.30.3: manifests/charts/{istio-control/istio-discovery,istiod-remote,base}/templates).
+# Keys of the values of the charts istiod, istiod-remote and base (istio 1.23.6 and 1.30.3: their templates). What each
+# one would do was not tried in every release; none can be of use beside what the topology says.
 _VALUES: tuple[Path, ...] = (
     ("revision",),
     ("defaultRevision",),
@@ -55,6 +55,15 @@ _SPEC: tuple[Path, ...] = (
 )
 """Keys of an IstioOperator's spec."""
 
+# Keys of the values of the chart gateway, by which its pods are found and injected (istio 1.30.3: gateway/templates).
+_GATEWAY_VALUES: tuple[Path, ...] = (
+    ("name",),
+    ("revision",),
+    ("labels", "app"),
+    ("labels", "istio"),
+    ("networkGateway",),
+)
+
 # Other spellings of what is set in the mesh config (istio.io/api: protobuf's JSON takes both).
 _MESH_CONFIG: tuple[Path, ...] = (
     ("root_namespace",),
@@ -66,27 +75,33 @@ _MESH_CONFIG: tuple[Path, ...] = (
 )
 
 
-def reserved(ours: Mapping[str, Any], piece: Mapping[str, Any], *, of_operator: bool) -> Iterator[Problem]:
-    """Yield why a piece is refused that decides what the topology does.
+def reserved_in_operator(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield why a piece of an IstioOperator's spec is refused that decides what the topology does.
 
-    The piece is of the spec of an IstioOperator, or of the values of a chart. Values that the document has itself are
-    not looked at, since those are compared.
+    Values that the document has itself are not looked at, since those are compared.
     """
-    if not of_operator:
-        yield from _decided(ours, piece, _VALUES, ())
-        yield from _variables(ours, piece, ())
-        return
     yield from _decided(ours, piece, _SPEC, ())
     for key in ("values", "unvalidatedValues"):
-        yield from _decided(mapping_of(ours.get("values")), mapping_of(piece.get(key)), _VALUES, (key,))
-        yield from _variables(ours, mapping_of(piece.get(key)), (key,))
-    yield from _decided(
-        mapping_of(ours.get("meshConfig")), mapping_of(piece.get("meshConfig")), _MESH_CONFIG, ("meshConfig",)
-    )
+        values = mapping_of(piece.get(key))
+        yield from _decided(mapping_of(ours.get("values")), values, _VALUES, (key,))
+        yield from _variables(ours, values, (key,))
+    mesh_config = mapping_of(piece.get("meshConfig"))
+    yield from _decided(mapping_of(ours.get("meshConfig")), mesh_config, _MESH_CONFIG, ("meshConfig",))
     yield from _ignored(piece)
     yield from _replaced_values(ours, piece)
     yield from _gateways(ours, piece)
     yield from _patches(piece)
+
+
+def reserved_in_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the same for a piece of the values of the chart istiod."""
+    yield from _decided(ours, piece, _VALUES, ())
+    yield from _variables(ours, piece, ())
+
+
+def reserved_in_gateway_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the same for a piece of the values of the chart gateway."""
+    yield from _decided(ours, piece, _GATEWAY_VALUES, ())
 
 
 def _decided(

@@ -33,8 +33,12 @@ class InstallChart(Record):
         chart = (f"{self.repository}/{self.chart}",) if is_oci else (self.chart, f"--repo={self.repository}")
         values = [word for each in (file, *self.more_values) for word in ("-f", each)]
         install = ("helm", "upgrade", "--install", self.name, *chart, *self._where(access))
-        flags = [*(["--create-namespace"] if self.create_namespace else []), *(["--wait"] if self.wait else [])]
-        return piped((*install, "--version", self.version, *flags, *values))
+        flags = ["--version", self.version]
+        if self.create_namespace:
+            flags.append("--create-namespace")
+        if self.wait:
+            flags.append("--wait")
+        return piped((*install, *flags, *values))
 
     def undo(self, access: Access, file: str) -> tuple[Command, ...]:  # noqa: ARG002
         return (piped(("helm", "uninstall", self.name, *self._where(access))),)
