@@ -26,11 +26,14 @@ PARTS = {
     "IngressGateway": "ingress gateway",
     "EgressGateway": "egress gateway",
     "EastWestGateway": "east-west gateway",
+    "CNI": "cni",
 }
 CLUSTER_WIDE = {
     "clusterrole",
     "clusterrolebinding",
     "customresourcedefinition",
+    "istio",
+    "istiocni",
     "mutatingwebhookconfiguration",
     "namespace",
     "validatingwebhookconfiguration",
@@ -174,7 +177,7 @@ class Clusters:
         Of other charts Helm itself keeps a list, and removes what is on it but for CRDs.
         """
         name = program[program.index("--install") + 1] if "--install" in program else program[2]
-        if name in ("istio-base", "istiod", "istiod-remote"):
+        if name in ("istio-base", "istiod", "istiod-remote", "istio-cni"):
             yield key(option(program, "-n"), f"release/{name}")
             return
         for kind in ("deployment", "service", "serviceaccount", "horizontalpodautoscaler", "role", "rolebinding"):

@@ -11,10 +11,11 @@ from extcp_manifests.istio.releases import RELEASES
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden"
-EXAMPLES = ("guide", "production", "own_certificate", "existing_gateway", "helm")
+EXAMPLES = ("guide", "production", "own_certificate", "existing_gateway", "helm", "sail")
+_OTHERS = ("cni", "helm_ip", "hostile", "ip", "ipv6", "revision", "sail_host_name")
 TOPOLOGIES = {
     **{name: ROOT / f"examples/{name}.yaml" for name in EXAMPLES},
-    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in ("helm_ip", "hostile", "ip", "ipv6", "revision")},
+    **{name: ROOT / f"tests/topologies/{name}.yaml" for name in _OTHERS},
 }
 
 Files = dict[str, bytes]

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
         IngressGatewayValues,
     )
     from extcp_manifests.builders.istiod import ControlPlaneGateway, ExternalIstiod
-    from extcp_manifests.builders.namespaces import LegacyServiceAccount, SampleNamespace, SystemNamespace
+    from extcp_manifests.builders.namespaces import (
+        LegacyServiceAccount,
+        ReaderServiceAccount,
+        SampleNamespace,
+        SystemNamespace,
+    )
     from extcp_manifests.builders.remotes import ConfigCluster, RemoteCluster
     from extcp_manifests.builders.routing import (
         IstiodDestinationRule,
@@ -61,6 +66,7 @@ __all__ = [
     "IstiodService",
     "IstiodVirtualService",
     "LegacyServiceAccount",
+    "ReaderServiceAccount",
     "RemoteCluster",
     "RemoteSecret",
     "SampleNamespace",
@@ -94,6 +100,7 @@ if not TYPE_CHECKING:
             "IstiodService": "routing",
             "IstiodVirtualService": "routing",
             "LegacyServiceAccount": "namespaces",
+            "ReaderServiceAccount": "namespaces",
             "RemoteCluster": "remotes",
             "RemoteSecret": "secrets",
             "SampleNamespace": "namespaces",

@@ -38,7 +38,7 @@ class IstiodChart(Builder[IstiodChartValues]):
         if priority is not None:
             shared["priorityClassName"] = priority
         whole |= {"global": shared, "meshConfig": spec.get("meshConfig"), "pilot": pilot or None}
-        whole |= {key: values.get(key) for key in ("istiodRemote", "base")}
+        whole |= {key: values.get(key) for key in ("istiodRemote", "base", "istio_cni")}
         return IstiodChartValues.from_plain({key: value for key, value in whole.items() if value is not None})
 
 
@@ -99,6 +99,8 @@ class GatewayChart(Builder[GatewayChartValues]):
             whole["env"] = {each["name"]: each["value"] for each in k8s["env"]}
         whole |= _scaling_of_gateway(k8s, mapping_of(at(spec, "values", "gateways", "istio-ingressgateway")))
         shared = mapping_of(at(spec, "values", "global"))
+        if "platform" in shared:
+            whole["platform"] = shared["platform"]
         if "imagePullPolicy" in shared:
             whole["imagePullPolicy"] = shared["imagePullPolicy"]
         if "imagePullSecrets" in shared:

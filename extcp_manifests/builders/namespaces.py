@@ -1,6 +1,7 @@
-"""Namespaces, and the ServiceAccount that the guide creates beside one of them."""
+"""Namespaces, and ServiceAccounts beside them."""
 
 from extcp_manifests.builders.builder import Builder
+from extcp_manifests.builders.secrets import READER
 from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServiceAccount
 from extcp_manifests.istio.object_names import Names
 
@@ -32,6 +33,15 @@ class LegacyServiceAccount(Builder[ServiceAccount]):
 
     def _document(self) -> ServiceAccount:
         return ServiceAccount(metadata=ObjectMeta(name="istiod-service-account", namespace=self.namespace))
+
+
+class ReaderServiceAccount(Builder[ServiceAccount]):
+    """The account by which istiod reads a further remote cluster, where nothing else makes it."""
+
+    namespace: str = "external-istiod"
+
+    def _document(self) -> ServiceAccount:
+        return ServiceAccount(metadata=ObjectMeta(name=READER, namespace=self.namespace))
 
 
 class SampleNamespace(Builder[Namespace]):

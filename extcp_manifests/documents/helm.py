@@ -1,4 +1,4 @@
-"""Values of Istio's Helm charts istiod (istiod-remote up to 1.23) and base.
+"""Values of Istio's Helm charts istiod (istiod-remote up to 1.23), base and cni.
 
 The charts accept every key that they do not know, so these types name what this library sets; the values of the chart
 gateway are `documents.istio_operator.GatewayChartValues`.
@@ -28,3 +28,9 @@ class BaseChartValues(Model, further_keys=True):
     defaultRevision: str | None = None
     global_: GlobalValues | None = None
     base: BaseValues | None = None
+
+
+class CNIChartValues(Model, further_keys=True):
+    """Values of the chart cni."""
+
+    global_: GlobalValues | None = None

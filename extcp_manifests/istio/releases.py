@@ -30,6 +30,8 @@ class Release(Record, kw_only=True, eq=False):
     """The minor, such as `1.24`."""
     kubernetes: str | None
     """The Kubernetes minors that this release supports, such as `1.28-1.31`; None where that is not known."""
+    sail: str | None
+    """The releases of the Sail Operator that install this one, in words; None where none is known to."""
     changes: tuple[Change, ...]
     """What is different from the release before."""
 
@@ -61,6 +63,10 @@ class Release(Record, kw_only=True, eq=False):
 
     None: the chart has no such values, so that only patches of what it renders can mount.
     """
+    platforms: tuple[str, ...]
+    """The kinds of Kubernetes that `global.platform` of the charts may name."""
+    cni_value: tuple[str, ...]
+    """The key of an IstioOperator's spec that says whether istiod injects pods for nodes with the CNI plugin."""
     has_istiod_remote_chart: bool
     """Whether there is a chart for `components.istiodRemote`; else the chart of istiod serves remote clusters too."""
     shared_networks_first: bool
@@ -229,6 +235,7 @@ def first_release_with(field: str, value: object = True) -> str:
 _FIRST = Release(
     name="1.15",
     kubernetes="1.22-1.25",
+    sail=None,
     changes=(),
     remote_profile="external",  # istio 1.15.7: profiles/external.yaml
     profiles_of_remotes=("external",),  # istio 1.15.7: profiles
@@ -242,6 +249,8 @@ _FIRST = Release(
     saves_installed_state=True,  # istio 1.20.8: operator/pkg/helmreconciler; read, not run
     uninstall_by_owner=False,  # istio 1.20.8: operator/cmd/mesh/uninstall.go, issues 31976 and 47960; read, not run
     mounting_values=None,  # istio 1.18.7: istio-discovery/templates/deployment.yaml ignores them
+    platforms=(),  # istio 1.23.6: istio-discovery/templates/deployment.yaml, a variable alone
+    cni_value=("values", "istio_cni", "enabled"),  # istio 1.21.6: istio-discovery/files/injection-template.yaml
     has_istiod_remote_chart=True,  # istio 1.23.6: istiod-remote
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
@@ -284,14 +293,17 @@ class _Minor(Record):
 
     name: str
     kubernetes: str | None
+    sail: str | None
     changes: tuple[Change, ...]
 
 
-def _minor(name: str, kubernetes: str | None, *changes: Change) -> _Minor:
-    return _Minor(name, kubernetes, changes)
+def _minor(name: str, kubernetes: str | None, *changes: Change, sail: str | None = None) -> _Minor:
+    return _Minor(name, kubernetes, sail, changes)
 
 
 # Kubernetes: istio.io: data/compatibility/supportStatus.yml; 1.31: news/releases/1.31.x/announcing-1.31.
+# Sail: sail-operator release-1.0, release-1.25 to release-1.30, and main of 2026-08-22, which installs 1.31:
+# pkg/istioversion/versions.yaml. Before 1.24 it has no test of an external control plane.
 _MINORS = (
     _minor("1.15", "1.22-1.25"),
     _minor(
@@ -359,6 +371,11 @@ _MINORS = (
         "1.22",
         "1.27-1.30",
         Change(
+            "`values.pilot.cni.enabled` injects pods for the CNI plugin, before that `values.istio_cni.enabled`",
+            # istio 1.22.8: istio-discovery/files/injection-template.yaml
+            {"cni_value": ("values", "pilot", "cni", "enabled")},
+        ),
+        Change(
             "istiod's mounts are values that istioctl does not validate, since it refuses volumes among the others",
             # istio 1.22.8: operator/pkg/apis/istio/v1alpha1/values_types.proto has Kubernetes' Volume, whose message
             # nests the kinds of volumes under volumeSource, unlike the manifests that the chart makes of it
@@ -402,6 +419,11 @@ _MINORS = (
             "istioctl merges IstioOperators as plain trees, where null and empty text are values, before that by types",
             # istio 1.24.6: operator/pkg/render/manifest.go
             {"merges_plain_trees": True, "keeps_nulls": True, "keeps_empty_text": True},
+        ),
+        Change(
+            "istioctl sets `values.pilot.cni.enabled` by whether it installs the plugin, and `unvalidatedValues` win",
+            # istio 1.24.6: operator/pkg/render/manifest.go, run with 1.31
+            {"cni_value": ("unvalidatedValues", "pilot", "cni", "enabled")},
         ),
         Change(
             "`spec.meshConfig` beats `spec.values.meshConfig`, before that it was beaten",
@@ -449,6 +471,11 @@ _MINORS = (
             {"has_istiod_remote_chart": False},
         ),
         Change(
+            "the charts have settings for kinds of Kubernetes, by `global.platform`",
+            # istio 1.24.6: manifests/helm-profiles
+            {"platforms": ("k3d", "k3s", "microk8s", "minikube", "openshift")},
+        ),
+        Change(
             "`--set` values of tags stay text",
             {
                 "set_as_text": (  # istio 1.24.6: operator/pkg/values/map.go
@@ -466,15 +493,22 @@ _MINORS = (
             # istio 1.24.6: samples/curl/curl.yaml
             {"client": "curl"},
         ),
+        sail="1.0 and 1.25 to 1.27",
     ),
     _minor(
         "1.25",
         "1.29-1.32",
         Change(
+            "the charts have settings for GKE, by `global.platform`",
+            # istio 1.25.5: manifests/helm-profiles
+            {"platforms": ("gke", "k3d", "k3s", "microk8s", "minikube", "openshift")},
+        ),
+        Change(
             "istiod takes the config cluster's meshNetworks before those of its own file, which it alone read before",
             # istio 1.25.5: pilot/pkg/bootstrap/mesh.go
             {"shared_networks_first": True},
         ),
+        sail="1.25 to 1.27",
     ),
     _minor(
         "1.26",
@@ -489,6 +523,7 @@ _MINORS = (
             # istio 1.26.8: samples/curl/curl.yaml
             {"client_image": "docker.io/curlimages/curl:8.16.0"},
         ),
+        sail="1.26 to 1.28",
     ),
     _minor(
         "1.27",
@@ -498,6 +533,7 @@ _MINORS = (
             # istio 1.27.9: pilot/pkg/serviceregistry/kube/controller; read, not run
             {"config_maps_everywhere": ("istio-ca-root-cert", "istio-ca-crl")},
         ),
+        sail="1.27 to 1.29",
     ),
     _minor(
         "1.28",
@@ -512,6 +548,7 @@ _MINORS = (
             # istio 1.28.10: operator/pkg/render; read, not run
             {"copies_replicas": True},
         ),
+        sail="1.28 to 1.30",
     ),
     _minor(
         "1.29",
@@ -526,6 +563,7 @@ _MINORS = (
             # istio 1.29.6: operator/pkg/apis/values_types.proto
             {"mounting_values": "values"},
         ),
+        sail="1.29 and 1.30",
     ),
     _minor(
         "1.30",
@@ -540,6 +578,7 @@ _MINORS = (
             # istio 1.30.3: note use-registry-istio-io; istio.io: news/releases/1.31.x/announcing-1.31/upgrade-notes
             {"default_images_end": True},
         ),
+        sail="1.30",
     ),
     _minor(
         "1.31",
@@ -559,6 +598,7 @@ _MINORS = (
             # istio 1.31: operator/pkg/values/map.go, branch release-1.31
             {"set_splits_once": True},
         ),
+        sail="those after 1.30",
     ),
     _minor(
         "1.32",
@@ -582,7 +622,8 @@ def _all_releases() -> dict[str, Release]:
         changed: dict[str, Any] = {}
         for change in minor.changes:
             changed |= change.fields
-        current = current.with_(name=minor.name, kubernetes=minor.kubernetes, changes=minor.changes, **changed)
+        row = {"name": minor.name, "kubernetes": minor.kubernetes, "sail": minor.sail, "changes": minor.changes}
+        current = current.with_(**row, **changed)
         releases[current.name] = current
     return releases
 

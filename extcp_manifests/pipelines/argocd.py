@@ -50,7 +50,7 @@ _APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
 
 
 def _source(part: Part, repository: Repository) -> dict[str, Any]:
-    """Return where an Application has its manifests, or its chart with the files of values."""
+    """Return where an Application has its manifests, or its chart with the values."""
     tree = {"repoURL": repository.url, "targetRevision": repository.revision}
     if part.chart is None:
         return {"source": {**tree, "path": repository.folder(part.folder)}}
@@ -58,12 +58,14 @@ def _source(part: Part, repository: Repository) -> dict[str, Any]:
         "repoURL": part.chart.repository.removeprefix("oci://"),  # Argo CD knows OCI registries without the scheme
         "chart": part.chart.chart,
         "targetRevision": part.chart.version,
-        "helm": {
-            "releaseName": part.chart.name,
-            "valueFiles": [f"$values/{file}" for file in repository.values(part.base)],
-        },
     }
-    return {"sources": [chart, {**tree, "ref": "values"}]}
+    if repository.overlay is None:
+        (values,) = part.step.documents
+        return {"source": {**chart, "helm": {"releaseName": part.chart.name, "valuesObject": values.plain()}}}
+    # Values of an Application beat those of files, so that an overlay needs both as files.
+    files = [f"$values/{file}" for file in repository.values(part.base)]
+    from_files = {**chart, "helm": {"releaseName": part.chart.name, "valueFiles": files}}
+    return {"sources": [from_files, {**tree, "ref": "values"}]}
 
 
 def _sync(part: Part) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _sync(part: Part) -> dict[str, Any]:
             "group": "admissionregistration.k8s.io",
             "kind": webhook.kind,
             "name": webhook.name,
-            "jqPathExpressions": webhook.fields,
+            "jqPathExpressions": webhook.jq_paths,
         }
         for webhook in part.written_by_istiod
     ]

@@ -34,11 +34,18 @@ def flux(
     """Return Kustomizations that depend on each other as the plan says, and notes.
 
     `source` is the GitRepository of Flux; `here` is the cluster that Flux runs in, the others are reached by Secrets
-    with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, and for an unknown cluster.
+    with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, for an unknown cluster, and for an
+    overlay where charts are installed, whose values it would not change.
     """
     require_names(namespace=namespace, source=source)
     require(here, str | None, ("here",), "text")
     topology = plan.topology
+    if plan.resolved.needs_helm and repository.overlay is not None:
+        problem = (
+            "would be read for manifests alone, since HelmReleases carry the values of charts themselves: say what it "
+            "changes by `overrides` in the topology, or leave it out"
+        )
+        raise InvalidInput([Problem(("overlay",), problem)])
     known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
     if here is not None and here not in known:
         problem = f"{here!r} is not a cluster of this topology: use {', '.join(known[:5])}"
@@ -60,7 +67,7 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
                 spec = _kustomization_spec(ordered, repository, git, reach)
                 document = {**_KUSTOMIZATION, "metadata": metadata, "spec": spec}
             else:
-                document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(part, part.chart, reach)}
+                document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(ordered, part.chart, reach)}
             yield document_entry(f"kustomizations/{part.name}.yaml", document)
 
     yield from filled_entries(resolved, runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here)
@@ -92,7 +99,7 @@ def _kustomization_spec(
         "sourceRef": git,
         "path": f"./{repository.folder(part.folder)}",
         "prune": True,
-        "wait": True,
+        "wait": not part.is_ready_later,
         **reach,
     }
     if ordered.after:
@@ -102,8 +109,8 @@ def _kustomization_spec(
     return spec
 
 
-def _release_spec(part: Part, chart: InstallChart, reach: Mapping[str, Any]) -> dict[str, Any]:
-    (values,) = part.step.documents
+def _release_spec(ordered: OrderedPart, chart: InstallChart, reach: Mapping[str, Any]) -> dict[str, Any]:
+    (values,) = ordered.part.step.documents
     chart_spec = {
         "chart": chart.chart,
         "version": chart.version,
@@ -116,11 +123,20 @@ def _release_spec(part: Part, chart: InstallChart, reach: Mapping[str, Any]) -> 
         "storageNamespace": chart.namespace,
         "chart": {"spec": chart_spec},
         **reach,
+        "install": {**({"createNamespace": True} if chart.create_namespace else {}), **_UNTIL_IT_CAN},
         "values": values.plain(),
     }
-    if chart.create_namespace:
-        spec["install"] = {"createNamespace": True}
+    if chart.chart == "base":
+        spec["upgrade"] = {"crds": "CreateReplace"}
+    if ordered.after:
+        spec["dependsOn"] = [{"name": name} for name in ordered.after]
+    if ordered.part.written_by_istiod:
+        spec["driftDetection"] = {"ignore": [_left_alone(each) for each in ordered.part.written_by_istiod]}
     return spec
+
+
+# A HelmRelease cannot wait for a Kustomization, such as the one with its namespace.
+_UNTIL_IT_CAN = {"remediation": {"retries": -1}}
 
 
 def _helm_repository(url: str, namespace: str) -> dict[str, Any]:
@@ -129,6 +145,11 @@ def _helm_repository(url: str, namespace: str) -> dict[str, Any]:
     if url.startswith("oci://"):
         spec["type"] = "oci"
     return {**_HELM_REPOSITORY, "metadata": {"name": "istio", "namespace": namespace}, "spec": spec}
+
+
+def _left_alone(webhook: WebhookFields) -> dict[str, Any]:
+    """Return a rule for the detection of drift, which Flux does where it is switched on."""
+    return {"paths": webhook.json_pointers, "target": {"kind": webhook.kind, "name": webhook.name}}
 
 
 def _applied_once(webhook: WebhookFields) -> dict[str, Any]:
@@ -145,7 +166,8 @@ def _applied_once(webhook: WebhookFields) -> dict[str, Any]:
 
 
 _FLUX = """\
-Kustomizations wait for each other by `dependsOn`. HelmReleases cannot wait for Kustomizations, so those of gateways are
-tried again until istiod injects. Secrets named `kubeconfig-CLUSTER`, with the key `value`, tell Flux how to reach the
+Kustomizations wait for Kustomizations by `dependsOn`, and HelmReleases for HelmReleases. Neither can wait for the other
+kind, so a HelmRelease is installed again until what it needs is there, and a Kustomization is applied again at its next
+interval. Secrets named `kubeconfig-CLUSTER`, with the key `value`, tell Flux how to reach the
 other clusters. Webhooks that istiod writes to are applied once and then left alone.
 """

@@ -7,6 +7,7 @@ from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.name_forms import stand_in, why_not_dns_label, why_not_dns_subdomain, why_not_printable
+from extcp_manifests.documents.sail import Istio
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
@@ -71,6 +72,8 @@ class Part(Record):
     base: Base
     written_by_istiod: tuple["WebhookFields", ...] = ()
     """The fields of its webhooks that istiod writes."""
+    is_ready_later: bool = False
+    """Whether it is ready only when parts after it are, or never, so that nothing may wait for that."""
 
     @property
     def chart(self) -> InstallChart | None:
@@ -97,7 +100,7 @@ class OrderedPart(Record):
     wave: int
     """Its place in the order of Argo CD: a part is applied after those of lower waves."""
     after: tuple[str, ...]
-    """The names of the parts that it waits for; charts are not among them."""
+    """The names of the parts of its own kind, charts or others, that it waits for."""
 
 
 class Parts:
@@ -127,7 +130,9 @@ class Parts:
 
     def steps_of(self, run: StageRun) -> Iterator[PartStep]:
         """Yield the steps of a stage in one cluster, each with the part that begins with it."""
-        for placed in self._tree.placed_in(run):
+        all_placed = list(self._tree.placed_in(run))
+        late = {placed.base for placed in all_placed if _is_ready_later(placed.step)}
+        for placed in all_placed:
             step, base = placed.step, placed.base
             if base is None or step.secret or not placed.is_first:
                 yield PartStep(step, None)
@@ -138,6 +143,7 @@ class Parts:
                 step=step,
                 base=base,
                 written_by_istiod=tuple(_written_by_istiod(self._resolved, step)),
+                is_ready_later=base in late,
             )
             yield PartStep(step, part)
 
@@ -174,22 +180,36 @@ class _End(Record):
     """Where a chain of parts ends so far."""
 
     wave: int
-    applied: str | None
-    """The name of the last part that is not a chart."""
+    chart: str | None = None
+    """The name of the last part that is a chart."""
+    applied: str | None = None
+    """The name of the last part that is none."""
 
     def followed_by(self, ordered: OrderedPart) -> "_End":
         """Return the end of the chain with one more part."""
-        name = ordered.part.name if ordered.part.chart is None else self.applied
-        return _End(ordered.wave, name)
+        part = ordered.part
+        if part.chart is None:
+            return _End(ordered.wave, self.chart, part.name)
+        return _End(ordered.wave, part.name, self.applied)
 
 
-_NOTHING = _End(wave=-1, applied=None)
+_NOTHING = _End(wave=-1)
 
 
 def _ordered(part: Part, *ends: _End) -> OrderedPart:
     """Return a part that comes after the ends of chains."""
     wave = max(end.wave for end in ends) + 1
-    return OrderedPart(part, wave, tuple(end.applied for end in ends if end.applied is not None))
+    before = [end.applied if part.chart is None else end.chart for end in ends]
+    return OrderedPart(part, wave, tuple(name for name in before if name is not None))
+
+
+def _is_ready_later(step: Step) -> bool:
+    """Return whether a step applies an Istio resource of a remote cluster.
+
+    It becomes ready when istiod serves the cluster, and by host name never (sail-operator main: controllers/webhook).
+    """
+    is_remote = step.part in ("config cluster", "remote cluster")
+    return is_remote and any(isinstance(document, Istio) for document in step.documents)
 
 
 def _name(text: str) -> str:
@@ -201,26 +221,39 @@ class WebhookFields(Record):
 
     kind: str
     name: str
+    webhooks: int
+    """How many webhooks it has."""
     fields: tuple[str, ...]
-    """Paths in the language of jq."""
+    """The fields of each of them, with `/` between keys."""
+
+    @property
+    def jq_paths(self) -> list[str]:
+        """The fields in the language of jq."""
+        return [f".webhooks[]?.{field.replace('/', '.')}" for field in self.fields]
+
+    @property
+    def json_pointers(self) -> list[str]:
+        """The fields of each webhook as JSON pointers."""
+        return [f"/webhooks/{index}/{field}" for index in range(self.webhooks) for field in self.fields]
 
 
-_CA = ".webhooks[]?.clientConfig.caBundle"
-_POLICY = ".webhooks[]?.failurePolicy"
+_CA = "clientConfig/caBundle"
+_POLICY = "failurePolicy"
 
 
 def _written_by_istiod(resolved: Resolved, step: Step) -> Iterator[WebhookFields]:
     """Yield the fields of webhooks that istiod writes, where the topology lets it (istio 1.30.3: pkg/webhooks)."""
-    injector, validator = resolved.exposure.webhook_names(resolved.names)
+    names = resolved.names
+    injector, validator = resolved.exposure.webhook_names(names)
     chart = step.action.chart if isinstance(step.action, InstallChart) else None
     if injector and chart != "base" and step.part in ("config cluster", "remote cluster"):
-        yield WebhookFields("MutatingWebhookConfiguration", injector, (_CA,))
+        yield WebhookFields("MutatingWebhookConfiguration", injector, names.injector_webhooks, (_CA,))
     if not validator or step.part != "config cluster":
         return
     if chart != "base":
-        yield WebhookFields("ValidatingWebhookConfiguration", validator, (_CA, _POLICY))
+        yield WebhookFields("ValidatingWebhookConfiguration", validator, 1, (_CA, _POLICY))
     if chart != "istiod":  # of a chart of its own, where there is one
-        yield WebhookFields("ValidatingWebhookConfiguration", "istiod-default-validator", (_CA, _POLICY))
+        yield WebhookFields("ValidatingWebhookConfiguration", "istiod-default-validator", 1, (_CA, _POLICY))
 
 
 def require_names(**names: str) -> None:

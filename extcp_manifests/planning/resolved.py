@@ -10,6 +10,7 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
 from extcp_manifests.topology.credentials import ClusterCredentials
 from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.parts import method_of_gateways
 
 
 class Target(Record):
@@ -63,13 +64,18 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
             external=Target.of(topology.external_cluster),
             remotes=tuple(RemoteTarget(cluster, Target.of(cluster)) for cluster in clusters),
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
-            needs_helm=any(_needs_helm(topology, cluster) for cluster in clusters),
+            needs_helm=_needs_helm(topology),
             credentials=credentials,
         )
 
 
-def _needs_helm(topology: Topology, cluster: MeshCluster) -> bool:
+def _needs_helm(topology: Topology) -> bool:
     if topology.install == "helm":
         return True
-    gateways = cluster.gateways
-    return gateways.install == "helm" and (gateways.ingress or gateways.egress)
+    if topology.install == "sail" and topology.gateway.install != "none" and topology.istiod.service is None:
+        return True
+    return any(
+        (cluster.gateways.east_west and topology.install == "sail")
+        or ((cluster.gateways.ingress or cluster.gateways.egress) and method_of_gateways(topology, cluster) == "helm")
+        for cluster in topology.mesh_clusters
+    )

@@ -31,6 +31,8 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
         kubeconfig="the kubeconfigs" if _has_own_kubeconfigs(resolved) else "a kubeconfig",
     )
     yield from _contexts(resolved)
+    if topology.install == "sail":
+        yield _SAIL.format(release=topology.release, operators=release.sail)
     if topology.gateway.install == "none":
         yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
         if topology.credential_name is not None:
@@ -83,6 +85,11 @@ _REACH = """
 _REACH_OWN = """
 - The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig
   or, where the topology has an `apiServer`, at that.
+"""
+
+
+_SAIL = """\
+- The Sail Operator runs in every cluster, in a release that installs Istio {release}: {operators}.
 """
 
 

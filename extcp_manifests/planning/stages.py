@@ -17,6 +17,7 @@ from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret
 from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
+from extcp_manifests.topology.parts import namespace_of_cni
 from extcp_manifests.topology.workloads import ServiceSettings
 
 
@@ -115,19 +116,46 @@ def _config_cluster(stage: Stage) -> Iterator[Step]:
         builders.SystemNamespace(name=topology.namespace, network=cluster.network),
         why="The control plane's namespace, here for its configuration and permissions.",
     )
-    validators = (stage.resolved.names.validator_webhook, "istiod-default-validator")
+    method = method_of(topology)
+    validators = [stage.resolved.names.validator_webhook]
+    if method.default_validator:
+        validators.append("istiod-default-validator")
     yield from _installed(
         place,
-        method_of(topology).config_cluster(stage),
+        method.config_cluster(stage),
         part="config cluster",
         why="The CRDs, permissions and webhooks of the cluster from which istiod reads its configuration.",
         verify=(
             _injector_webhook(stage),
             place.check(
-                f"{validators[0]} and {validators[1]}, each with 1 webhook",
+                f"{' and '.join(validators)}, {'each ' if len(validators) > 1 else ''}with 1 webhook",
                 *("get", "validatingwebhookconfiguration", *validators),
             ),
         ),
+    )
+    yield from _cni(stage)
+
+
+def _cni(stage: Stage) -> Iterator[Step]:
+    """Yield the steps of the CNI plugin of a cluster, where one is wanted and not there already."""
+    topology, place = stage.topology, stage.remote
+    if topology.cni is None or topology.cni.install == "none":
+        return
+    namespace = namespace_of_cni(topology)
+    if namespace != "kube-system":
+        yield place.step(
+            "cni-namespace.yaml",
+            Apply(),
+            builders.SystemNamespace(name=namespace),
+            why="The namespace of the CNI plugin.",
+        )
+    ready = place.kubectl("rollout", "status", "daemonset/istio-cni-node", "-n", namespace, "--timeout=5m")
+    yield from _installed(
+        place,
+        method_of(topology).cni(stage),
+        part="cni",
+        why="The CNI plugin of the nodes, without which injected pods do not start.",
+        verify=(Check(piped(ready), '"istio-cni-node" successfully rolled out'),),
     )
 
 
@@ -239,8 +267,8 @@ def _installed(
     """Yield a step for each file of a part; the last one is the part itself."""
     *needed, last = files
     for each in needed:
-        yield place.step(each.file, each.action, each.document, part=part, why=each.why or why)
-    yield place.step(last.file, last.action, last.document, part=part, why=why, verify=verify)
+        yield place.step(each.file, each.action, each.document, part=part, why=each.why or why, verify=each.verify)
+    yield place.step(last.file, last.action, last.document, part=part, why=why, verify=(*last.verify, *verify))
 
 
 def _sample(stage: Stage) -> Iterator[Step]:
@@ -324,6 +352,7 @@ def _join(stage: Stage) -> Iterator[Step]:
         why="The permissions and webhooks of a cluster that only runs workloads.",
         verify=(_injector_webhook(stage),),
     )
+    yield from _cni(stage)
     yield _secret(
         stage,
         "remote",

@@ -17,7 +17,9 @@ Tool = Literal["kubectl", "istioctl", "helm"]
 FileKind = Literal["applied", "install", "values"]
 """What a file is for: kubectl applies it as it is, istioctl installs it, or it has the values of a chart."""
 
-Part = Literal["shared gateway", "config cluster", "external istiod", "remote cluster", "gateway", "east-west gateway"]
+Part = Literal[
+    "shared gateway", "config cluster", "external istiod", "remote cluster", "cni", "gateway", "east-west gateway"
+]
 """A part of the installation, which a tool installs and removes as a whole."""
 
 

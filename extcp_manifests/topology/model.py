@@ -41,7 +41,7 @@ from extcp_manifests.topology.names import (
 )
 from extcp_manifests.topology.partial import read_draft
 from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
-from extcp_manifests.topology.workloads import Istiod, SharedGateway
+from extcp_manifests.topology.workloads import CNIPlugin, Istiod, SharedGateway
 
 
 class Topology(BaseModel, frozen=True):
@@ -57,8 +57,11 @@ class Topology(BaseModel, frozen=True):
         Field(description="The Istio minor, in quotes.", json_schema_extra={"enum": list(RELEASES)}),
     ]
     install: Annotated[
-        Literal["istioctl", "helm"],
-        Field(description="What installs the control plane and sets up clusters: istioctl, or Helm from Istio 1.19."),
+        Literal["istioctl", "helm", "sail"],
+        Field(
+            description="What installs the control plane and sets up clusters: istioctl, Helm from Istio 1.19, or the "
+            "Sail Operator from Istio 1.24, with a revision; gateways are charts then."
+        ),
     ] = "istioctl"
     mesh_id: Annotated[StrictStr, matching(why_not_mesh_id), Field(description="ID of the mesh.")]
     namespace: Annotated[
@@ -106,6 +109,14 @@ class Topology(BaseModel, frozen=True):
         GetPydanticSchema(lambda _source, handler: handler(tuple[GatewayName, ...])),
         Field(description="Secrets for the registry, which must be in every namespace whose pods pull from it."),
     ] = ()
+    platform: Annotated[
+        Literal["gke", "k3d", "k3s", "microk8s", "minikube", "openshift"] | None,
+        Field(description="Kubernetes of a kind that Istio's charts have settings for, from Istio 1.24."),
+    ] = None
+    cni: Annotated[
+        CNIPlugin | None,
+        Field(description="Istio's CNI plugin in every remote cluster, instead of privileged init containers."),
+    ] = None
     istiod: Annotated[Istiod, Field(description="How the external istiod is run.")] = Istiod()
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
     config_cluster: Annotated[

@@ -33,7 +33,7 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
     yield from _way_in(topology)
-    yield from _by_helm(topology)
+    yield from _methods(topology)
     yield from _mesh_configs(topology)
     yield from _gateways(topology)
     for part in overridden_parts(topology):
@@ -130,20 +130,40 @@ def _way_in(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         yield ("gateway", "selector"), Problem((), problem)
 
 
-def _by_helm(topology: Topology) -> Iterator[tuple[Place, Problem]]:
-    """Refuse what Istio's charts have no values for."""
-    if topology.install != "helm":
-        return
-    if topology.istio.mounting_values is None:
+def _methods(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse what the method cannot install, or has no values for."""
+    release = topology.istio
+    if topology.install == "helm" and release.mounting_values is None:
         first = next(each.name for each in RELEASES.values() if each.mounting_values is not None)
         problem = (
-            f"is helm, but the charts of Istio {topology.istio} have no values for what istiod must mount: use "
-            f"istioctl, or {first} or later"
+            f"is helm, but the charts of Istio {release} have no values for what istiod must mount: use istioctl, or "
+            f"{first} or later"
         )
         yield ("install",), Problem((), problem)
-    if topology.istiod.pod_disruption_budget:
+    if topology.install == "sail":
+        yield from _sail(topology)
+    if topology.install != "istioctl" and topology.istiod.pod_disruption_budget:
         problem = "has no value in the chart of istiod, which makes a budget by itself: leave it out"
         yield ("istiod", "pod_disruption_budget"), Problem((), problem)
+    if topology.platform is not None and topology.platform not in release.platforms:
+        known = ", ".join(release.platforms)
+        way_out = f"use one of {known}, or leave it out" if known else "leave it out"
+        problem = f"is {topology.platform}, for which Istio {release} has no settings: {way_out}"
+        yield ("platform",), Problem((), problem)
+
+
+def _sail(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse what the Sail Operator cannot install (sail-operator main: pkg/istioversion, controllers/istio)."""
+    if topology.istio.sail is None:
+        names = [each.name for each in RELEASES.values() if each.sail is not None]
+        problem = (
+            f"is sail, but no Sail Operator is known to install an external control plane of Istio {topology.istio}: "
+            f"use {names[0]} to {names[-1]}, or another way to install"
+        )
+        yield ("install",), Problem((), problem)
+    if topology.revision is None:
+        problem = "is required with install: sail, which names all that it makes by it: add one, such as the namespace"
+        yield ("revision",), Problem((), problem)
 
 
 def _already_there(gateway: SharedGateway) -> SharedGateway:
@@ -231,7 +251,22 @@ def _untyped(part: OverriddenPart) -> Sequence[Problem]:
 
 
 def part_warnings(topology: Topology) -> list[Problem]:
-    """Return the mesh admin's settings that the operator's mesh config beats; places are spelled as in a file."""
+    """Return what is allowed and may not be meant; places are spelled as in a file."""
+    return [*_images_of_sail(topology), *_beaten_mesh_config(topology)]
+
+
+def _images_of_sail(topology: Topology) -> Iterator[Problem]:
+    """Warn of the images with which the Sail Operator is built (sail-operator main: bundle/manifests)."""
+    if topology.install == "sail" and topology.hub is None and topology.platform != "openshift":
+        problem = (
+            "is left out, so that the Sail Operator takes the images that it was built with, and the community's may "
+            "come from registries that end in December 2026: set it to docker.io/istio or a mirror"
+        )
+        yield Problem(("spec", "hub"), problem)
+
+
+def _beaten_mesh_config(topology: Topology) -> list[Problem]:
+    """Return the mesh admin's settings that the operator's mesh config beats."""
     admins = topology.config_cluster.mesh_config
     if not admins:
         return []

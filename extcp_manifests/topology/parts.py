@@ -1,5 +1,6 @@
 """The documents that install the parts of a topology, with the settings and overrides that belong to each."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,12 +20,15 @@ from extcp_manifests.builders import (
 )
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.charts import BaseChart, GatewayChart, IstiodChart, SharedIstiodChart
+from extcp_manifests.builders.cni import CNI, CNIChart
 from extcp_manifests.builders.overrides import WithOverrides
+from extcp_manifests.builders.sail import IstioCNIResource, IstioResource
 from extcp_manifests.documents.helm import BaseChartValues, IstiodChartValues
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.documents.model import Model
 from extcp_manifests.documents.paths import leaves
+from extcp_manifests.documents.sail import Istio
 from extcp_manifests.errors import path_text
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.records import Record
@@ -37,12 +41,17 @@ Document = TypeVar("Document", bound=Model)
 
 def method_of_gateways(topology: Topology, cluster: MeshCluster) -> str:
     """Return what installs the ingress and the egress gateway of a remote cluster."""
-    return cluster.gateways.install or topology.install
+    return cluster.gateways.install or _method_of_other_gateways(topology)
+
+
+def _method_of_other_gateways(topology: Topology) -> str:
+    """Return what installs gateways where nothing is said of them; the Sail Operator has none."""
+    return "helm" if topology.install == "sail" else topology.install
 
 
 def shared_gateway(topology: Topology) -> Builder[Any]:
     """Return the ingress gateway of the external cluster."""
-    if topology.install == "helm":
+    if _method_of_other_gateways(topology) == "helm":
         return _with(GatewayChart(operator=_shared_gateway(topology)), {}, topology.gateway.overrides)
     gateway = topology.gateway
     return _with(_plain_shared_gateway(topology), _settings_of_gateway(topology), gateway.overrides)
@@ -59,7 +68,7 @@ def _plain_shared_gateway(topology: Topology) -> Builder[IstioOperator]:
 
 
 def _settings_of_gateway(topology: Topology) -> dict[str, Any]:
-    return overlay(_images(topology), topology.gateway.settings())
+    return overlay(_for_all_pods(topology), topology.gateway.settings())
 
 
 def shared_base(topology: Topology) -> Builder[BaseChartValues]:
@@ -72,10 +81,26 @@ def shared_istiod(topology: Topology) -> Builder[IstiodChartValues]:
     return SharedIstiodChart(operator=_shared_gateway(topology), namespace=topology.gateway.namespace)
 
 
+def shared_istio_resource(topology: Topology) -> Builder[Istio]:
+    """Return the same as a resource of the Sail Operator."""
+    return _istio_resource(topology, shared_istiod(topology), "default", topology.gateway.namespace)
+
+
 def external_istiod(topology: Topology) -> Builder[Any]:
     """Return the istiod of the external cluster."""
-    settings, overrides = overlay(_images(topology), topology.istiod.settings()), topology.istiod.overrides
-    return _by_method(topology, _plain_external_istiod(topology), settings, overrides)
+    settings = overlay(overlay(_for_all_pods(topology), topology.istiod.settings()), _injection_for_cni(topology))
+    return _by_method(topology, _plain_external_istiod(topology), settings, topology.istiod.overrides)
+
+
+def _injection_for_cni(topology: Topology) -> dict[str, Any]:
+    """Return the value by which istiod injects pods of all clusters for nodes with the CNI plugin."""
+    if topology.cni is None:
+        return {}
+    piece: Any = True
+    for key in reversed(topology.istio.cni_value):
+        piece = {key: piece}
+    settings: dict[str, Any] = piece
+    return settings
 
 
 def _plain_external_istiod(topology: Topology) -> Builder[IstioOperator]:
@@ -102,13 +127,15 @@ def mesh_config_of_istiod(topology: Topology) -> Mapping[str, Any]:
 def config_cluster(topology: Topology) -> Builder[Any]:
     """Return the installation of the config cluster."""
     cluster = topology.config_cluster
-    settings = {"meshConfig": cluster.mesh_config} if cluster.mesh_config else {}
+    settings = _platform(topology)
+    if cluster.mesh_config:
+        settings["meshConfig"] = cluster.mesh_config
     return _by_method(topology, _plain_remote(topology, cluster), settings, cluster.overrides)
 
 
 def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the installation of a further remote cluster."""
-    return _by_method(topology, _plain_remote(topology, cluster), {}, cluster.overrides)
+    return _by_method(topology, _plain_remote(topology, cluster), _platform(topology), cluster.overrides)
 
 
 def base_of_remote(topology: Topology, cluster: MeshCluster) -> Builder[BaseChartValues]:
@@ -132,34 +159,60 @@ def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the ingress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.ingress
     if method_of_gateways(topology, cluster) == "helm":
-        return _with(IngressGatewayValues(revision=topology.revision), {}, overrides)
-    return _with(IngressGateway(namespace=topology.namespace, revision=topology.revision), {}, overrides)
+        return _with(IngressGatewayValues(revision=topology.revision), _platform_of_chart(topology), overrides)
+    builder = IngressGateway(namespace=topology.namespace, revision=topology.revision)
+    return _with(builder, _platform(topology), overrides)
 
 
 def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the egress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.egress
     if method_of_gateways(topology, cluster) == "helm":
-        return _with(EgressGatewayValues(revision=topology.revision), {}, overrides)
-    return _with(EgressGateway(namespace=topology.namespace, revision=topology.revision), {}, overrides)
+        return _with(EgressGatewayValues(revision=topology.revision), _platform_of_chart(topology), overrides)
+    builder = EgressGateway(namespace=topology.namespace, revision=topology.revision)
+    return _with(builder, _platform(topology), overrides)
 
 
 def east_west_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the gateway by which other networks reach a remote cluster's services."""
     overrides = cluster.gateways.overrides.east_west
-    if topology.install == "helm":
-        return _with(EastWestGatewayValues(network=cluster.network, revision=topology.revision), {}, overrides)
+    if _method_of_other_gateways(topology) == "helm":
+        values = EastWestGatewayValues(network=cluster.network, revision=topology.revision)
+        return _with(values, _platform_of_chart(topology), overrides)
     builder = EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision)
-    return _with(builder, {}, overrides)
+    return _with(builder, _platform(topology), overrides)
 
 
 def _by_method(
     topology: Topology, builder: Builder[IstioOperator], settings: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Builder[Any]:
     """Return an installation of istiod or of a remote cluster for what installs it."""
+    if topology.install == "istioctl":
+        return _with(builder, settings, overrides)
+    values = IstiodChart(release=topology.istio, operator=_with(builder, settings, {}))
     if topology.install == "helm":
-        return _with(IstiodChart(release=topology.istio, operator=_with(builder, settings, {})), {}, overrides)
-    return _with(builder, settings, overrides)
+        return _with(values, {}, overrides)
+    resource = _istio_resource(topology, values, topology.names.default_revision, topology.namespace)
+    return _with(resource, {}, overrides)
+
+
+def _istio_resource(
+    topology: Topology, values: Builder[IstiodChartValues], name: str, namespace: str
+) -> Builder[Istio]:
+    version = sail_version(topology)
+    return IstioResource(values=values, name=name, namespace=namespace, version=version, hub=topology.hub)
+
+
+def sail_version(topology: Topology) -> str:
+    """Return the version that the Sail Operator installs: a patch where the tag is one, else the newest one it has."""
+    return f"v{topology.tag}" if _is_sail_version(topology.tag) else f"v{topology.release}-latest"
+
+
+def _is_sail_version(tag: str | None) -> bool:
+    return tag is not None and _PATCH.fullmatch(tag) is not None
+
+
+_PATCH = re.compile(r"\d+\.\d+\.\d+")
 
 
 def _with(builder: Builder[Document], settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Builder[Document]:
@@ -168,10 +221,11 @@ def _with(builder: Builder[Document], settings: Mapping[str, Any], overrides: Ma
     return WithOverrides(builder=builder, settings=settings, overrides=overrides)
 
 
-def _images(topology: Topology) -> dict[str, Any]:
-    """Return where images come from; istiod hands the values on to the proxies that it injects."""
+def _for_all_pods(topology: Topology) -> dict[str, Any]:
+    """Return the platform, and where images come from; istiod hands the values on to the proxies that it injects."""
     piece: dict[str, Any] = {}
-    if topology.tag is not None:
+    is_version = topology.install == "sail" and _is_sail_version(topology.tag)
+    if topology.tag is not None and not is_version:
         piece["tag"] = topology.tag
     values: dict[str, Any] = {}
     if topology.pull_policy is not None:
@@ -180,7 +234,38 @@ def _images(topology: Topology) -> dict[str, Any]:
         values["imagePullSecrets"] = list(topology.pull_secrets)
     if values:
         piece["values"] = {"global": values}
-    return piece
+    return overlay(piece, _platform(topology))
+
+
+def _platform(topology: Topology) -> dict[str, Any]:
+    """Return the kind of Kubernetes, as a piece of an IstioOperator's spec."""
+    if topology.platform is None:
+        return {}
+    return {"values": {"global": {"platform": topology.platform}}}
+
+
+def _platform_of_chart(topology: Topology) -> dict[str, Any]:
+    """Return the same as a piece of the values of the chart gateway."""
+    return {} if topology.platform is None else {"platform": topology.platform}
+
+
+def namespace_of_cni(topology: Topology) -> str:
+    """Return the namespace of the CNI plugin in remote clusters."""
+    if topology.cni is not None and topology.cni.namespace is not None:
+        return topology.cni.namespace
+    return "istio-cni" if topology.install == "sail" else "kube-system"
+
+
+def cni(topology: Topology) -> Builder[Any]:
+    """Return the CNI plugin of a remote cluster."""
+    namespace = namespace_of_cni(topology)
+    operator = _with(CNI(release=topology.istio, namespace=namespace, hub=topology.hub), _for_all_pods(topology), {})
+    if topology.install == "istioctl":
+        return operator
+    values = CNIChart(operator=operator)
+    if topology.install == "helm":
+        return values
+    return IstioCNIResource(values=values, namespace=namespace, version=sail_version(topology), hub=topology.hub)
 
 
 class OverriddenPart(Record):
@@ -226,12 +311,21 @@ def overridden_parts(topology: Topology) -> Iterator[OverriddenPart]:
 
 
 def _part(place: Place, builder: Builder[Any], *below: str) -> Iterator[OverriddenPart]:
-    if isinstance(builder, IstiodChart | GatewayChart):
-        builder = builder.operator  # its settings are laid over the IstioOperator of which the values are made
-    elif isinstance(builder, WithOverrides) and isinstance(builder.builder, IstiodChart | GatewayChart):
+    if isinstance(builder, IstioResource | IstiodChart | GatewayChart):
+        builder = _operator_of(builder)
+    elif isinstance(builder, WithOverrides) and isinstance(builder.builder, IstioResource | IstiodChart | GatewayChart):
         yield from _part(place, builder.builder, *below)
     if isinstance(builder, WithOverrides):
         yield OverriddenPart((*place, "overrides", *below), builder)
+
+
+def _operator_of(builder: Builder[Any]) -> Builder[Any]:
+    """Return the IstioOperator of which values are made, over which settings are laid."""
+    if isinstance(builder, IstioResource):
+        return _operator_of(builder.values)
+    if isinstance(builder, IstiodChart | GatewayChart):
+        return builder.operator
+    return builder
 
 
 class Addition(Record):

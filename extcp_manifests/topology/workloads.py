@@ -110,6 +110,21 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CNIPlugin:
+    """The CNI plugin of the nodes of all remote clusters, for which istiod injects pods."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    install: Annotated[
+        Literal["none"] | None,
+        Field(description="none where it is there already; what sets up clusters installs it if left out."),
+    ] = None
+    namespace: Annotated[
+        NamespaceName | None,
+        Field(description="Its namespace; kube-system if left out, and istio-cni with install: sail."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Istiod(Workload):
     """The external istiod."""
 

@@ -36,6 +36,16 @@ EXPECTED = {
     "config_maps_everywhere": {"1.15": ("istio-ca-root-cert",), "1.27": ("istio-ca-root-cert", "istio-ca-crl")},
     "saves_installed_state": {"1.15": True, "1.21": False},
     "uninstall_by_owner": {"1.15": False, "1.21": True},
+    "platforms": {
+        "1.15": (),
+        "1.24": ("k3d", "k3s", "microk8s", "minikube", "openshift"),
+        "1.25": ("gke", "k3d", "k3s", "microk8s", "minikube", "openshift"),
+    },
+    "cni_value": {
+        "1.15": ("values", "istio_cni", "enabled"),
+        "1.22": ("values", "pilot", "cni", "enabled"),
+        "1.24": ("unvalidatedValues", "pilot", "cni", "enabled"),
+    },
     "has_istiod_remote_chart": {"1.15": True, "1.24": False},
     "merges_plain_trees": {"1.15": False, "1.24": True},
     "keeps_nulls": {"1.15": False, "1.24": True},
@@ -101,10 +111,16 @@ def test_kubernetes_minors_are_a_range_or_not_known() -> None:
             assert int(first) < int(last)
 
 
+def test_the_sail_operator_installs_releases_without_a_gap() -> None:
+    """It is known for each release from the first one that it can install to the last one that was looked at."""
+    known = [name for name, release in RELEASES.items() if release.sail is not None]
+    assert known == ORDER[ORDER.index("1.24") : ORDER.index("1.31") + 1]
+
+
 @pytest.mark.parametrize("field", list(inspect.signature(Release).parameters))
 def test_real_filess_change_where_they_should(field: str) -> None:
     """Each field takes its values at the releases that the sources name, and at no other."""
-    if field in ("name", "kubernetes", "changes"):
+    if field in ("name", "kubernetes", "sail", "changes"):
         return
     values: dict[str, object] = {}
     for name, release in RELEASES.items():

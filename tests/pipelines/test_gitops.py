@@ -36,7 +36,10 @@ KNOWN: dict[str, dict[str, set[str]]] = {
     },
     "helm.toolkit.fluxcd.io/v2 HelmRelease": {
         "required": {"interval", "chart"},
-        "allowed": {"releaseName", "targetNamespace", "storageNamespace", "kubeConfig", "values"},
+        "allowed": {
+            *("releaseName", "targetNamespace", "storageNamespace", "kubeConfig", "values"),
+            *("install", "upgrade", "dependsOn", "driftDetection"),
+        },
     },
     "source.toolkit.fluxcd.io/v1 HelmRepository": {"required": {"url"}, "allowed": {"interval"}},
 }
@@ -70,25 +73,35 @@ def test_documents_have_the_keys_of_their_kind(name: str, release: str) -> None:
 
 @pytest.mark.parametrize(("name", "release"), CASES)
 def test_everything_of_the_tree_is_there_once(name: str, release: str) -> None:
-    """Each base is one Application, but for those of Secrets; for an IstioOperator it is the rendered manifest."""
+    """Each base is one Application, but for those of Secrets; for an IstioOperator it is the rendered manifest.
+
+    Values of a chart are in the Application itself, and with an overlay in two files.
+    """
     plan = the_plan(name, release)
+    files = dict(plan.kustomize().files())
     bases = {
         path.rpartition("/")[0].replace("/install/", "/rendered/")
-        for path, _ in plan.kustomize().files()
+        for path in files
         if path.count("/") > 1 and "/secrets/" not in path
     }
-    found = []
+    charts = sorted(base for base in bases if "/values/" in base)
+    found, values = [], []
     for document in documents(argocd(plan, REPOSITORY)):
-        spec = document["spec"]
-        if "source" in spec:
-            found.append(spec["source"]["path"])
-            assert (spec["source"]["repoURL"], spec["source"]["targetRevision"]) == (REPOSITORY.url, "v1")
+        source = document["spec"]["source"]
+        if "chart" in source:
+            values.append(source["helm"]["valuesObject"])
         else:
-            chart, values = spec["sources"]
-            assert (chart["chart"], values["ref"]) == ("gateway", "values")
-            (file,) = chart["helm"]["valueFiles"]
-            found.append(file.removeprefix("$values/").removesuffix("/values.yaml"))
-    assert sorted(found) == sorted(f"meshes/one/{base}" for base in bases)
+            found.append(source["path"])
+            assert (source["repoURL"], source["targetRevision"]) == (REPOSITORY.url, "v1")
+    assert sorted(found) == sorted(f"meshes/one/{base}" for base in bases.difference(charts))
+    assert sorted(map(str, values)) == sorted(str(yaml.load(files[f"{base}/values.yaml"])) for base in charts)
+    with_overlay = [each["spec"] for each in documents(argocd(plan, REPOSITORY.with_(overlay="prod")))]
+    chosen = [spec["sources"] for spec in with_overlay if "sources" in spec]
+    assert sorted(chart["helm"]["valueFiles"] for chart, _ in chosen) == [
+        [f"$values/meshes/one/{base}/values.yaml", f"$values/meshes/one/overlays/prod/{base}/values.yaml"]
+        for base in charts
+    ]
+    assert all(tree == {"repoURL": REPOSITORY.url, "targetRevision": "v1", "ref": "values"} for _, tree in chosen)
 
 
 @pytest.mark.parametrize(("name", "release"), CASES)
@@ -104,13 +117,14 @@ def test_the_order_is_the_plans(name: str, release: str) -> None:
         waves.setdefault("" if cluster in spine else cluster, []).append(wave)
     assert all(found == sorted(set(found)) for found in waves.values())
     assert len(waves) == 1 + len(topology.remote_clusters)
-    seen: set[str] = set()
+    seen: dict[str, set[str]] = {}
     for document in documents(flux(plan, REPOSITORY)):
         waits = [each["name"] for each in document["spec"].get("dependsOn", ())]
         assert len(waits) == len(set(waits))
-        assert seen >= set(waits)
-        if document["kind"] == "Kustomization":
-            seen.add(document["metadata"]["name"])
+        same_kind = seen.setdefault(document["kind"], set())
+        assert same_kind >= set(waits)
+        assert waits or not same_kind  # all but the first one of a kind wait
+        same_kind.add(document["metadata"]["name"])
 
 
 @pytest.mark.parametrize(("name", "owned"), [("guide", False), ("ip", True), ("revision", False), ("ipv6", True)])
@@ -264,12 +278,8 @@ def test_charts_are_installed_natively() -> None:
     entries = {entry.path: b"".join(entry.pieces) for entry in argocd(plan(topology), repository)}
     assert b"To render in a pipeline" not in entries["NOTES.md"]
     applications = [yaml.load(content) for path, content in entries.items() if path.startswith("applications/")]
-    charts = {
-        (each["spec"]["destination"]["name"], source["helm"]["releaseName"]): source["chart"]
-        for each in applications
-        for source in each["spec"].get("sources", ())
-        if "chart" in source
-    }
+    sources = [(each["spec"]["destination"]["name"], each["spec"]["source"]) for each in applications]
+    charts = {(name, source["helm"]["releaseName"]): source["chart"] for name, source in sources if "chart" in source}
     assert charts == {
         ("external", "istio-base"): "base",
         ("external", "istiod"): "istiod",
@@ -302,3 +312,56 @@ def test_charts_are_installed_natively() -> None:
         if entry.path.startswith("kustomizations/") and b"kind: HelmRelease\n" in b"".join(entry.pieces)
     ]
     assert sorted(each["spec"]["chart"]["spec"]["chart"] for each in releases) == sorted([*charts.values(), "istiod"])
+
+
+def test_helm_releases_follow_the_plan() -> None:
+    """Each HelmRelease waits for the one before it, tries again, and leaves to istiod what istiod writes."""
+    topology = load(TOPOLOGIES["helm_ip"]).with_(release="1.23", revision=None)
+    found = {each["metadata"]["name"]: each["spec"] for each in documents(flux(plan(topology), Repository()))}
+    releases = {name: spec for name, spec in found.items() if "releaseName" in spec}
+    assert {name: [each["name"] for each in spec.get("dependsOn", ())] for name, spec in releases.items()} == {
+        "by-ip-external-values-istio-base": [],
+        "by-ip-external-values-istiod": ["by-ip-external-values-istio-base"],
+        "by-ip-external-values-istio-ingressgateway": ["by-ip-external-values-istiod"],
+        "by-ip-cluster1-values-remote-config-cluster": ["by-ip-external-values-istio-ingressgateway"],
+        "by-ip-external-values-external-istiod": ["by-ip-cluster1-values-remote-config-cluster"],
+        "by-ip-cluster1-values-istio-ingressgateway": ["by-ip-external-values-external-istiod"],
+        "by-ip-cluster1-values-istio-egressgateway": ["by-ip-cluster1-values-istio-ingressgateway"],
+        "by-ip-cluster2-values-remote-cluster": ["by-ip-cluster1-values-istio-egressgateway"],
+        "by-ip-cluster1-values-istio-eastwestgateway": ["by-ip-cluster1-values-istio-egressgateway"],
+        "by-ip-cluster2-values-istio-eastwestgateway": [
+            "by-ip-cluster2-values-remote-cluster",
+            "by-ip-cluster1-values-istio-eastwestgateway",
+        ],
+    }
+    assert all(spec["install"]["remediation"] == {"retries": -1} for spec in releases.values())
+    base = releases["by-ip-external-values-istio-base"]
+    assert (base["install"]["createNamespace"], base["upgrade"]) == (True, {"crds": "CreateReplace"})
+    both = ["/webhooks/0/clientConfig/caBundle", "/webhooks/0/failurePolicy"]
+    assert releases["by-ip-cluster1-values-remote-config-cluster"]["driftDetection"]["ignore"] == [
+        {
+            "paths": [f"/webhooks/{index}/clientConfig/caBundle" for index in range(4)],
+            "target": {"kind": "MutatingWebhookConfiguration", "name": "istio-sidecar-injector-external-istiod"},
+        },
+        *(
+            {"paths": both, "target": {"kind": "ValidatingWebhookConfiguration", "name": name}}
+            for name in ("istio-validator-external-istiod", "istiod-default-validator")
+        ),
+    ]
+
+
+def test_overlays_of_values_are_refused_for_flux() -> None:
+    """A HelmRelease carries values itself, so that what an overlay says of them would be lost."""
+    with pytest.raises(InvalidInput) as caught:
+        flux(plan(load(TOPOLOGIES["helm_ip"])), Repository(overlay="prod"))
+    assert str(caught.value) == (
+        "overlay: would be read for manifests alone, since HelmReleases carry the values of charts themselves: say "
+        "what it changes by `overrides` in the topology, or leave it out"
+    )
+
+
+def test_nothing_waits_for_istio_resources_of_remote_clusters() -> None:
+    """Such a resource is ready only when istiod serves its cluster, which comes later, and by host name never."""
+    found = {each["metadata"]["name"]: each["spec"] for each in documents(flux(the_plan("sail", "1.30"), Repository()))}
+    unready = {name for name, spec in found.items() if spec.get("wait") is False}
+    assert unready == {"mesh1-cluster1-set-up-the-config-cluster", "mesh1-cluster2-join-the-further-clusters"}

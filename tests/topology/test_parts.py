@@ -58,6 +58,9 @@ OF_THE_GATEWAY = """
 profile revision namespace components.pilot.enabled components.base.enabled values.global.istioNamespace
 """.split()
 OF_THE_GATEWAY_BY_HELM = "name revision labels.app labels.istio networkGateway".split()
+BY_SAIL = """
+profile updateStrategy values.revision values.profile values.env.SHARED_MESH_CONFIG values.global.remotePilotAddress
+""".split()
 BY_HELM = """
 revision profile pilot.enabled env.SHARED_MESH_CONFIG global.remotePilotAddress global.omitSidecarInjectorConfigMap
 """.split()
@@ -71,12 +74,14 @@ revision profile pilot.enabled env.SHARED_MESH_CONFIG global.remotePilotAddress 
         *(("gateway", path, "istioctl") for path in OF_THE_GATEWAY),
         *(("istiod", path, "helm") for path in BY_HELM),
         *(("gateway", path, "helm") for path in OF_THE_GATEWAY_BY_HELM),
+        *(("istiod", path, "sail") for path in BY_SAIL),
+        *(("gateway", path, "sail") for path in OF_THE_GATEWAY_BY_HELM),
     ],
 )
 def test_what_the_topology_decides(part: str, path: str, install: str) -> None:
     """A key that the document lacks, and that would undo the installation, is refused at its place."""
     with pytest.raises(InvalidInput) as caught:
-        topology(part, tree(path, "x"), install=install)
+        topology(part, tree(path, "x"), install=install, **({"revision": "canary"} if install == "sail" else {}))
     assert f"spec.{part}.overrides.{path}: {DECIDED}" in str(caught.value).splitlines()
 
 
@@ -132,27 +137,48 @@ def test_a_tag_of_another_release() -> None:
     )
 
 
+BUDGET = {"istiod": {"podDisruptionBudget": {"minAvailable": 1}}}
+NO_BUDGET = (
+    "spec.istiod.podDisruptionBudget: has no value in the chart of istiod, which makes a budget by itself: leave it out"
+)
+NO_SAIL = (
+    "spec.install: is sail, but no Sail Operator is known to install an external control plane of Istio {}: use 1.24 "
+    "to 1.31, or another way to install"
+)
+
+
 @pytest.mark.parametrize(
-    ("release", "sentence"),
+    ("spec", "sentence"),
     [
         (
-            "1.18",
+            {"install": "helm", "release": "1.18"},
             "spec.install: is helm, but the charts of Istio 1.18 have no values for what istiod must mount: use "
-            "istioctl, or "
-            "1.19 or later",
+            "istioctl, or 1.19 or later",
+        ),
+        ({"install": "helm", **BUDGET}, NO_BUDGET),
+        ({"install": "sail", "revision": "canary", **BUDGET}, NO_BUDGET),
+        ({"install": "sail", "revision": "canary", "release": "1.23"}, NO_SAIL.format("1.23")),
+        ({"install": "sail", "revision": "canary", "release": "1.32"}, NO_SAIL.format("1.32")),
+        (
+            {"install": "sail"},
+            "spec.revision: is required with install: sail, which names all that it makes by it: add one, such as the "
+            "namespace",
         ),
         (
-            "1.30",
-            "spec.istiod.podDisruptionBudget: has no value in the chart of istiod, which makes a budget by "
-            "itself: leave it out",
+            {"platform": "openshift", "release": "1.23"},
+            "spec.platform: is openshift, for which Istio 1.23 has no settings: leave it out",
+        ),
+        (
+            {"platform": "gke", "release": "1.24"},
+            "spec.platform: is gke, for which Istio 1.24 has no settings: use one of k3d, k3s, microk8s, minikube, "
+            "openshift, or leave it out",
         ),
     ],
 )
-def test_what_charts_cannot_say(release: str, sentence: str) -> None:
-    """What no chart has a value for is refused with the reason."""
-    budget = {"podDisruptionBudget": {"minAvailable": 1}} if release == "1.30" else {}
+def test_what_methods_and_releases_cannot_install(spec: dict[str, Any], sentence: str) -> None:
+    """What a method or a release cannot install is refused with the reason."""
     with pytest.raises(InvalidInput) as caught:
-        topology("gateway", {}, install="helm", release=release, istiod=budget)
+        topology("configCluster", {}, **spec)
     assert str(caught.value) == sentence
 
 
@@ -268,3 +294,61 @@ def test_numbers_of_pods(replicas: Any, sentence: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         topology("gateway", {}, istiod={"replicas": replicas})
     assert str(caught.value) == f"spec.istiod.replicas: {sentence}"
+
+
+@pytest.mark.parametrize("install", ["istioctl", "helm", "sail"])
+def test_platform_and_plugin_reach_every_part(install: str) -> None:
+    """Every document of pods, and of how they are injected, has the platform; istiod injects for the plugin."""
+    gateways = {"ingress": True, "egress": True, "eastWest": True}
+    config = {"name": "cluster1", "network": "n", "gateways": gateways}
+    spec = {"platform": "openshift", "cni": {}, "configCluster": config, "remoteClusters": [], "revision": "canary"}
+    steps = plan(topology("gateway", {}, install=install, **spec)).steps
+    texts = {step.path: "".join(yaml.dump(each.plain()) for each in step.documents) for step in steps if step.part}
+    without = {path for path, text in texts.items() if "platform: openshift" not in text}
+    assert (
+        without
+        == {
+            "istioctl": set(),
+            "helm": {"external/istio-base.values.yaml", "cluster1/istio-base.values.yaml"},
+            "sail": {"external/gateway-namespace.yaml"},
+        }[install]
+    )
+    istiod = next(text for path, text in texts.items() if path and path.startswith("external/external-istiod."))
+    assert "cni:\n" in istiod
+    assert any(path and path.startswith("cluster1/istio-cni.") for path in texts)
+
+
+def test_a_plugin_that_is_there_already() -> None:
+    """With install: none nothing installs the CNI plugin, and istiod injects for it."""
+    files = plan(topology("gateway", {}, cni={"install": "none"})).render()
+    assert not any("cni" in path for path in files)
+    operator = yaml.load(files["external/external-istiod.yaml"])
+    assert operator["spec"]["unvalidatedValues"] == {"pilot": {"cni": {"enabled": True}}}
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "in_values"),
+    [(None, "v1.30-latest", None), ("1.30.2", "v1.30.2", None), ("1.30.2-mirror", "v1.30-latest", "1.30.2-mirror")],
+)
+def test_versions_of_the_sail_operator(tag: str | None, version: str, in_values: str | None) -> None:
+    """A tag that is a patch is the version that the operator installs; another one is a tag of the images."""
+    made = topology(
+        "gateway", {}, install="sail", revision="canary", hub="docker.io/istio", **({"tag": tag} if tag else {})
+    )
+    resource = yaml.load(plan(made).render()["external/external-istiod.yaml"])
+    assert resource["spec"]["version"] == version
+    assert resource["spec"]["values"]["global"].get("tag") == in_values
+
+
+@pytest.mark.parametrize("hub", [None, "docker.io/istio"])
+def test_images_of_the_sail_operator(hub: str | None) -> None:
+    """Without a registry no resource names one, in any release, and a warning says what that means."""
+    made = topology("gateway", {}, install="sail", revision="canary", **({"hub": hub} if hub else {}))
+    resource = yaml.load(plan(made).render()["external/external-istiod.yaml"])
+    assert resource["spec"]["values"]["global"].get("hub") == hub
+    sentence = (
+        "spec.hub: is left out, so that the Sail Operator takes the images that it was built with, and the community's "
+        "may come from registries that end in December 2026: set it to docker.io/istio or a mirror"
+    )
+    assert list(map(str, part_warnings(made))) == ([] if hub else [sentence])
+    assert part_warnings(made.with_(platform="openshift")) == []  # whose operator has images of its own

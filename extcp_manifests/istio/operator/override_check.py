@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from extcp_manifests.documents.findings import Found
+from extcp_manifests.documents.lookup import at
 from extcp_manifests.documents.paths import before_lists
 from extcp_manifests.errors import Path, Problem, path_text
 from extcp_manifests.istio.releases import Release
@@ -15,6 +16,10 @@ def problems_of_operator(ours: Mapping[str, Any], whole: Mapping[str, Any], rele
 
     Places are those below `spec`.
     """
+    if ours.get("kind") == "Istio":
+        for problem in _problems_of_values(at(ours, "spec", "values"), at(whole, "spec", "values"), release):
+            yield problem.under("values")
+        return
     if ours.get("kind") != "IstioOperator":
         yield from _problems_of_values(ours, whole, release)
         return

@@ -99,6 +99,16 @@ def reserved_in_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Ite
     yield from _variables(ours, piece, ())
 
 
+def reserved_in_istio_resource(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the same for a piece of the spec of an Istio resource.
+
+    An update strategy by revisions would rename what all clusters name (sail-operator main: controllers/istio).
+    """
+    yield from _decided(ours, piece, (("profile",), ("updateStrategy",)), ())
+    for problem in reserved_in_values(mapping_of(ours.get("values")), mapping_of(piece.get("values"))):
+        yield problem.under("values")
+
+
 def reserved_in_gateway_values(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the same for a piece of the values of the chart gateway."""
     yield from _decided(ours, piece, _GATEWAY_VALUES, ())

@@ -1,6 +1,7 @@
 """Installation with Helm and Istio's charts."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from extcp_manifests.builders import gateways
 from extcp_manifests.planning.methods.method import Installation
@@ -15,6 +16,8 @@ class ByHelm:
     Releases have the names of Istio's own documentation. `base` is installed once in each cluster: in the external one
     with the shared gateway, in remote clusters from 1.24 on; before, the chart istiod-remote has all.
     """
+
+    default_validator: ClassVar[bool] = True
 
     def shared_gateway(self, stage: Stage) -> Sequence[Installation]:
         topology = stage.topology
@@ -32,12 +35,14 @@ class ByHelm:
                 parts.shared_istiod(topology),
                 why="The istiod of the gateway, which must run before its pods are injected.",
             ),
-            Installation(
-                f"{topology.gateway.name}.values.yaml",
-                _chart(stage, "gateway", topology.gateway.name, namespace),
-                parts.shared_gateway(topology),
-            ),
+            self.gateway_in_front_of_istiod(stage),
         ]
+
+    def gateway_in_front_of_istiod(self, stage: Stage) -> Installation:
+        """Return the shared gateway alone, without what it needs."""
+        gateway = stage.topology.gateway
+        chart = _chart(stage, "gateway", gateway.name, gateway.namespace)
+        return Installation(f"{gateway.name}.values.yaml", chart, parts.shared_gateway(stage.topology))
 
     def config_cluster(self, stage: Stage) -> Sequence[Installation]:
         return [
@@ -57,6 +62,10 @@ class ByHelm:
             *self._base(stage),
             Installation("remote-cluster.values.yaml", self._remote_chart(stage), document),
         ]
+
+    def cni(self, stage: Stage) -> Sequence[Installation]:
+        chart = _chart(stage, "cni", "istio-cni", parts.namespace_of_cni(stage.topology))
+        return [Installation("istio-cni.values.yaml", chart, parts.cni(stage.topology))]
 
     def ingress_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.ingress_gateway(stage.topology, stage.cluster)

@@ -1,6 +1,7 @@
 """Installation with istioctl, as Istio's guide does it."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from extcp_manifests.builders import gateways
 from extcp_manifests.documents.istio_operator import EGRESS_INSTALLATION, INGRESS_INSTALLATION
@@ -16,6 +17,8 @@ from extcp_manifests.topology import parts
 class ByIstioctl:
     """IstioOperators, which istioctl installs or renders."""
 
+    default_validator: ClassVar[bool] = True
+
     def shared_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.shared_gateway(stage.topology)
         return [Installation("controlplane-gateway.yaml", _install_shared_gateway(stage), document)]
@@ -30,6 +33,9 @@ class ByIstioctl:
     def remote_cluster(self, stage: Stage) -> Sequence[Installation]:
         document = parts.remote_cluster(stage.topology, stage.cluster)
         return [Installation("remote-cluster.yaml", _set_up_remote(stage, "remote cluster"), document)]
+
+    def cni(self, stage: Stage) -> Sequence[Installation]:
+        return [Installation("istio-cni.yaml", RenderAndApply("rendered"), parts.cni(stage.topology))]
 
     def ingress_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.ingress_gateway(stage.topology, stage.cluster)
