@@ -10,7 +10,7 @@ The wings in reading order, in which each imports only from those before it:
     documents                   typed documents, and what every reader of plain data needs
     istio                       what Istio makes of documents: releases, schemas, rules, mesh config, IstioOperators
     builders                    from inputs to one typed document; what the kind of address decides
-    topology                    the input: model, rules between values, files, credentials
+    topology                    the input: model, rules between values, fleets, files, credentials
     planning                    steps and their commands in the order of the guide, by each method of installation;
                                 runbook, output folder, kustomize
     pipelines                   the plan for Argo CD, Flux and KRM functions
@@ -27,6 +27,7 @@ from extcp_manifests.lazy import handing_on
 
 if TYPE_CHECKING:
     from extcp_manifests.errors import ExtcpError, InvalidInput
+    from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
     from extcp_manifests.planning.plan import Plan, plan
     from extcp_manifests.topology.clusters import (
         ExternalCluster,
@@ -36,17 +37,29 @@ if TYPE_CHECKING:
         Sample,
     )
     from extcp_manifests.topology.credentials import ClusterCredentials, load_credentials
+    from extcp_manifests.topology.fleet import Fleet
+    from extcp_manifests.topology.fleet_file import load_fleet
     from extcp_manifests.topology.model import Topology
     from extcp_manifests.topology.topology_file import load
-    from extcp_manifests.topology.workloads import Autoscaling, Istiod, Resources, ServiceSettings, SharedGateway
+    from extcp_manifests.topology.workloads import (
+        Autoscaling,
+        CNIPlugin,
+        Istiod,
+        Resources,
+        ServiceSettings,
+        SharedGateway,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Autoscaling",
+    "CNIPlugin",
     "ClusterCredentials",
     "ExtcpError",
     "ExternalCluster",
+    "Fleet",
+    "FleetPlan",
     "GatewayOverrides",
     "InvalidInput",
     "Istiod",
@@ -60,7 +73,9 @@ __all__ = [
     "Topology",
     "load",
     "load_credentials",
+    "load_fleet",
     "plan",
+    "plan_fleet",
 ]
 
 if not TYPE_CHECKING:
@@ -68,9 +83,12 @@ if not TYPE_CHECKING:
         __name__,
         {
             "Autoscaling": "topology.workloads",
+            "CNIPlugin": "topology.workloads",
             "ClusterCredentials": "topology.credentials",
             "ExtcpError": "errors",
             "ExternalCluster": "topology.clusters",
+            "Fleet": "topology.fleet",
+            "FleetPlan": "planning.fleet",
             "GatewayOverrides": "topology.clusters",
             "InvalidInput": "errors",
             "Istiod": "topology.workloads",
@@ -84,6 +102,8 @@ if not TYPE_CHECKING:
             "Topology": "topology.model",
             "load": "topology.topology_file",
             "load_credentials": "topology.credentials",
+            "load_fleet": "topology.fleet_file",
             "plan": "planning.plan",
+            "plan_fleet": "planning.fleet",
         },
     )

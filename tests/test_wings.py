@@ -102,9 +102,12 @@ def test_the_public_names() -> None:
     """What the top offers, no more."""
     assert sorted(extcp_manifests.__all__) == [
         "Autoscaling",
+        "CNIPlugin",
         "ClusterCredentials",
         "ExtcpError",
         "ExternalCluster",
+        "Fleet",
+        "FleetPlan",
         "GatewayOverrides",
         "InvalidInput",
         "Istiod",
@@ -118,6 +121,8 @@ def test_the_public_names() -> None:
         "Topology",
         "load",
         "load_credentials",
+        "load_fleet",
         "plan",
+        "plan_fleet",
     ]
     assert all(hasattr(extcp_manifests, name) for name in extcp_manifests.__all__)

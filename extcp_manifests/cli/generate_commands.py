@@ -24,7 +24,9 @@ from extcp_manifests.cli.plans import (
 from extcp_manifests.cli.shared import FILE, print_line, print_pieces
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
+from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.topology.fleet_file import fleet_schema
 from extcp_manifests.topology.parts import additions
 from extcp_manifests.topology.topology_file import schema
 
@@ -50,7 +52,10 @@ def commands() -> None:
 def generate(
     file: str, output: str | None, release: str | None, credentials: str | None, check: bool, diff: bool, force: bool
 ) -> None:
-    """Write every manifest of the topology in FILE (- is standard input)."""
+    """Write every manifest of the topology in FILE (- is standard input).
+
+    FILE may have several control planes, or be a folder of such files; then each gets a folder of its own.
+    """
     mode = Mode(check=check, diff=diff, force=force)
     if output == "":
         raise click.UsageError("-o is empty: name a folder, or leave it out for standard output.")
@@ -81,10 +86,25 @@ def show_plan(file: str, release: str | None, credentials: str | None, explain: 
     """Print the runbook of the topology in FILE (- is standard input)."""
     the_plan = plan_of(file, release, credentials)
     if explain:
+        _print_additions(the_plan)
+    elif isinstance(the_plan, Plan):
+        print_pieces(line.encode() for line in the_plan.runbook_lines())
+    else:
+        print_pieces([the_plan.runbook().encode()])
+        for _, each in the_plan.plans():
+            print_pieces([b"\n"])
+            print_pieces(line.encode() for line in each.runbook_lines())
+
+
+def _print_additions(the_plan: Plan | FleetPlan) -> None:
+    """Print what settings and overrides put into documents; of a fleet, with the name of each control plane."""
+    if isinstance(the_plan, Plan):
         for each in additions(the_plan.topology):
             print_line(each)
-    else:
-        print_pieces(line.encode() for line in the_plan.runbook_lines())
+        return
+    for topology in the_plan.fleet.control_planes:
+        for each in additions(topology):
+            print_line(f"{topology.name}  {each}")
 
 
 @commands.group()
@@ -122,19 +142,24 @@ def decode(path: str) -> None:
         sys.exit(1)
 
 
+_FLEET = "fleet"
+"""The name of the JSON Schema of a file of several control planes."""
+
+
 @commands.command("schema")
-@click.argument("name", metavar="[NAME]", type=click.Choice(EDITOR_SCHEMAS), required=False)
+@click.argument("name", metavar="[NAME]", type=click.Choice([_FLEET, *EDITOR_SCHEMAS]), required=False)
 @click.option("--release", metavar="R", help="Istio minor that the schema is for, such as 1.24.")
 def show_schema(name: str | None, release: str | None) -> None:
     """Print the JSON Schema of a topology file, or with NAME that of an Istio document in a release.
 
-    NAME is mesh-config, istio-operator, values, gateway, virtual-service or destination-rule. Their schemas are for
-    editors: they refuse keys that the release refuses or ignores.
+    NAME is fleet for a file of several control planes, or mesh-config, istio-operator, values, gateway,
+    virtual-service or destination-rule. Their schemas are for editors: they refuse keys that the release refuses or
+    ignores.
     """
-    if name is None:
+    if name in (None, _FLEET):
         if release is not None:
             raise click.UsageError(f"--release needs NAME: {', '.join(EDITOR_SCHEMAS[:-1])} or {EDITOR_SCHEMAS[-1]}.")
-        click.echo(json.dumps(schema(), indent=2))
+        click.echo(json.dumps(schema() if name is None else fleet_schema(), indent=2))
         return
     if release is None:
         raise click.UsageError(f"{name} needs --release R: name the Istio minor, such as {list(RELEASES)[-1]}.")
@@ -161,7 +186,7 @@ def releases() -> None:
             click.echo(f"      - {change.what}")
 
 
-def _stream(the_plan: Plan) -> Iterator[bytes]:
+def _stream(the_plan: Plan | FleetPlan) -> Iterator[bytes]:
     """Yield all files as one YAML stream, each with its path as a comment."""
     separator = b""
     for path, content in the_plan.files():

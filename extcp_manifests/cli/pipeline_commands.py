@@ -25,8 +25,9 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.pipelines import argocd, exec_plugin, flux, krm
 from extcp_manifests.pipelines.notes import NOTES
 from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.exchange import recover, recover_below
-from extcp_manifests.planning.folder.listing import LISTING, Kind
+from extcp_manifests.planning.folder.listing import LISTING, Kind, Owner
 from extcp_manifests.planning.folder.writing import Entry, changes, owner_of, write
 from extcp_manifests.planning.kustomize import OVERLAYS, KustomizeTree
 from extcp_manifests.planning.plan import Plan
@@ -69,8 +70,13 @@ def write_bases(
     if mode.writes_nothing:
         print_file_changes(output, tree.changes(output), mode)
     paths = write_files(tree.write, the_plan, output, mode)
-    _warn_of_overlays(tree, output)
-    report_files(output, paths, next(tree.runbooks())[0])
+    if isinstance(tree, KustomizeTree):
+        _warn_of_overlays(tree, output)
+        report_files(output, paths, next(tree.runbooks())[0])
+        return
+    for folder, each in tree.trees():
+        _warn_of_overlays(each, f"{output}/{folder}")
+    report_files(output, paths)
 
 
 def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
@@ -151,8 +157,8 @@ def write_kustomizations(
     _write_entries(output, entries, the_plan, "flux", mode)
 
 
-def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan, kind: Kind, mode: Mode) -> None:
-    owner = owner_of(the_plan.topology, kind)
+def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan | FleetPlan, kind: Kind, mode: Mode) -> None:
+    owner = owner_of(the_plan.topology, kind) if isinstance(the_plan, Plan) else Owner(kind, the_plan.fleet.name)
     if mode.writes_nothing:
         print_file_changes(folder, changes(folder, entries, owner=owner), mode)
     paths = write(folder, entries, owner=owner, force=mode.force)

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from extcp_manifests import yaml
 from extcp_manifests.cli.shared import STDIN, name_of, print_differences, print_line, print_problem, text
+from extcp_manifests.documents.lookup import mapping_of
+from extcp_manifests.errors import InvalidInput
+from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
 from extcp_manifests.planning.folder.exchange import recover
 from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import load_credentials
+from extcp_manifests.topology.fleet_file import KIND_OF_FLEETS, fleet_of
+from extcp_manifests.topology.inputs import Content, read_all
 from extcp_manifests.topology.part_check import part_warnings
-from extcp_manifests.topology.topology_file import load
+from extcp_manifests.topology.topology_file import topology_of
 
 if TYPE_CHECKING:
     from extcp_manifests.planning.folder.writing import FileChange
@@ -42,17 +46,33 @@ def not_empty(_context: click.Context, option: click.Parameter, value: str | Non
     return value
 
 
-def plan_of(file: str, release: str | None, credentials: str | None) -> Plan:
-    """Return the plan of the topology in a file, and print its warnings."""
+def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | FleetPlan:
+    """Return the plan of what is in a file or a folder, one control plane or several, and print the warnings."""
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
-    given = text(file)
-    topology = load(given, release=release, name=name_of(file))
-    warnings = [*topology.warnings, *part_warnings(topology)]
-    if warnings:
-        lines = yaml.Lines(given)
-        for problem in warnings:
-            print_problem("warning", problem.with_(file=name_of(file), line=lines.line(problem.place)))
+    contents = _contents(file)
+    if len(contents) == 1 and mapping_of(contents[0].data).get("kind") != KIND_OF_FLEETS:
+        return _plan_of_one(contents[0], release, credentials)
+    if credentials is not None:
+        raise click.UsageError("--credentials is for one control plane: generate each of them alone.")
+    fleet = fleet_of(contents, release=release)
+    for problem in fleet.warnings:
+        print_problem("warning", problem.with_(file=name_of(file)))
+    return plan_fleet(fleet)
+
+
+def _contents(file: str) -> list[Content]:
+    """Return the documents of standard input, of a file, or of the files in a folder."""
+    contents = read_all(source(file), name=STDIN)
+    return contents or [Content(None, b"", name_of(file))]
+
+
+def _plan_of_one(content: Content, release: str | None, credentials: str | None) -> Plan:
+    topology, problems = topology_of(content.data, release=release)
+    if topology is None:
+        raise InvalidInput(content.located(problems))
+    for problem in content.located((*topology.warnings, *part_warnings(topology))):
+        print_problem("warning", problem)
     if credentials is None:
         return plan(topology)
     return plan(topology, credentials=load_credentials(source(credentials), name=STDIN))
@@ -86,7 +106,7 @@ class Mode(Record, kw_only=True):
         return self.check or self.diff
 
 
-def write_files(write: Callable[..., list[str]], the_plan: Plan, folder: str, mode: Mode) -> list[str]:
+def write_files(write: Callable[..., list[str]], the_plan: Plan | FleetPlan, folder: str, mode: Mode) -> list[str]:
     """Write a plan's files in one of its forms, with a progress bar for people, and return the files' paths."""
     files = sum(1 for _ in the_plan.files()) if sys.stderr.isatty() else 0
     hidden = files <= _MOST_PATHS

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from extcp_manifests.pipelines.notes import NOTES, notes
+from extcp_manifests.pipelines.notes import NOTES, REPOSITORY, notes
 from extcp_manifests.pipelines.parts import Part, Parts, Repository, document_entry, require_names
+from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.stages import StageRun, runs_of
@@ -13,15 +14,19 @@ from extcp_manifests.planning.templates import filled_entries
 
 
 def argocd(
-    plan: Plan, repository: Repository, *, namespace: str = "argocd", project: str = "default"
+    plan: Plan | FleetPlan, repository: Repository, *, namespace: str = "argocd", project: str = "default"
 ) -> Iterator[Entry]:
-    """Return Applications whose sync waves follow the plan, and notes.
+    """Return Applications whose sync waves follow the plan, and notes; of a fleet those of each plan in its folder.
 
     Argo CD must know the clusters by their names in the topology. Raises InvalidInput for names that Kubernetes does
     not take.
     """
     require_names(namespace=namespace, project=project)
-    return _argocd(plan, repository, namespace, project)
+
+    def of(folder: str, each: Plan) -> Iterator[Entry]:
+        return _argocd(each, repository.below(folder), namespace, project)
+
+    return plan.in_folders(of, guide=NOTES, place=REPOSITORY) if isinstance(plan, FleetPlan) else of(".", plan)
 
 
 def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:

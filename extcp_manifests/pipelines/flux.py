@@ -1,12 +1,12 @@
 """Flux Kustomizations for a kustomize tree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, require
-from extcp_manifests.pipelines.notes import NOTES, notes
+from extcp_manifests.pipelines.notes import NOTES, REPOSITORY, notes
 from extcp_manifests.pipelines.parts import (
     OrderedPart,
     Part,
@@ -16,6 +16,7 @@ from extcp_manifests.pipelines.parts import (
     document_entry,
     require_names,
 )
+from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.stages import StageRun, runs_of
@@ -24,33 +25,53 @@ from extcp_manifests.planning.tools.helm import InstallChart
 
 
 def flux(
-    plan: Plan,
+    plan: Plan | FleetPlan,
     repository: Repository,
     *,
     source: str = "flux-system",
     namespace: str = "flux-system",
     here: str | None = None,
 ) -> Iterator[Entry]:
-    """Return Kustomizations that depend on each other as the plan says, and notes.
+    """Return Kustomizations and HelmReleases that depend on each other as the plan says, and notes.
 
     `source` is the GitRepository of Flux; `here` is the cluster that Flux runs in, the others are reached by Secrets
-    with a kubeconfig. Raises InvalidInput for names that Kubernetes does not take, for an unknown cluster, and for an
-    overlay where charts are installed, whose values it would not change.
+    with a kubeconfig. Of a fleet, the folder of each plan has its own. Raises InvalidInput for names that Kubernetes
+    does not take, for an unknown cluster, and for an overlay where charts are installed, whose values it would not
+    change.
     """
     require_names(namespace=namespace, source=source)
     require(here, str | None, ("here",), "text")
-    topology = plan.topology
-    if plan.resolved.needs_helm and repository.overlay is not None:
+    if repository.overlay is not None and any(each.resolved.needs_helm for each in _plans(plan)):
         problem = (
             "would be read for manifests alone, since HelmReleases carry the values of charts themselves: say what it "
             "changes by `overrides` in the topology, or leave it out"
         )
         raise InvalidInput([Problem(("overlay",), problem)])
-    known = [topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)]
-    if here is not None and here not in known:
-        problem = f"{here!r} is not a cluster of this topology: use {', '.join(known[:5])}"
+    if here is not None:
+        _require_cluster(here, _plans(plan))
+
+    def of(folder: str, each: Plan) -> Iterator[Entry]:
+        return _flux(each, repository.below(folder), source, namespace, here)
+
+    return plan.in_folders(of, guide=NOTES, place=REPOSITORY) if isinstance(plan, FleetPlan) else of(".", plan)
+
+
+def _plans(plan: Plan | FleetPlan) -> Iterator[Plan]:
+    """Yield a plan, or those of a fleet."""
+    if isinstance(plan, FleetPlan):
+        yield from (each for _, each in plan.plans())
+    else:
+        yield plan
+
+
+def _require_cluster(name: str, plans: Iterable[Plan]) -> None:
+    known: dict[str, None] = {}
+    for plan in plans:
+        topology = plan.topology
+        known |= dict.fromkeys([topology.external_cluster.name, *(cluster.name for cluster in topology.mesh_clusters)])
+    if name not in known:
+        problem = f"{name!r} is not a cluster of this topology: use {', '.join(list(known)[:5])}"
         raise InvalidInput([Problem(("here",), problem)])
-    return _flux(plan, repository, source, namespace, here)
 
 
 def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here: str | None) -> Iterator[Entry]:
@@ -67,13 +88,17 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
                 spec = _kustomization_spec(ordered, repository, git, reach)
                 document = {**_KUSTOMIZATION, "metadata": metadata, "spec": spec}
             else:
-                document = {**_HELM_RELEASE, "metadata": metadata, "spec": _release_spec(ordered, part.chart, reach)}
+                document = {
+                    **_HELM_RELEASE,
+                    "metadata": metadata,
+                    "spec": _release_spec(ordered, part.chart, reach, parts.charts),
+                }
             yield document_entry(f"kustomizations/{part.name}.yaml", document)
 
     yield from filled_entries(resolved, runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here)
     if resolved.needs_helm:
-        repository_of_charts = _helm_repository(plan.topology.chart_repository, namespace)
-        yield document_entry("kustomizations/istio-charts.yaml", repository_of_charts)
+        document = _helm_repository(parts.charts, plan.topology.chart_repository, namespace)
+        yield document_entry("kustomizations/istio-charts.yaml", document)
     yield Entry(NOTES, Streamed(partial(notes, plan, repository, _FLUX)))
 
 
@@ -109,12 +134,12 @@ def _kustomization_spec(
     return spec
 
 
-def _release_spec(ordered: OrderedPart, chart: InstallChart, reach: Mapping[str, Any]) -> dict[str, Any]:
+def _release_spec(ordered: OrderedPart, chart: InstallChart, reach: Mapping[str, Any], charts: str) -> dict[str, Any]:
     (values,) = ordered.part.step.documents
     chart_spec = {
         "chart": chart.chart,
         "version": chart.version,
-        "sourceRef": {"kind": "HelmRepository", "name": "istio"},
+        "sourceRef": {"kind": "HelmRepository", "name": charts},
     }
     spec = {
         "interval": "10m",
@@ -139,12 +164,12 @@ def _release_spec(ordered: OrderedPart, chart: InstallChart, reach: Mapping[str,
 _UNTIL_IT_CAN = {"remediation": {"retries": -1}}
 
 
-def _helm_repository(url: str, namespace: str) -> dict[str, Any]:
+def _helm_repository(name: str, url: str, namespace: str) -> dict[str, Any]:
     """Return the repository of all charts of a plan."""
     spec = {"interval": "1h", "url": url}
     if url.startswith("oci://"):
         spec["type"] = "oci"
-    return {**_HELM_REPOSITORY, "metadata": {"name": "istio", "namespace": namespace}, "spec": spec}
+    return {**_HELM_REPOSITORY, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def _left_alone(webhook: WebhookFields) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from extcp_manifests.topology.parts import method_of_gateways
 NOTES = "NOTES.md"
 """The name of their file."""
 
+REPOSITORY = "at the top of the repository"
+"""Where their commands are run."""
+
 
 def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     """Yield the notes, piece by piece; `about` says how the tool applies what is beside them."""
@@ -25,6 +28,8 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     parts = Parts(plan)
     yield from _filled(plan, parts, lambda run: _renderings(plan, parts.of(run), repository))
     resolved = plan.resolved
+    if resolved.gateway_alone:
+        return
     restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
     yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
     yield from _filled(plan, parts, lambda run: _by_hand(parts.steps_of(run)))

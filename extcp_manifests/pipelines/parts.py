@@ -49,6 +49,10 @@ class Repository(Record, kw_only=True):
         if problems:
             raise InvalidInput(problems)
 
+    def below(self, folder: str) -> "Repository":
+        """Return where the tree in a folder of this one is."""
+        return self.with_(path=normpath(f"{self.path}/{folder}"))
+
     def folder(self, path: str) -> str:
         """Return the folder of a base, or of the overlay over it."""
         above = "" if self.overlay is None else f"{OVERLAYS}/{self.overlay}/"
@@ -122,6 +126,11 @@ class Parts:
             for ordered in self.in_order(stage):
                 end = end.followed_by(ordered)
             self._main_ends[stage.number] = end
+
+    @property
+    def charts(self) -> str:
+        """The name of the repository of charts, which is the plan's own."""
+        return _name(f"{self._prefix}-istio-charts")
 
     @property
     def longest_name(self) -> int:

@@ -41,11 +41,13 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
 
     topology: Topology
     credentials: Mapping[str, ClusterCredentials] = {}
+    gateway_alone: bool = False
+    """Whether there is nothing to do but to open the external cluster, for several control planes."""
 
     @cached_property
     def resolved(self) -> Resolved:
         """What all steps ask for, worked out once."""
-        return Resolved.of(self.topology, self.credentials)
+        return Resolved.of(self.topology, self.credentials, gateway_alone=self.gateway_alone)
 
     @property
     def steps(self) -> "Steps":
@@ -86,23 +88,24 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
         `force`. Files with tokens get mode 0600. `on_file` is called with each path. Raises OutputError, with the
         folder as it was before.
         """
-        return writing.write(folder, self._entries(), owner=self._owner, force=force, on_file=on_file)
+        return writing.write(folder, self.entries(), owner=self._owner, force=force, on_file=on_file)
 
     def write_tar(self, stream: IO[bytes]) -> None:
         """Write all files and the runbook into a stream, as a tar archive with the same bytes on every machine."""
         from extcp_manifests.planning.folder.archive import write_tar  # loads tarfile
 
-        write_tar(stream, self._entries())
+        write_tar(stream, self.entries())
 
     def changes(self, folder: str | os.PathLike[str]) -> Iterator[writing.FileChange]:
         """Yield what `write` would change in a folder; nothing is written. Raises OutputError."""
-        return writing.changes(folder, self._entries(), owner=self._owner)
+        return writing.changes(folder, self.entries(), owner=self._owner)
 
     @property
     def _owner(self) -> writing.Owner:
         return writing.owner_of(self.topology, "generate")
 
-    def _entries(self) -> Iterator[writing.Entry]:
+    def entries(self) -> Iterator[writing.Entry]:
+        """Yield every file to write, the runbook at the end."""
         yield from self._files()
         yield writing.Entry(RUNBOOK, writing.Streamed(self.runbook_lines))
 

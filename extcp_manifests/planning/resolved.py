@@ -51,9 +51,13 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
     """Whether Helm installs a gateway of any cluster."""
     credentials: Mapping[str, ClusterCredentials]
     """By the clusters' names."""
+    gateway_alone: bool = False
+    """Whether there is nothing to do but to open the external cluster, for several control planes."""
 
     @classmethod
-    def of(cls, topology: Topology, credentials: Mapping[str, ClusterCredentials]) -> "Resolved":
+    def of(
+        cls, topology: Topology, credentials: Mapping[str, ClusterCredentials], *, gateway_alone: bool = False
+    ) -> "Resolved":
         """Work out everything for a topology."""
         clusters = topology.mesh_clusters
         return cls(
@@ -66,6 +70,7 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
             needs_helm=_needs_helm(topology),
             credentials=credentials,
+            gateway_alone=gateway_alone,
         )
 
 

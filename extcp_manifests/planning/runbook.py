@@ -6,7 +6,7 @@ from typing import NamedTuple
 from extcp_manifests.errors import visible
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.planning.resolved import Resolved
-from extcp_manifests.planning.step import Check, Command, Step, piped
+from extcp_manifests.planning.step import Access, Check, Command, Step, piped
 
 RUNBOOK = "RUNBOOK.md"
 """The name of its file."""
@@ -21,24 +21,17 @@ class StageText(NamedTuple):
 
 def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[str]) -> Iterator[str]:
     """Yield the runbook, piece by piece, from what it says of the steps in order, and what removes them again."""
-    topology, release, exposure = resolved.topology, resolved.release, resolved.exposure
+    topology, release = resolved.topology, resolved.release
     yield _HEAD.format(
-        title=markdown(topology.name or topology.mesh_id),
+        title=_title(resolved),
         release=topology.release,
         kubernetes=_kubernetes(release),
         helm=", Helm" if resolved.needs_helm else "",
-        address=topology.address,
         kubeconfig="the kubeconfigs" if _has_own_kubeconfigs(resolved) else "a kubeconfig",
     )
     yield from _contexts(resolved)
-    if topology.install == "sail":
-        yield _SAIL.format(release=topology.release, operators=release.sail)
-    if topology.gateway.install == "none":
-        yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
-        if topology.credential_name is not None:
-            yield f"- The Secret {topology.credential_name} is in that namespace.\n"
-    if exposure.needs_credential:
-        yield _TRUST.format(address=topology.address)
+    if needs := "".join(_needs(resolved)):
+        yield f"\n{needs}"
     number = 0
     title = ""
     for stage in stages:
@@ -47,19 +40,53 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
             title = stage.title
             yield f"\n## {number}. {title}\n"
         yield stage.text
+    yield from _before_the_clean_up(resolved)
+    yield from clean_up
+    yield "```\n"
+
+
+def _title(resolved: Resolved) -> str:
+    topology = resolved.topology
+    if resolved.gateway_alone:
+        return f"{topology.gateway.name}: gateway of external control planes in {markdown(resolved.external.name)}"
+    name = markdown(topology.name or topology.mesh_id)
+    return f"{name}: external control plane of Istio {topology.release} at {topology.address}"
+
+
+def _needs(resolved: Resolved) -> Iterator[str]:
+    """Yield what must be so before the first step."""
+    topology = resolved.topology
+    if not resolved.gateway_alone:
+        has_own = any(remote.cluster.api_server is not None for remote in resolved.remotes)
+        yield _REACH_OWN if has_own else _REACH
+    if topology.install == "sail":
+        yield _SAIL.format(release=topology.release, operators=resolved.release.sail)
+    if resolved.gateway_alone:
+        return
+    if topology.gateway.install == "none":
+        yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
+        if topology.credential_name is not None:
+            yield f"- The Secret {topology.credential_name} is in that namespace.\n"
+    if resolved.exposure.needs_credential:
+        yield _TRUST.format(address=topology.address)
+
+
+def _before_the_clean_up(resolved: Resolved) -> Iterator[str]:
+    topology, exposure = resolved.topology, resolved.exposure
+    if resolved.gateway_alone:
+        yield _CLEAN_UP_OF_GATEWAY
+        return
     has_gateway = topology.gateway.install != "none" and topology.istiod.service is None
     yield _CLEAN_UP.format(
         shared=_SHARED if has_gateway and exposure.shares_gateway else "",
         namespace=_NAMESPACE if has_gateway else "",
         certificate=_CERTIFICATE if exposure.needs_credential else "",
-        config_maps=_listed("ConfigMap", release.config_maps_everywhere),
+        config_maps=_listed("ConfigMap", resolved.release.config_maps_everywhere),
     )
-    yield from clean_up
-    yield "```\n"
 
 
 _HEAD = """\
-# {title}: external control plane of Istio {release} at {address}
+# {title}
 
 Run these commands in this folder, in this order, and go on only when a check shows what it should. They need kubectl,
 istioctl {release}{helm}, and {kubeconfig} with the contexts below. {kubernetes}
@@ -77,12 +104,12 @@ Before you begin:
 """
 
 
-_REACH = """
+_REACH = """\
 - The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig.
 """
 
 
-_REACH_OWN = """
+_REACH_OWN = """\
 - The API servers of the remote clusters can be reached from the external cluster, at the addresses in the kubeconfig
   or, where the topology has an `apiServer`, at that.
 """
@@ -120,6 +147,17 @@ What stays:
 """
 
 
+_CLEAN_UP_OF_GATEWAY = """
+## Clean-up
+
+When no control plane uses the gateway any more. What stays: Istio's CRDs with all Istio configuration outside of the
+namespaces that are deleted, the namespace of the gateway with what its own istiod wrote there, and the Secrets with
+certificates, which you made.
+
+```sh
+"""
+
+
 _NAMESPACE = """\
 - The namespace of the external cluster's gateway, with what its own istiod wrote there.
 """
@@ -144,7 +182,7 @@ def _kubernetes(release: Release) -> str:
 def _contexts(resolved: Resolved) -> Iterator[str]:
     """Yield a command that fails for a context that is missing, and say where API servers are."""
     contexts: dict[str | None, list[str]] = {}
-    for access in (resolved.external.access, *(remote.target.access for remote in resolved.remotes)):
+    for access in _accesses(resolved):
         contexts.setdefault(access.kubeconfig, []).append(access.context)
     yield "  ```sh"
     for kubeconfig, names in contexts.items():
@@ -155,15 +193,17 @@ def _contexts(resolved: Resolved) -> Iterator[str]:
         for name in names:
             yield f" \\\n    {piped((name,))}"
     yield "\n  ```\n"
-    if any(remote.cluster.api_server is not None for remote in resolved.remotes):
-        yield _REACH_OWN
-    else:
-        yield _REACH
 
 
 def _has_own_kubeconfigs(resolved: Resolved) -> bool:
-    targets = (resolved.external, *(remote.target for remote in resolved.remotes))
-    return any(target.access.kubeconfig is not None for target in targets)
+    return any(access.kubeconfig is not None for access in _accesses(resolved))
+
+
+def _accesses(resolved: Resolved) -> Iterator[Access]:
+    """Yield how every cluster is reached."""
+    yield resolved.external.access
+    if not resolved.gateway_alone:
+        yield from (remote.target.access for remote in resolved.remotes)
 
 
 def _listed(kind: str, names: Sequence[str]) -> str:

@@ -23,21 +23,21 @@ from extcp_manifests.topology.workloads import ServiceSettings
 
 def runs_of(resolved: Resolved) -> Iterator["StageRun"]:
     """Yield every stage for each of its clusters, in order."""
-    for number, row in enumerate(_STAGES):
+    for number, row in enumerate(_stages_of(resolved)):
         for remote in row.clusters(resolved):
             yield StageRun(resolved, number, remote)
 
 
 def reversed_runs_of(resolved: Resolved) -> Iterator["StageRun"]:
     """Yield the same, the last one first."""
-    for number in reversed(range(len(_STAGES))):
+    for number in reversed(range(len(_stages_of(resolved)))):
         for remote in reversed(_STAGES[number].clusters(resolved)):
             yield StageRun(resolved, number, remote)
 
 
 def clusters_of(resolved: Resolved) -> Iterator["ClusterStages"]:
     """Yield every remote cluster with all its stages, in order."""
-    for remote in resolved.remotes:
+    for remote in resolved.remotes[:1] if resolved.gateway_alone else resolved.remotes:
         yield ClusterStages(resolved, remote)
 
 
@@ -53,7 +53,7 @@ class ClusterStages(Record):
         """Yield the stages, in order."""
         is_config_cluster = self.remote is self.resolved.remotes[0]
         others = _further_clusters if is_config_cluster else _config_cluster_alone
-        for number, row in enumerate(_STAGES):
+        for number, row in enumerate(_stages_of(self.resolved)):
             if row.clusters is not others:
                 yield StageRun(self.resolved, number, self.remote)
 
@@ -96,7 +96,7 @@ def _shared_gateway(stage: Stage) -> Iterator[Step]:
             _expected_address(stage),
         ),
     ]
-    if topology.credential_name is not None:
+    if topology.credential_name is not None and not stage.resolved.gateway_alone:
         expect = f"a TLS secret with the certificate of {topology.address}; create it if it is missing"
         checks.append(place.check(expect, "get", "secret", topology.credential_name, "-n", gateway.namespace))
     yield from _installed(
@@ -234,6 +234,8 @@ def _exposed(stage: Stage, service: ServiceSettings) -> Step:
 
 
 def _expected_address(stage: Stage) -> str:
+    if stage.resolved.gateway_alone:
+        return "the address to which the host names of its control planes resolve"
     is_ip = isinstance(stage.resolved.exposure.address, IPAddress)
     tied = "a name that resolves to it" if is_ip else "an address that it resolves to"
     return f"{stage.topology.address}, or {tied}; if it is another, correct the topology and generate again"
@@ -523,3 +525,8 @@ _STAGES = (
     _Row("Use the further clusters", _further_clusters, _gateways),
 )
 """The guide, in its order; one title may have several rows."""
+
+
+def _stages_of(resolved: Resolved) -> Sequence[_Row]:
+    """Return the rows of what is to be done; the gateway of several control planes is that of the first row."""
+    return _STAGES[:1] if resolved.gateway_alone else _STAGES

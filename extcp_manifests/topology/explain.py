@@ -7,6 +7,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput, Problem, unknown_key
 from extcp_manifests.records import Record
+from extcp_manifests.topology.fleet_file import fleet_schema
 from extcp_manifests.topology.topology_file import schema
 
 
@@ -52,9 +53,11 @@ class Explanation(Record):
 def explain(path: str = "") -> Explanation:
     """Return what a key of a topology file does, by its path, such as `spec.configCluster.gateways`; empty for all.
 
+    Keys of a file of several control planes begin with `spec.defaults` or `spec.controlPlanes`.
     Raises InvalidInput for a path that there is not, with the key that was most likely meant.
     """
-    whole = schema()
+    is_of_fleets = path.split(".")[:2] in (["spec", "defaults"], ["spec", "controlPlanes"])
+    whole = fleet_schema() if is_of_fleets else schema()
     key = _key("", whole, whole, required=True)
     node: Mapping[str, Any] = whole
     for number, part in enumerate(path.split(".") if path else ()):

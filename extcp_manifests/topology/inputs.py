@@ -6,6 +6,7 @@ that accept anything; the whole checks them, so that all problems are reported a
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -112,13 +113,19 @@ class Content(Record):
     """The text that holds the data; None for data that was given as such."""
     file: str = ""
     """The name of the text, for people."""
+    document: int = 0
+    """Which document of the text it is."""
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """Return problems of the data with the file and the lines where they are."""
         if self.text is None:
             return list(problems)
         lines = yaml.Lines(self.text)
-        return [each.with_(file=self.file, line=each.line or lines.line(each.place)) for each in problems]
+        return [self.located_in(lines, each) for each in problems]
+
+    def located_in(self, lines: yaml.Lines, problem: Problem) -> Problem:
+        """Return a problem of the data with the file and the line, which the outline of the text has."""
+        return problem.with_(file=self.file, line=problem.line or lines.line(problem.place, self.document))
 
 
 def read(source: Readable, *, name: str = "") -> Content:
@@ -129,14 +136,69 @@ def read(source: Readable, *, name: str = "") -> Content:
     require(source, str | bytes | os.PathLike | Mapping, ("source",), "a path, a YAML text or a mapping")
     if isinstance(source, Mapping):
         return Content(source)
-    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
-        text: str | bytes = source
-        file = name
-    else:
-        file = str(source)
-        text = _bytes_of(Path(source), file)
-    try:
+    text, file = _text_of(source, name)
+    with _named(file):
         return Content(yaml.load(text), text, file)
+
+
+def read_all(source: Readable, *, name: str = "") -> list[Content]:
+    """Read every document of a source that has any, of a folder those of every `.yaml` and `.yml` file in it.
+
+    Errors are those of `read`; of a folder they are those of all its files.
+    """
+    require(source, str | bytes | os.PathLike | Mapping, ("source",), "a path, a YAML text or a mapping")
+    if isinstance(source, Mapping):
+        return [Content(source)]
+    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
+        return _documents(source, name)
+    files = _files_of(Path(source))
+    if files is None:
+        return _documents(source, name)
+    if not files:
+        raise InvalidInput([Problem((), "has no .yaml or .yml file: name another folder", str(source))])
+    contents: list[Content] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            contents += _documents(file, name)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+    return contents
+
+
+def _documents(source: str | bytes | os.PathLike[str], name: str) -> list[Content]:
+    text, file = _text_of(source, name)
+    with _named(file):
+        documents = yaml.load_all(text)
+    return [Content(data, text, file, number) for number, data in enumerate(documents) if data is not None]
+
+
+def _files_of(folder: Path) -> list[Path] | None:
+    """Return the YAML files of a folder, or None for what is not a folder."""
+    try:
+        is_folder = folder.is_dir()
+    except ValueError:  # of a NUL, which opening refuses
+        is_folder = False
+    if not is_folder:
+        return None
+    found = (path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml"))
+    return [path for path in found if not path.name.startswith(".") and path.is_file()]
+
+
+def _text_of(source: str | bytes | os.PathLike[str], name: str) -> tuple[str | bytes, str]:
+    """Return a text with its name, or that of a file with its path."""
+    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
+        return source, name
+    return _bytes_of(Path(source), str(source)), str(source)
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Name the file in problems of reading."""
+    try:
+        yield
     except InvalidInput as error:
         raise InvalidInput(each.with_(file=file) for each in error.problems) from None
 

@@ -4,7 +4,7 @@ A Topology is checked as a whole when it is made. InvalidInput then has every pr
 is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in a file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +27,16 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster
-from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, matching, parsed, place_of, places_of, problems_of
+from extcp_manifests.topology.inputs import (
+    CONFIG,
+    FROM_FILE,
+    Place,
+    matching,
+    parsed,
+    place_of,
+    places_of,
+    problems_of,
+)
 from extcp_manifests.topology.names import (
     DEFAULT_NAMESPACE,
     GatewayName,
@@ -203,6 +212,13 @@ class Topology(BaseModel, frozen=True):
         if topology is None or problems:
             raise InvalidInput(problems)
         return topology
+
+
+def placed_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
+    """Yield every remote cluster with its place in words of Python, the config cluster first."""
+    yield ("config_cluster",), topology.config_cluster
+    for index, cluster in enumerate(topology.remote_clusters):
+        yield ("remote_clusters", index), cluster
 
 
 _START_IN_FILE = ("spec",)

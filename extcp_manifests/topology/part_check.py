@@ -7,9 +7,9 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.topology.clusters import GatewayOverrides, MeshCluster
+from extcp_manifests.topology.clusters import GatewayOverrides
 from extcp_manifests.topology.inputs import Key, Place, place_of
-from extcp_manifests.topology.model import Topology
+from extcp_manifests.topology.model import Topology, placed_clusters
 from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, overridden_parts
 from extcp_manifests.topology.workloads import SharedGateway, Workload
 
@@ -66,7 +66,7 @@ def _any_data(topology: Topology) -> Iterator[tuple[Place, object]]:
             yield (name, "service", "annotations"), service.annotations
             yield (name, "service", "load_balancer_ip"), service.load_balancer_ip
             yield (name, "service", "load_balancer_source_ranges"), service.load_balancer_source_ranges
-    for place, cluster in _clusters(topology):
+    for place, cluster in placed_clusters(topology):
         yield (*place, "mesh_config"), cluster.mesh_config
         yield (*place, "overrides"), cluster.overrides
         if cluster.gateways.overrides == _NO_OVERRIDES:
@@ -79,13 +79,6 @@ _NO_OVERRIDES = GatewayOverrides()
 
 
 _GATEWAYS = ("ingress", "egress", "east_west")
-
-
-def _clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:
-    """Yield each remote cluster with its place."""
-    yield ("config_cluster",), topology.config_cluster
-    for index, cluster in enumerate(topology.remote_clusters):
-        yield ("remote_clusters", index), cluster
 
 
 def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
@@ -185,7 +178,7 @@ def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
 
 def _gateways(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     """Refuse overrides of gateways that a cluster does not get."""
-    for place, cluster in _clusters(topology):
+    for place, cluster in placed_clusters(topology):
         if cluster.gateways.overrides == _NO_OVERRIDES:
             continue
         for name in _GATEWAYS:

@@ -21,8 +21,16 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
     line. Raises InvalidInput with every problem, OSError for a file that cannot be read.
     """
     content = read(source, name=name)
-    file, problems = from_file(_File, content.data)
-    spec = content.data.get("spec") if isinstance(content.data, Mapping) else None
+    topology, problems = topology_of(content.data, release=release)
+    if topology is None:
+        raise InvalidInput(content.located(problems))
+    return topology
+
+
+def topology_of(data: Any, *, release: str | None = None) -> tuple[Topology | None, list[Problem]]:
+    """Return the topology of what a file has, or None and all that is wrong with it."""
+    file, problems = from_file(_File, data)
+    spec = data.get("spec") if isinstance(data, Mapping) else None
     topology = None
     if isinstance(spec, Mapping):
         values = {key: value for key, value in spec.items() if key != "name"}
@@ -37,9 +45,7 @@ def load(source: Readable, *, release: str | None = None, name: str = "") -> Top
             problems += part_problems(topology, from_file=True)
         except InvalidInput as error:
             problems += error.problems
-    if problems or topology is None:
-        raise InvalidInput(content.located(problems))
-    return topology
+    return (None if problems else topology), problems
 
 
 def schema() -> dict[str, Any]:

@@ -145,7 +145,7 @@ def test_a_file_that_is_not_there() -> None:
     [
         (("plan", "/dev/null"), "apiVersion: must be a mapping, not empty"),
         (("inject", "decode", "https://["), ""),
-        (("plan", str(ROOT)), f"{ROOT}: Is a directory"),
+        (("plan", str(ROOT)), f"{ROOT}: has no .yaml or .yml file: name another folder"),
     ],
 )
 def test_strange_files(words: tuple[str, ...], line: str) -> None:
