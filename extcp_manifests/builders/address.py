@@ -11,12 +11,29 @@ from extcp_manifests.records import Record
 TLSTermination = Literal["gateway", "istiod"]
 
 
+WEBHOOK_PORT = 15017
+"""The port on which istiod serves webhooks in its pod, and most gateways for it."""
+
+
+class PrivateRoot(Record):
+    """Root certificates that vouch for the gateway's certificate, where no public authority does."""
+
+    certificates: str
+    """The certificates as PEM."""
+    config_map: str
+    """The ConfigMap with them, below the key `ca.crt`, in every namespace whose pods are injected."""
+
+
 class Hostname(Record):
     """A fully qualified host name, such as `myhost.example.com`."""
 
     text: str
     tls_termination: TLSTermination = "gateway"
     """Who ends TLS: the gateway with a certificate for the host name, or istiod with one of its own."""
+    webhook_port: int = WEBHOOK_PORT
+    """The port at which API servers reach webhooks there."""
+    private_root: PrivateRoot | None = None
+    """What the certificate of a gateway that ends TLS is trusted by; None for public authorities."""
 
     def authority(self, port: int) -> str:
         """Return host and port as a URL or an `address:port` setting writes them."""

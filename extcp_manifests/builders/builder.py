@@ -42,7 +42,7 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
     kind: Any = type(builder)
     for wanted in _wanted(kind):
         value = getattr(builder, wanted.name)
-        if not isinstance(value, wanted.kinds) and value not in wanted.words:
+        if not _is_of_kind(value, wanted.kinds) and value not in wanted.words:
             yield Problem((wanted.name,), f"must be {wanted.sentence}, not {kind_of(value)}")
         elif isinstance(value, str) or hasattr(value, "get_secret_value"):
             text = value if isinstance(value, str) else value.get_secret_value()
@@ -51,6 +51,11 @@ def _problems(builder: Builder[Any]) -> Iterator[Problem]:
                 yield Problem((wanted.name,), problem)
         elif isinstance(value, Mapping):
             yield from yaml.unwritable(value, (wanted.name,))
+
+
+def _is_of_kind(value: Any, kinds: tuple[type[Any], ...]) -> bool:
+    """Return whether a value is of one of the kinds; True and False are no numbers."""
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
 class _Wanted(Record):
@@ -71,6 +76,7 @@ class _Wanted(Record):
 
 _NAMES: Mapping[type[Any], str] = {
     str: "text",
+    int: "a whole number",
     NoneType: "None",
     Mapping: "a mapping",
     Release: "a Release",

@@ -20,6 +20,8 @@ class IstiodChart(Builder[IstiodChartValues]):
 
     release: Release | str
     operator: Builder[IstioOperator]
+    validation_policy: str | None = None
+    """What becomes of configuration while istiod is away, where `helm upgrade` would otherwise forget it."""
 
     def _document(self) -> IstiodChartValues:
         spec = self.operator.build().plain()["spec"]
@@ -38,7 +40,9 @@ class IstiodChart(Builder[IstiodChartValues]):
         if priority is not None:
             shared["priorityClassName"] = priority
         whole |= {"global": shared, "meshConfig": spec.get("meshConfig"), "pilot": pilot or None}
-        whole |= {key: values.get(key) for key in ("istiodRemote", "base", "istio_cni")}
+        whole |= {key: values.get(key) for key in ("istiodRemote", "base", "istio_cni", "sidecarInjectorWebhook")}
+        if self.validation_policy is not None:
+            whole["base"] = {**mapping_of(whole["base"]), "validationFailurePolicy": self.validation_policy}
         return IstiodChartValues.from_plain({key: value for key, value in whole.items() if value is not None})
 
 
@@ -58,6 +62,8 @@ class BaseChart(Builder[BaseChartValues]):
     """Values of the chart base for the cluster of an IstioOperator."""
 
     operator: Builder[IstioOperator]
+    validation_policy: str | None = None
+    """As in IstiodChart."""
 
     def _document(self) -> BaseChartValues:
         spec = self.operator.build().plain()["spec"]
@@ -72,6 +78,8 @@ class BaseChart(Builder[BaseChartValues]):
             whole["defaultRevision"] = values.get("defaultRevision", "")
         if "base" in values:
             whole["base"] = values["base"]
+        if self.validation_policy is not None:
+            whole["base"] = {**mapping_of(whole.get("base")), "validationFailurePolicy": self.validation_policy}
         return BaseChartValues.from_plain(whole)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from extcp_manifests import injection
-from extcp_manifests.builders.address import Address, Hostname, IPAddress
+from extcp_manifests.builders.address import WEBHOOK_PORT, Address, Hostname, IPAddress, PrivateRoot
+from extcp_manifests.builders.private_root import ROOT_FILE, ca_bundle
 from extcp_manifests.documents.istio_operator import BaseValues, IstiodRemoteValues
 from extcp_manifests.documents.networking import (
     HTTPMatchRequest,
@@ -26,10 +27,6 @@ from extcp_manifests.records import Record
 
 XDS_PORT = 15012
 """The port on which istiod serves configuration and certificates to proxies, at the gateway and in its pod."""
-
-
-WEBHOOK_PORT = 15017
-"""The port on which istiod serves webhooks, at the gateway and in its pod."""
 
 
 HTTPS_PORT = 443
@@ -71,11 +68,22 @@ class ByHostname(Record):
     """Whether other control planes may use the same gateway, in words."""
     shares_gateway: ClassVar[bool] = True
     """Whether other control planes may use the same gateway."""
-    proxy_metadata: ClassVar[Mapping[str, str] | None] = {
-        "XDS_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
-        "CA_ROOT_CA": "/etc/ssl/certs/ca-certificates.crt",
-    }
-    """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
+
+    @property
+    def proxy_metadata(self) -> Mapping[str, str] | None:
+        """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
+        file = "/etc/ssl/certs/ca-certificates.crt" if self.private_root is None else ROOT_FILE
+        return {"XDS_ROOT_CA": file, "CA_ROOT_CA": file}
+
+    @property
+    def private_root(self) -> PrivateRoot | None:
+        """What the gateway's certificate is trusted by, where no public authority vouches for it."""
+        return self.address.private_root
+
+    @property
+    def webhook_port(self) -> int:
+        """The port of the gateway at which API servers reach webhooks."""
+        return self.address.webhook_port
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -103,8 +111,8 @@ class ByHostname(Record):
 
     def istiod_remote(self, cluster: str, network: str) -> IstiodRemoteValues:
         """Return how the injection webhook of a remote cluster reaches istiod: by a URL."""
-        url = injection.url(self.address.authority(WEBHOOK_PORT), cluster=cluster, network=network)
-        return IstiodRemoteValues(injectionURL=url)
+        url = injection.url(self.address.authority(self.webhook_port), cluster=cluster, network=network)
+        return IstiodRemoteValues(injectionURL=url, injectionCABundle=self._ca_bundle)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -114,15 +122,22 @@ class ByHostname(Record):
     @property
     def base(self) -> BaseValues | None:
         """How the validation webhooks of the config cluster reach istiod: by a URL."""
-        return BaseValues(validationURL=f"https://{self.address.authority(WEBHOOK_PORT)}/validate")
+        url = f"https://{self.address.authority(self.webhook_port)}/validate"
+        return BaseValues(validationURL=url, validationCABundle=self._ca_bundle)
+
+    @property
+    def _ca_bundle(self) -> str | None:
+        return None if self.private_root is None else ca_bundle(self.private_root)
 
     def why_not_nameable(self, _name: str) -> str | None:
         """Return None: a URL can carry every cluster and network name that can be encoded."""
         return None
 
-    def why_not_in(self, _release: Release) -> str | None:
-        """Return None: every release works with a host name."""
-        return None
+    def why_not_in(self, release: Release) -> str | None:
+        """Return why webhooks of a release cannot carry the root certificates that there are, or None."""
+        if self.private_root is None or release.ca_bundles:
+            return None
+        return why_not_private_root(release)
 
     def why_no_revision(self, _release: Release) -> str | None:
         """Return None: every release works with a host name and a revision."""
@@ -149,7 +164,11 @@ class ByHostnameToIstiod(ByHostname):
     needs_credential: ClassVar[bool] = False
     protocol: ClassVar[str] = "tls"
     tls_mode: ClassVar[str] = "PASSTHROUGH"
-    proxy_metadata: ClassVar[Mapping[str, str] | None] = None
+
+    @property
+    def proxy_metadata(self) -> Mapping[str, str] | None:
+        """None: proxies trust the root certificates of the mesh."""
+        return None
 
     def virtual_service(self, gateways: tuple[str, ...], routes: Sequence[PortRoute]) -> VirtualServiceSpec:
         """Return a VirtualService for gateways that pass TLS for the host name through."""
@@ -199,6 +218,10 @@ class _ByIP(Record):
     """Whether other control planes may use the same gateway."""
     proxy_metadata: ClassVar[Mapping[str, str] | None] = None
     """Which root certificates proxies trust when they connect to istiod; None for those of the mesh."""
+    private_root: ClassVar[PrivateRoot | None] = None
+    """None: istiod ends TLS, with a certificate of its own."""
+    webhook_port: ClassVar[int] = WEBHOOK_PORT
+    """The port of the gateway at which API servers reach webhooks: the one to which Istio's charts point."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -293,6 +316,15 @@ Exposure = ByHostname | ByIPv4 | ByIPv6
 
 ByHostnameToIstiod is a kind of ByHostname.
 """
+
+
+def why_not_private_root(release: Release) -> str:
+    """Return why a release cannot be given root certificates."""
+    first = first_release_with("ca_bundles")
+    return (
+        f"needs root certificates of its own, which the webhooks of Istio {release} cannot be given: use {first} or "
+        "later, or a certificate that API servers and proxies already trust"
+    )
 
 
 def exposure_of(address: Address) -> Exposure:

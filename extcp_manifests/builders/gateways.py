@@ -30,8 +30,9 @@ EGRESS = "istio-egressgateway"
 EAST_WEST = "istio-eastwestgateway"
 
 
-# istiod injects the whole proxy into the gateway's pod, by this template of its own.
-_INJECTED = {"injectionTemplate": "gateway"}
+def _injected(templates: str) -> dict[str, str]:
+    """Return the values by which istiod injects the whole proxy into the gateway's pod, by templates of its own."""
+    return {"injectionTemplate": templates}
 
 
 class IngressGateway(Builder[IstioOperator]):
@@ -40,6 +41,8 @@ class IngressGateway(Builder[IstioOperator]):
     operator_name: ClassVar[str] = INGRESS_INSTALLATION
     namespace: str = "external-istiod"
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> IstioOperator:
         components = Components(ingressGateways=(_component(INGRESS, self.namespace),))
@@ -52,6 +55,8 @@ class EgressGateway(Builder[IstioOperator]):
     operator_name: ClassVar[str] = EGRESS_INSTALLATION
     namespace: str = "external-istiod"
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> IstioOperator:
         components = Components(egressGateways=(_component(EGRESS, self.namespace),))
@@ -78,7 +83,7 @@ def _installation(builder: IngressGateway | EgressGateway, gateway: str, compone
             profile="empty",
             components=components,
             values=Values(
-                gateways={gateway: _INJECTED},
+                gateways={gateway: _injected(builder.templates)},
                 global_=GlobalValues(istioNamespace=builder.namespace, operatorManageWebhooks=True),
             ),
         ),
@@ -89,22 +94,33 @@ class IngressGatewayValues(Builder[GatewayChartValues]):
     """The same ingress gateway as values of the Helm chart istio/gateway, release `istio-ingressgateway`."""
 
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> GatewayChartValues:
-        return _chart_values(self.revision, service_type="LoadBalancer")
+        return _chart_values(self.revision, self.templates, service_type="LoadBalancer")
 
 
 class EgressGatewayValues(Builder[GatewayChartValues]):
     """The same egress gateway as values of the Helm chart istio/gateway, release `istio-egressgateway`."""
 
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> GatewayChartValues:
-        return _chart_values(self.revision, service_type="ClusterIP")
+        return _chart_values(self.revision, self.templates, service_type="ClusterIP")
 
 
-def _chart_values(revision: str | None, *, service_type: str) -> GatewayChartValues:
-    return GatewayChartValues(revision=revision, service=GatewayChartService(type=service_type))
+def _chart_values(revision: str | None, templates: str, *, service_type: str) -> GatewayChartValues:
+    return GatewayChartValues(
+        revision=revision, service=GatewayChartService(type=service_type), podAnnotations=_annotations(templates)
+    )
+
+
+def _annotations(templates: str) -> dict[str, str] | None:
+    """Return the annotation of the chart's pods for other templates than its own."""
+    return None if templates == "gateway" else {"inject.istio.io/templates": templates}
 
 
 class EastWestGateway(Builder[IstioOperator]):
@@ -116,6 +132,8 @@ class EastWestGateway(Builder[IstioOperator]):
     network: str
     namespace: str = "external-istiod"
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> IstioOperator:
         gateway = GatewayComponent(
@@ -139,7 +157,7 @@ class EastWestGateway(Builder[IstioOperator]):
                 profile="empty",
                 components=Components(ingressGateways=(gateway,)),
                 values=Values(
-                    gateways={INGRESS: _INJECTED},
+                    gateways={INGRESS: _injected(self.templates)},
                     global_=GlobalValues(istioNamespace=self.namespace, network=self.network),
                 ),
             ),
@@ -154,9 +172,15 @@ class EastWestGatewayValues(Builder[GatewayChartValues]):
 
     network: str
     revision: str | None = None
+    templates: str = "gateway"
+    """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> GatewayChartValues:
-        values = {"revision": self.revision, "networkGateway": self.network}
+        values = {
+            "revision": self.revision,
+            "networkGateway": self.network,
+            "podAnnotations": _annotations(self.templates),
+        }
         return GatewayChartValues.from_plain({key: value for key, value in values.items() if value is not None})
 
 

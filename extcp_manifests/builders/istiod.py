@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from extcp_manifests.builders.address import Address, parse_address
+from extcp_manifests.builders.address import WEBHOOK_PORT, Address, parse_address
 from extcp_manifests.builders.builder import Builder
-from extcp_manifests.builders.exposure import WEBHOOK_PORT, XDS_PORT, Exposure, supported_exposure
+from extcp_manifests.builders.exposure import XDS_PORT, Exposure, supported_exposure
 from extcp_manifests.builders.gateways import gateway_port
+from extcp_manifests.builders.private_root import injector_values
 from extcp_manifests.documents.istio_operator import (
     Component,
     Components,
@@ -25,6 +26,7 @@ from extcp_manifests.documents.kubernetes import (
     ConfigMapVolumeSource,
     EnvVar,
     ObjectMeta,
+    ServicePort,
     ServiceSpec,
     Volume,
     VolumeMount,
@@ -49,6 +51,8 @@ class ControlPlaneGateway(Builder[IstioOperator]):
     namespace: str = DEFAULT_GATEWAY_NAMESPACE
     hub: str | None = None
     """The registry of the images; None for the one of the release."""
+    webhook_port: int = WEBHOOK_PORT
+    """The port of its Service at which API servers reach webhooks."""
 
     def _document(self) -> IstioOperator:
         return IstioOperator(
@@ -70,7 +74,7 @@ class ControlPlaneGateway(Builder[IstioOperator]):
                     ports=(
                         gateway_port("status-port", 15021),
                         gateway_port("tls-xds", XDS_PORT),
-                        gateway_port("tls-webhook", WEBHOOK_PORT),
+                        ServicePort(name="tls-webhook", port=self.webhook_port, targetPort=WEBHOOK_PORT),
                     )
                 )
             ),
@@ -129,10 +133,18 @@ class ExternalIstiod(Builder[IstioOperator]):
                         enabled=True, k8s=KubernetesResources(overlays=overlays, env=self._env(names, exposure))
                     )
                 ),
-                values=Values(global_=self._global(release, exposure), pilot=pilot),
+                values=Values(
+                    global_=self._global(release, exposure),
+                    pilot=pilot,
+                    sidecarInjectorWebhook=self._injector(release, exposure),
+                ),
                 unvalidatedValues=unvalidated,
             ),
         )
+
+    def _injector(self, release: Release, exposure: Exposure) -> Mapping[str, Any] | None:
+        root = exposure.private_root
+        return None if root is None else injector_values(root, release)
 
     def _mesh_config(self, exposure: Exposure) -> MeshConfig:
         metadata = exposure.proxy_metadata

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from extcp_manifests.builders.address import Address, parse_address
+from extcp_manifests.builders.address import WEBHOOK_PORT, Address, parse_address
 from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.exposure import (
     HTTPS_PORT,
-    WEBHOOK_PORT,
     XDS_PORT,
     Exposure,
     PortRoute,
@@ -42,7 +41,7 @@ _GATEWAY = "external-istiod-gw"
 
 
 class IstiodGateway(Builder[Gateway]):
-    """The Gateway on ports 15012 and 15017."""
+    """The Gateway on ports 15012 and 15017, or another one for webhooks."""
 
     release: Release | str
     address: Address | str
@@ -66,7 +65,7 @@ class IstiodGateway(Builder[Gateway]):
                 selector=self.selector or {"istio": gateway_labels(self.gateway)["istio"]},
                 servers=(
                     self._server(exposure, XDS_PORT, "XDS"),
-                    self._server(exposure, WEBHOOK_PORT, "WEBHOOK"),
+                    self._server(exposure, exposure.webhook_port, "WEBHOOK"),
                 ),
             ),
         )
@@ -92,7 +91,7 @@ class IstiodVirtualService(Builder[VirtualService]):
         host = Names(namespace=self.namespace, revision=self.revision).istiod_host
         routes = (
             PortRoute(XDS_PORT, _destination(host, XDS_PORT)),
-            PortRoute(WEBHOOK_PORT, _destination(host, HTTPS_PORT)),
+            PortRoute(exposure.webhook_port, _destination(host, HTTPS_PORT)),
         )
         return VirtualService(
             apiVersion=find_release(self.release).routing_api_version,

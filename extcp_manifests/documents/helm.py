@@ -4,6 +4,9 @@ The charts accept every key that they do not know, so these types name what this
 gateway are `documents.istio_operator.GatewayChartValues`.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from extcp_manifests.documents.istio_operator import BaseValues, GlobalValues, IstiodRemoteValues, PilotValues
 from extcp_manifests.documents.mesh_config import MeshConfig
 from extcp_manifests.documents.model import Model
@@ -20,6 +23,7 @@ class IstiodChartValues(Model, further_keys=True):
     pilot: PilotValues | None = None
     istiodRemote: IstiodRemoteValues | None = None
     base: BaseValues | None = None
+    sidecarInjectorWebhook: Mapping[str, Any] | None = None
 
 
 class BaseChartValues(Model, further_keys=True):

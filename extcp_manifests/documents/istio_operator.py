@@ -112,12 +112,14 @@ class IstiodRemoteValues(Model, further_keys=True):
 
     injectionURL: str | None = None
     injectionPath: str | None = None
+    injectionCABundle: str | None = None
 
 
 class BaseValues(Model, further_keys=True):
     """Values of the chart of Istio's definitions."""
 
     validationURL: str | None = None
+    validationCABundle: str | None = None
 
 
 class Values(Model, further_keys=True):
@@ -129,6 +131,7 @@ class Values(Model, further_keys=True):
     pilot: PilotValues | None = None
     istiodRemote: IstiodRemoteValues | None = None
     base: BaseValues | None = None
+    sidecarInjectorWebhook: Mapping[str, Any] | None = None
 
 
 class IstioOperatorSpec(Model):
@@ -167,3 +170,4 @@ class GatewayChartValues(Model, further_keys=True):
 
     revision: str | None = None
     service: GatewayChartService | None = None
+    podAnnotations: Mapping[str, str] | None = None

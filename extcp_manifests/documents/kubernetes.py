@@ -31,6 +31,15 @@ class ServiceAccount(Model):
     metadata: ObjectMeta
 
 
+class ConfigMap(Model):
+    """Texts by their keys."""
+
+    apiVersion: Literal["v1"] = "v1"
+    kind: Literal["ConfigMap"] = "ConfigMap"
+    metadata: ObjectMeta
+    data: Mapping[str, str] | None = None
+
+
 class EnvVar(Model, further_keys=True):
     """An environment variable of a container."""
 

@@ -71,6 +71,12 @@ class Release(Record, kw_only=True, eq=False):
     """Whether there is a chart for `components.istiodRemote`; else the chart of istiod serves remote clusters too."""
     shared_networks_first: bool
     """Whether istiod takes the config cluster's meshNetworks before those of its own file; else it never reads them."""
+    forgets_validation_policy: bool
+    """Whether charts of some patches leave `failurePolicy: Ignore` out of validating webhooks in an upgrade."""
+    ca_bundles: bool
+    """Whether the charts give webhooks root certificates."""
+    native_sidecar: str
+    """The condition, as injection templates have it, on which a sidecar is an init container."""
     ipv6: bool
     """Whether `remotePilotAddress` may be an IPv6 address."""
     revision_by_ip: bool
@@ -253,6 +259,10 @@ _FIRST = Release(
     cni_value=("values", "istio_cni", "enabled"),  # istio 1.21.6: istio-discovery/files/injection-template.yaml
     has_istiod_remote_chart=True,  # istio 1.23.6: istiod-remote
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
+    forgets_validation_policy=False,  # istio 1.27.9: validatingwebhookconfiguration.yaml
+    ca_bundles=False,  # istio 1.21.6: istio-discovery/templates/mutatingwebhook.yaml
+    # istio 1.23.6: istio-discovery/files/injection-template.yaml
+    native_sidecar='eq (env "ENABLE_NATIVE_SIDECARS" "false") "true"',
     ipv6=False,  # istio 1.29.6: istio-discovery/templates/remote-istiod-service.yaml makes it an ExternalName
     revision_by_ip=False,  # istio 1.19.10: istiod-remote/templates/istiod-remote-service.yaml ignores the revision
     secret_has_empty_fields=True,  # istio 1.15.7: istioctl create-remote-secret, through its Kubernetes libraries
@@ -371,6 +381,11 @@ _MINORS = (
         "1.22",
         "1.27-1.30",
         Change(
+            "the charts give webhooks root certificates, by `injectionCABundle` and `validationCABundle`",
+            # istio 1.22.8: istio-discovery/templates/mutatingwebhook.yaml, validatingwebhookconfiguration.yaml
+            {"ca_bundles": True},
+        ),
+        Change(
             "`values.pilot.cni.enabled` injects pods for the CNI plugin, before that `values.istio_cni.enabled`",
             # istio 1.22.8: istio-discovery/files/injection-template.yaml
             {"cni_value": ("values", "pilot", "cni", "enabled")},
@@ -471,6 +486,15 @@ _MINORS = (
             {"has_istiod_remote_chart": False},
         ),
         Change(
+            "a pod may have or refuse a sidecar that is an init container, by an annotation",
+            {  # istio 1.24.6: istio-discovery/files/injection-template.yaml
+                "native_sidecar": (
+                    'eq (index .ObjectMeta.Annotations "sidecar.istio.io/nativeSidecar" '
+                    '| default (env "ENABLE_NATIVE_SIDECARS" "false")) "true"'
+                )
+            },
+        ),
+        Change(
             "the charts have settings for kinds of Kubernetes, by `global.platform`",
             # istio 1.24.6: manifests/helm-profiles
             {"platforms": ("k3d", "k3s", "microk8s", "minikube", "openshift")},
@@ -529,6 +553,15 @@ _MINORS = (
         "1.27",
         "1.29-1.33",
         Change(
+            "istiod decides for each pod whether its sidecar is an init container",
+            {  # istio 1.27.9: istio-discovery/files/injection-template.yaml
+                "native_sidecar": (
+                    'ne (index .ObjectMeta.Annotations "sidecar.istio.io/nativeSidecar" '
+                    '| default (printf "%t" .NativeSidecars)) "false"'
+                )
+            },
+        ),
+        Change(
             "istiod can distribute lists of revoked certificates, in a ConfigMap in every namespace",
             # istio 1.27.9: pilot/pkg/serviceregistry/kube/controller; read, not run
             {"config_maps_everywhere": ("istio-ca-root-cert", "istio-ca-crl")},
@@ -538,6 +571,12 @@ _MINORS = (
     _minor(
         "1.28",
         "1.30-1.34",
+        Change(
+            "charts leave `failurePolicy: Ignore` out in an upgrade, unless `base.validationFailurePolicy` says it",
+            # istio 1.28.10: validatingwebhookconfiguration.yaml of istio-discovery and base; 1.28.6, 1.29.2 and 1.30.0
+            # brought it
+            {"forgets_validation_policy": True},
+        ),
         Change(
             "remote secrets have no `creationTimestamp` and no `preferences`",
             # istio 1.28.10: istioctl create-remote-secret

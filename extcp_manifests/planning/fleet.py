@@ -21,7 +21,6 @@ from extcp_manifests.topology.clusters import folder_of
 from extcp_manifests.topology.fleet import Fleet, folder_of_gateway, shares_gateway
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.part_check import part_problems
-from extcp_manifests.topology.workloads import SharedGateway
 
 
 def plan_fleet(fleet: Fleet) -> "FleetPlan":
@@ -180,8 +179,7 @@ class FleetTree(Record):
 
 def _without_gateway(topology: Topology) -> Topology:
     """Return a control plane whose gateway is there already."""
-    there = SharedGateway(namespace=topology.gateway.namespace, name=topology.gateway.name, install="none")
-    return topology.model_copy(update={"gateway": there})
+    return topology.model_copy(update={"gateway": topology.gateway.as_there_already()})
 
 
 def _number(topology: Topology) -> tuple[int, ...]:

@@ -64,10 +64,13 @@ def _needs(resolved: Resolved) -> Iterator[str]:
     if resolved.gateway_alone:
         return
     if topology.gateway.install == "none":
-        yield _GATEWAY.format(name=topology.gateway.name, namespace=topology.gateway.namespace)
+        gateway = topology.gateway
+        yield _GATEWAY.format(name=gateway.name, namespace=gateway.namespace, port=gateway.webhook_port)
         if topology.credential_name is not None:
             yield f"- The Secret {topology.credential_name} is in that namespace.\n"
-    if resolved.exposure.needs_credential:
+    if topology.private_ca is not None:
+        yield _PRIVATE_CA.format(config_map=topology.private_ca.config_map)
+    elif resolved.exposure.needs_credential:
         yield _TRUST.format(address=topology.address)
 
 
@@ -122,13 +125,19 @@ _SAIL = """\
 
 _GATEWAY = """\
 - The gateway {name} in the namespace {namespace} of the external cluster is there, reads Gateways of other namespaces,
-  and its Service has the ports 15012 and 15017.
+  and its Service has the ports 15012 and {port}.
 """
 
 
 _TRUST = """\
 - The API servers and the proxies of the remote clusters trust the certificate of {address} by their own root
   certificates, since the webhooks carry none.
+"""
+
+
+_PRIVATE_CA = """\
+- Every namespace whose pods will be injected has the ConfigMap {config_map} with the root certificates below `ca.crt`,
+  or gets it before its pods start: without it they do not. This runbook makes it in the namespaces that it makes.
 """
 
 

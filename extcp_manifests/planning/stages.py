@@ -6,17 +6,19 @@ from typing import ClassVar, Literal
 from extcp_manifests import builders
 from extcp_manifests.builders import gateways
 from extcp_manifests.builders.address import IPAddress
+from extcp_manifests.builders.private_root import PrivateRootConfigMap
 from extcp_manifests.builders.secrets import CONFIG_SECRET, READER, REMOTE_SECRET_LABEL, remote_secret_name
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.planning.methods.choice import method_of, method_of_mesh_gateways
 from extcp_manifests.planning.methods.method import Installation
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved
 from extcp_manifests.planning.stage import Place, Stage
-from extcp_manifests.planning.step import Check, Part, Step, piped
+from extcp_manifests.planning.step import Builder, Check, Part, Step, piped
 from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret
 from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
+from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import namespace_of_cni
 from extcp_manifests.topology.workloads import ServiceSettings
 
@@ -114,6 +116,7 @@ def _config_cluster(stage: Stage) -> Iterator[Step]:
         "namespace.yaml",
         Apply(),
         builders.SystemNamespace(name=topology.namespace, network=cluster.network),
+        *_private_root(topology, topology.namespace),
         why="The control plane's namespace, here for its configuration and permissions.",
     )
     method = method_of(topology)
@@ -134,6 +137,13 @@ def _config_cluster(stage: Stage) -> Iterator[Step]:
         ),
     )
     yield from _cni(stage)
+
+
+def _private_root(topology: Topology, namespace: str) -> Iterator[Builder]:
+    """Yield the ConfigMap with the certificates that proxies in a namespace trust, where they need any of their own."""
+    root = topology.private_ca
+    if root is not None:
+        yield PrivateRootConfigMap(name=root.config_map, namespace=namespace, certificates=root.certificates)
 
 
 def _cni(stage: Stage) -> Iterator[Step]:
@@ -284,6 +294,7 @@ def _sample(stage: Stage) -> Iterator[Step]:
         "sample/namespace.yaml",
         Apply(),
         builders.SampleNamespace(name=SAMPLE_NAMESPACE, revision=topology.revision),
+        *_private_root(topology, SAMPLE_NAMESPACE),
         why="A namespace whose pods get a sidecar.",
     )
     yield place.step(
@@ -345,6 +356,7 @@ def _join(stage: Stage) -> Iterator[Step]:
             network=cluster.network,
             control_plane_cluster=topology.config_cluster.name,
         ),
+        *_private_root(topology, topology.namespace),
         why="The control plane's namespace, with the mark by which istiod knows that it is to lead here.",
     )
     yield from _installed(

@@ -13,12 +13,7 @@ from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.topology.inputs import CONFIG, Readable, from_file, matching, problems_of, read, refusal
-
-
-def _why_not_ca(text: str) -> str | None:
-    if "-----BEGIN CERTIFICATE-----" in text and text.isascii():
-        return None
-    return "is not a certificate: give the text of ca.crt, in PEM form"
+from extcp_manifests.topology.names import why_not_certificates
 
 
 def _why_not_server_name(text: str) -> str | None:
@@ -47,7 +42,9 @@ class ClusterCredentials:
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     server: Annotated[StrictStr, matching(why_not_api_server), Field(description="URL of the API server.")]
-    ca: Annotated[StrictStr, matching(_why_not_ca), Field(description="The API server's CA certificates, in PEM form.")]
+    ca: Annotated[
+        StrictStr, matching(why_not_certificates), Field(description="The API server's CA certificates, in PEM form.")
+    ]
     token: Annotated[SecretStr, AfterValidator(_check_token), Field(description="Token of a ServiceAccount there.")] = (
         field(repr=False)
     )

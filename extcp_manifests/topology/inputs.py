@@ -34,7 +34,7 @@ Place = tuple[str | int, ...]
 def file_spelling(field: str) -> str:
     """Return the key in files of a field: `meshID` for `mesh_id`."""
     first, *rest = field.split("_")
-    return first + "".join(word.upper() if word in ("id", "ip") else word.capitalize() for word in rest)
+    return first + "".join(word.upper() if word in ("ca", "id", "ip") else word.capitalize() for word in rest)
 
 
 def place_of(place: Place, *, from_file: bool, start: Place = ()) -> Place:

@@ -20,7 +20,14 @@ from pydantic import (
     model_validator,
 )
 
-from extcp_manifests.builders.address import Address, TLSTermination, address_of, parse_address
+from extcp_manifests.builders.address import (
+    Address,
+    IPAddress,
+    PrivateRoot,
+    TLSTermination,
+    address_of,
+    parse_address,
+)
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem
@@ -50,7 +57,7 @@ from extcp_manifests.topology.names import (
 )
 from extcp_manifests.topology.partial import read_draft
 from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
-from extcp_manifests.topology.workloads import CNIPlugin, Istiod, SharedGateway
+from extcp_manifests.topology.workloads import CNIPlugin, Istiod, PrivateCA, SharedGateway
 
 
 class Topology(BaseModel, frozen=True):
@@ -96,6 +103,10 @@ class Topology(BaseModel, frozen=True):
     credential_name: Annotated[
         Annotated[StrictStr, matching(why_not_dns_subdomain)] | None,
         Field(description="TLS secret for the host name, in the gateway's namespace; not for an IP address."),
+    ] = None
+    private_ca: Annotated[
+        PrivateCA | None,
+        Field(description="Who signed the gateway's certificate, where that is not trusted anyway; from Istio 1.22."),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
     hub: Annotated[
@@ -151,8 +162,13 @@ class Topology(BaseModel, frozen=True):
 
     @property
     def reached_at(self) -> Address:
-        """The address, with who ends TLS there."""
-        return address_of(self.address, self.tls_termination)
+        """The address, with who ends TLS there, and how webhooks and proxies reach and trust it."""
+        address = address_of(self.address, self.tls_termination)
+        if isinstance(address, IPAddress):
+            return address
+        private = self.private_ca
+        root = None if private is None else PrivateRoot(private.certificates, private.config_map)
+        return address.with_(webhook_port=self.gateway.webhook_port, private_root=root)
 
     @property
     def exposure(self) -> Exposure:

@@ -112,6 +112,15 @@ def why_not_hub(text: str) -> str | None:
     )
 
 
+def why_not_certificates(text: str) -> str | None:
+    """Return why a text is not certificates as PEM, or None."""
+    if "PRIVATE KEY-----" in text:
+        return "has a private key: give certificates alone"
+    if "-----BEGIN CERTIFICATE-----" in text and text.isascii():
+        return None
+    return "is not a certificate: give the text of ca.crt, in PEM form"
+
+
 def why_not_tag(text: str) -> str | None:
     """Return why the text is not a valid tag of images, or None."""
     if _TAG.fullmatch(text):

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from extcp_manifests import yaml
+from extcp_manifests.builders.address import WEBHOOK_PORT, IPAddress
+from extcp_manifests.builders.exposure import XDS_PORT, why_not_private_root
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
@@ -33,6 +35,7 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
     yield from _way_in(topology)
+    yield from _trust(topology)
     yield from _methods(topology)
     yield from _mesh_configs(topology)
     yield from _gateways(topology)
@@ -115,7 +118,7 @@ def _way_in(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         yield ("istiod", "service"), Problem((), problem)
     if service is not None and gateway != SharedGateway():
         yield ("gateway",), Problem((), "has no use where istiod has a service of its own: leave one of them out")
-    if gateway.install == "none" and gateway != _already_there(gateway):
+    if gateway.install == "none" and gateway != gateway.as_there_already():
         problem = "has settings or overrides, but install is none, so that nothing is installed: leave them out"
         yield ("gateway",), Problem((), problem)
     if gateway.install != "none" and gateway.selector:
@@ -159,8 +162,29 @@ def _sail(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         yield ("revision",), Problem((), problem)
 
 
-def _already_there(gateway: SharedGateway) -> SharedGateway:
-    return SharedGateway(namespace=gateway.namespace, name=gateway.name, install="none", selector=gateway.selector)
+def _trust(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse a private CA and a port of webhooks where the address leaves no room for them."""
+    if topology.private_ca is not None and not topology.exposure.needs_credential:
+        problem = "has no use where istiod ends TLS with a certificate of its own: leave it out"
+        yield ("private_ca",), Problem((), problem)
+    elif topology.private_ca is not None and not topology.istio.ca_bundles:
+        yield ("private_ca",), Problem((), why_not_private_root(topology.istio))
+    elif topology.private_ca is not None and topology.private_ca.config_map in _OF_ISTIOD:
+        problem = f"{topology.private_ca.config_map!r} is a ConfigMap of istiod's own: choose another"
+        yield ("private_ca", "config_map"), Problem((), problem)
+    port = topology.gateway.webhook_port
+    if port != WEBHOOK_PORT and isinstance(topology.reached_at, IPAddress):
+        problem = "has no use by IP address, where Istio's charts let API servers call 15017: leave it out"
+        yield ("gateway", "webhook_port"), Problem((), problem)
+    elif port in (XDS_PORT, _STATUS_PORT):
+        yield ("gateway", "webhook_port"), Problem((), f"is {port}, another port of the gateway: choose another")
+
+
+_STATUS_PORT = 15021
+
+
+_OF_ISTIOD = frozenset(name for release in RELEASES.values() for name in release.config_maps_everywhere)
+"""ConfigMaps that istiod writes into every namespace, now or after an upgrade."""
 
 
 def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:

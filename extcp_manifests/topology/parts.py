@@ -22,6 +22,7 @@ from extcp_manifests.builders.builder import Builder
 from extcp_manifests.builders.charts import BaseChart, GatewayChart, IstiodChart, SharedIstiodChart
 from extcp_manifests.builders.cni import CNI, CNIChart
 from extcp_manifests.builders.overrides import WithOverrides
+from extcp_manifests.builders.private_root import gateway_templates
 from extcp_manifests.builders.sail import IstioCNIResource, IstioResource
 from extcp_manifests.documents.helm import BaseChartValues, IstiodChartValues
 from extcp_manifests.documents.istio_operator import IstioOperator
@@ -64,7 +65,13 @@ def _shared_gateway(topology: Topology) -> Builder[IstioOperator]:
 
 def _plain_shared_gateway(topology: Topology) -> Builder[IstioOperator]:
     gateway = topology.gateway
-    return ControlPlaneGateway(release=topology.istio, name=gateway.name, namespace=gateway.namespace, hub=topology.hub)
+    return ControlPlaneGateway(
+        release=topology.istio,
+        name=gateway.name,
+        namespace=gateway.namespace,
+        hub=topology.hub,
+        webhook_port=gateway.webhook_port,
+    )
 
 
 def _settings_of_gateway(topology: Topology) -> dict[str, Any]:
@@ -130,7 +137,8 @@ def config_cluster(topology: Topology) -> Builder[Any]:
     settings = _platform(topology)
     if cluster.mesh_config:
         settings["meshConfig"] = cluster.mesh_config
-    return _by_method(topology, _plain_remote(topology, cluster), settings, cluster.overrides)
+    builder = _plain_remote(topology, cluster)
+    return _by_method(topology, builder, settings, cluster.overrides, validation_policy=_validation_policy(topology))
 
 
 def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
@@ -140,7 +148,19 @@ def remote_cluster(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
 
 def base_of_remote(topology: Topology, cluster: MeshCluster) -> Builder[BaseChartValues]:
     """Return the chart base of a remote cluster."""
-    return BaseChart(operator=_plain_remote(topology, cluster))
+    policy = _validation_policy(topology) if cluster == topology.config_cluster else None
+    return BaseChart(operator=_plain_remote(topology, cluster), validation_policy=policy)
+
+
+def _validation_policy(topology: Topology) -> str | None:
+    """Return what becomes of configuration in the config cluster while istiod is away, where only Helm can say it.
+
+    By IP address istiod decides. By host name charts write `Ignore` into the first installation alone, and after an
+    upgrade the API server would refuse all configuration (istio 1.30.3: validatingwebhookconfiguration.yaml).
+    """
+    is_left_open = topology.exposure.needs_credential and topology.private_ca is None
+    is_for_helm = topology.install == "helm" and topology.istio.forgets_validation_policy
+    return "Ignore" if is_for_helm and is_left_open else None
 
 
 def _plain_remote(topology: Topology, cluster: MeshCluster) -> Builder[IstioOperator]:
@@ -159,8 +179,12 @@ def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the ingress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.ingress
     if method_of_gateways(topology, cluster) == "helm":
-        return _with(IngressGatewayValues(revision=topology.revision), _platform_of_chart(topology), overrides)
-    builder = IngressGateway(namespace=topology.namespace, revision=topology.revision)
+        return _with(
+            IngressGatewayValues(revision=topology.revision, templates=_templates(topology)),
+            _platform_of_chart(topology),
+            overrides,
+        )
+    builder = IngressGateway(namespace=topology.namespace, revision=topology.revision, templates=_templates(topology))
     return _with(builder, _platform(topology), overrides)
 
 
@@ -168,8 +192,12 @@ def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the egress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.egress
     if method_of_gateways(topology, cluster) == "helm":
-        return _with(EgressGatewayValues(revision=topology.revision), _platform_of_chart(topology), overrides)
-    builder = EgressGateway(namespace=topology.namespace, revision=topology.revision)
+        return _with(
+            EgressGatewayValues(revision=topology.revision, templates=_templates(topology)),
+            _platform_of_chart(topology),
+            overrides,
+        )
+    builder = EgressGateway(namespace=topology.namespace, revision=topology.revision, templates=_templates(topology))
     return _with(builder, _platform(topology), overrides)
 
 
@@ -177,19 +205,37 @@ def east_west_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the gateway by which other networks reach a remote cluster's services."""
     overrides = cluster.gateways.overrides.east_west
     if _method_of_other_gateways(topology) == "helm":
-        values = EastWestGatewayValues(network=cluster.network, revision=topology.revision)
+        values = EastWestGatewayValues(
+            network=cluster.network, revision=topology.revision, templates=_templates(topology)
+        )
         return _with(values, _platform_of_chart(topology), overrides)
-    builder = EastWestGateway(network=cluster.network, namespace=topology.namespace, revision=topology.revision)
+    builder = EastWestGateway(
+        network=cluster.network,
+        namespace=topology.namespace,
+        revision=topology.revision,
+        templates=_templates(topology),
+    )
     return _with(builder, _platform(topology), overrides)
 
 
+def _templates(topology: Topology) -> str:
+    """Return the templates by which pods of the mesh's gateways are injected."""
+    return gateway_templates(topology.exposure.private_root)
+
+
 def _by_method(
-    topology: Topology, builder: Builder[IstioOperator], settings: Mapping[str, Any], overrides: Mapping[str, Any]
+    topology: Topology,
+    builder: Builder[IstioOperator],
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    *,
+    validation_policy: str | None = None,
 ) -> Builder[Any]:
     """Return an installation of istiod or of a remote cluster for what installs it."""
     if topology.install == "istioctl":
         return _with(builder, settings, overrides)
-    values = IstiodChart(release=topology.istio, operator=_with(builder, settings, {}))
+    operator = _with(builder, settings, {})
+    values = IstiodChart(release=topology.istio, operator=operator, validation_policy=validation_policy)
     if topology.install == "helm":
         return _with(values, {}, overrides)
     resource = _istio_resource(topology, values, topology.names.default_revision, topology.namespace)

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
 
+from extcp_manifests.builders.address import WEBHOOK_PORT
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import GatewayName, NamespaceName, plain_mapping
+from extcp_manifests.topology.names import GatewayName, NamespaceName, plain_mapping, why_not_certificates
 
 Texts = Mapping[StrictStr, StrictStr]
 
@@ -110,6 +111,23 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PrivateCA:
+    """The authority that signed the gateway's certificate, where API servers and proxies do not trust it anyway."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    certificates: Annotated[
+        StrictStr, matching(why_not_certificates), Field(description="Its root certificates, as PEM.")
+    ]
+    config_map: Annotated[
+        NamespaceName,
+        Field(
+            description="ConfigMap with them below the key ca.crt, in every namespace whose pods are injected; the "
+            "control plane's own and that of the sample get it."
+        ),
+    ] = "istiod-root"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CNIPlugin:
     """The CNI plugin of the nodes of all remote clusters, for which istiod injects pods."""
 
@@ -168,6 +186,23 @@ class SharedGateway(Workload):
         Field(description="With install: none, the labels of its pods, if not those of its name."),
     ] = no_entries()
     service: Annotated[ServiceSettings | None, Field(description="The gateway's Service.")] = None
+    webhook_port: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=65535)],
+        Field(
+            description="Port of the Service at which API servers reach webhooks, by host name alone, such as 443 "
+            "where a load balancer has no other."
+        ),
+    ] = WEBHOOK_PORT
+
+    def as_there_already(self) -> "SharedGateway":
+        """Return the gateway as one that nothing installs."""
+        return SharedGateway(
+            namespace=self.namespace,
+            name=self.name,
+            install="none",
+            selector=self.selector,
+            webhook_port=self.webhook_port,
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return the piece of the IstioOperator's spec that says all this.

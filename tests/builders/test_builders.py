@@ -383,6 +383,7 @@ SENTENCES: Mapping[str, str] = {
     "type": "must be 'remote' or 'config', not a list",
     "service_type": "must be 'LoadBalancer' or 'NodePort' or 'ClusterIP', not a list",
     "selector": "must be a mapping, not a list",
+    "webhook_port": "must be a whole number, not a list",
     "annotations": "must be a mapping, not a list",
     "settings": "must be a mapping, not a list",
 }

@@ -36,6 +36,19 @@ EXPECTED = {
     "config_maps_everywhere": {"1.15": ("istio-ca-root-cert",), "1.27": ("istio-ca-root-cert", "istio-ca-crl")},
     "saves_installed_state": {"1.15": True, "1.21": False},
     "uninstall_by_owner": {"1.15": False, "1.21": True},
+    "forgets_validation_policy": {"1.15": False, "1.28": True},
+    "ca_bundles": {"1.15": False, "1.22": True},
+    "native_sidecar": {
+        "1.15": 'eq (env "ENABLE_NATIVE_SIDECARS" "false") "true"',
+        "1.24": (
+            'eq (index .ObjectMeta.Annotations "sidecar.istio.io/nativeSidecar" '
+            '| default (env "ENABLE_NATIVE_SIDECARS" "false")) "true"'
+        ),
+        "1.27": (
+            'ne (index .ObjectMeta.Annotations "sidecar.istio.io/nativeSidecar" '
+            '| default (printf "%t" .NativeSidecars)) "false"'
+        ),
+    },
     "platforms": {
         "1.15": (),
         "1.24": ("k3d", "k3s", "microk8s", "minikube", "openshift"),

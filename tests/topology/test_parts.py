@@ -1,5 +1,6 @@
 """Overrides that would undo an installation, whatever the method."""
 
+import re
 from typing import Any
 
 import pytest
@@ -223,6 +224,83 @@ def test_ways_in_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         topology("configCluster", {}, **spec)
     assert str(caught.value) == sentence
+
+
+PRIVATE = {"certificates": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}
+BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        (
+            {"privateCA": PRIVATE},
+            "spec.privateCA: has no use where istiod ends TLS with a certificate of its own: leave it out",
+        ),
+        (
+            {"privateCA": PRIVATE, "address": "h.example.com", "tlsTermination": "istiod"},
+            "spec.privateCA: has no use where istiod ends TLS with a certificate of its own: leave it out",
+        ),
+        (
+            {"privateCA": PRIVATE, "release": "1.21", **BY_HOST_NAME},
+            "spec.privateCA: needs root certificates of its own, which the webhooks of Istio 1.21 cannot be given: use "
+            "1.22 or later, or a certificate that API servers and proxies already trust",
+        ),
+        (
+            {"privateCA": {"certificates": "-----BEGIN EC PRIVATE KEY-----\n"}, **BY_HOST_NAME},
+            "spec.privateCA.certificates: has a private key: give certificates alone",
+        ),
+        (
+            {"privateCA": {"certificates": "ca.pem"}, **BY_HOST_NAME},
+            "spec.privateCA.certificates: is not a certificate: give the text of ca.crt, in PEM form",
+        ),
+        (
+            {"privateCA": {**PRIVATE, "configMap": "istio-ca-crl"}, **BY_HOST_NAME},
+            "spec.privateCA.configMap: 'istio-ca-crl' is a ConfigMap of istiod's own: choose another",
+        ),
+        (
+            {"gateway": {"webhookPort": 443}},
+            "spec.gateway.webhookPort: has no use by IP address, where Istio's charts let API servers call 15017: "
+            "leave it out",
+        ),
+        (
+            {"gateway": {"webhookPort": 15012}, **BY_HOST_NAME},
+            "spec.gateway.webhookPort: is 15012, another port of the gateway: choose another",
+        ),
+        (
+            {"gateway": {"webhookPort": 0}, **BY_HOST_NAME},
+            "spec.gateway.webhookPort: is 0: use 1 or more",
+        ),
+    ],
+)
+def test_trust_and_ports_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
+    """Root certificates and a port of webhooks are refused where nothing would use them, or nothing could."""
+    with pytest.raises(InvalidInput) as caught:
+        topology("configCluster", {}, **spec)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("install", ["istioctl", "helm", "sail"])
+def test_private_roots_by_every_method(install: str) -> None:
+    """By every method webhooks carry the certificates and the port, and proxies mount and trust the ConfigMap."""
+    gateways = {"ingress": True, "egress": True, "eastWest": True}
+    spec = {**BY_HOST_NAME, "privateCA": PRIVATE, "gateway": {"webhookPort": 443}, "revision": "canary"}
+    config = {"name": "cluster1", "network": "n", "gateways": gateways, "sample": {"version": "v1"}}
+    whole = plan(topology("istiod", {}, install=install, **{**spec, "configCluster": config, "remoteClusters": []}))
+    files = {path: content.decode() for path, content in whole.render().items()}
+    kind = "values.yaml" if install == "helm" else "yaml"
+    text = files[f"external/external-istiod.{kind}"]
+    assert "XDS_ROOT_CA: /etc/istiod-root/ca.crt" in text
+    assert "istiod-root-of-gateway" in text
+    assert "CABundle: LS0t" in files[f"cluster1/remote-config-cluster.{kind}"]
+    assert "https://h.example.com:443/inject" in files[f"cluster1/remote-config-cluster.{kind}"]
+    assert "number: 443" in files["external/external-istiod-gw.yaml"]
+    assert "port: 443" in "".join(text for path, text in files.items() if path.startswith("external/"))
+    of_gateways = [text for path, text in files.items() if re.fullmatch("cluster1/[^/]*gateway[.].*", path)]
+    assert len(of_gateways) == len(gateways)
+    assert all("gateway,istiod-root-of-gateway" in text for text in of_gateways)
+    for path in ("cluster1/namespace.yaml", "cluster1/sample/namespace.yaml"):
+        assert "kind: ConfigMap" in files[path]
 
 
 def test_a_mesh_config_that_the_operators_beats() -> None:

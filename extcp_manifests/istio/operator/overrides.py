@@ -115,7 +115,9 @@ class _Run:
 def _set_here(ours: Any) -> str:
     if isinstance(ours, dict | list):
         return f"must be {kind_of(ours)}"
-    return f"is set to {yaml.dump(ours).rstrip()} here, and the installation needs that value: leave it out"
+    text = yaml.dump(ours).rstrip()
+    shown = text if len(text) <= 80 else f"{text[:40]}..."
+    return f"is set to {shown} here, and the installation needs that value: leave it out"
 
 
 def _name(item: Any) -> str | None:
