@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from extcp_manifests.lazy import handing_on
 
 if TYPE_CHECKING:
+    from extcp_manifests.builders.gateway_api import IstiodRoute
     from extcp_manifests.builders.gateways import (
         EastWestGateway,
         EastWestGatewayValues,
@@ -63,6 +64,7 @@ __all__ = [
     "IngressGatewayValues",
     "IstiodDestinationRule",
     "IstiodGateway",
+    "IstiodRoute",
     "IstiodService",
     "IstiodVirtualService",
     "LegacyServiceAccount",
@@ -97,6 +99,7 @@ if not TYPE_CHECKING:
             "IngressGatewayValues": "gateways",
             "IstiodDestinationRule": "routing",
             "IstiodGateway": "routing",
+            "IstiodRoute": "gateway_api",
             "IstiodService": "routing",
             "IstiodVirtualService": "routing",
             "LegacyServiceAccount": "namespaces",

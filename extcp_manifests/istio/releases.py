@@ -71,6 +71,10 @@ class Release(Record, kw_only=True, eq=False):
     """Whether there is a chart for `components.istiodRemote`; else the chart of istiod serves remote clusters too."""
     shared_networks_first: bool
     """Whether istiod takes the config cluster's meshNetworks before those of its own file; else it never reads them."""
+    http_route_api_version: str | None
+    """The apiVersion of HTTPRoutes that istiod reads; None where no sample of the release has any."""
+    tls_route_api_version: str | None
+    """The apiVersion of TLSRoutes that istiod reads without being told to; None where there is none."""
     forgets_validation_policy: bool
     """Whether charts of some patches leave `failurePolicy: Ignore` out of validating webhooks in an upgrade."""
     ca_bundles: bool
@@ -259,6 +263,8 @@ _FIRST = Release(
     cni_value=("values", "istio_cni", "enabled"),  # istio 1.21.6: istio-discovery/files/injection-template.yaml
     has_istiod_remote_chart=True,  # istio 1.23.6: istiod-remote
     shared_networks_first=False,  # istio 1.24.6: pilot/pkg/bootstrap/mesh.go, with a mesh config file
+    http_route_api_version=None,  # istio 1.15.7: samples/helloworld
+    tls_route_api_version=None,  # istio 1.29.6: pilot/pkg/config/kube/gateway/controller.go
     forgets_validation_policy=False,  # istio 1.27.9: validatingwebhookconfiguration.yaml
     ca_bundles=False,  # istio 1.21.6: istio-discovery/templates/mutatingwebhook.yaml
     # istio 1.23.6: istio-discovery/files/injection-template.yaml
@@ -323,6 +329,11 @@ _MINORS = (
             "remote clusters use the profile `remote`, before that `external`",
             # istio 1.16.7: profiles
             {"remote_profile": "remote", "profiles_of_remotes": ("external", "remote")},
+        ),
+        Change(
+            "istiod reads HTTPRoutes of the Gateway API",
+            # istio 1.16.7: samples/helloworld/gateway-api
+            {"http_route_api_version": "gateway.networking.k8s.io/v1beta1"},
         ),
     ),
     _minor("1.17", "1.23-1.26"),
@@ -411,6 +422,11 @@ _MINORS = (
     _minor(
         "1.24",
         "1.28-1.31",
+        Change(
+            "HTTPRoutes are of `gateway.networking.k8s.io/v1`",
+            # istio 1.24.6: samples/helloworld/gateway-api
+            {"http_route_api_version": "gateway.networking.k8s.io/v1"},
+        ),
         Change(
             "networking documents use `networking.istio.io/v1`",
             {
@@ -611,6 +627,11 @@ _MINORS = (
             "the address may be IPv6",
             # istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml
             {"ipv6": True},
+        ),
+        Change(
+            "istiod reads TLSRoutes of the Gateway API, by CRDs of Gateway API 1.5 or later",
+            # istio 1.30.3: pilot/pkg/config/kube/gateway/controller.go
+            {"tls_route_api_version": "gateway.networking.k8s.io/v1"},
         ),
         Change(
             "images are named as docker.io/istio, since the registry that this release takes by itself ends in 2026",

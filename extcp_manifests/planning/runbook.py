@@ -65,9 +65,19 @@ def _needs(resolved: Resolved) -> Iterator[str]:
         return
     if topology.gateway.install == "none":
         gateway = topology.gateway
-        yield _GATEWAY.format(name=gateway.name, namespace=gateway.namespace, port=gateway.webhook_port)
+        text = _GATEWAY if gateway.api == "istio" else _GATEWAY_OF_KUBERNETES
+        yield text.format(
+            name=gateway.name,
+            namespace=gateway.namespace,
+            port=gateway.webhook_port,
+            listeners="HTTPS, with the certificate" if resolved.exposure.needs_credential else "TLS, mode Passthrough",
+            namespace_of_routes=topology.namespace,
+        )
         if topology.credential_name is not None:
             yield f"- The Secret {topology.credential_name} is in that namespace.\n"
+    service = topology.istiod.service
+    if service is not None and service.install == "none":
+        yield _SERVICE.format(address=topology.address, istiod=resolved.names.istiod, namespace=topology.namespace)
     if topology.private_ca is not None:
         yield _PRIVATE_CA.format(config_map=topology.private_ca.config_map)
     elif resolved.exposure.needs_credential:
@@ -126,6 +136,18 @@ _SAIL = """\
 _GATEWAY = """\
 - The gateway {name} in the namespace {namespace} of the external cluster is there, reads Gateways of other namespaces,
   and its Service has the ports 15012 and {port}.
+"""
+
+
+_GATEWAY_OF_KUBERNETES = """\
+- The Gateway {name} of the Gateway API in the namespace {namespace} of the external cluster is there, of Istio's class,
+  with listeners on 15012 and {port} ({listeners}) that take routes of the namespace {namespace_of_routes}.
+"""
+
+
+_SERVICE = """\
+- At {address}, the ports 15012 and 15017 lead to those of the pods of {istiod} in the namespace {namespace} of the
+  external cluster, as soon as they run, and TLS is passed through.
 """
 
 

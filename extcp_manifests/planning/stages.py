@@ -185,17 +185,19 @@ def _control_plane(stage: Stage) -> Iterator[Step]:
         "config",
         why="The Secret by which istiod reaches the API server of the config cluster.",
     )
+    service = topology.istiod.service
+    is_exposed = service is not None and service.install == "none"
     yield from _installed(
         place,
         method_of(topology).external_istiod(stage),
         part="external istiod",
         why="The istiod that serves the remote clusters.",
-        verify=(place.wait_for(names.istiod, topology.namespace),),
+        verify=(place.wait_for(names.istiod, topology.namespace), *((_injection(stage),) if is_exposed else ())),
     )
-    if topology.istiod.service is not None:
-        yield _exposed(stage, topology.istiod.service)
-    else:
+    if service is None:
         yield _routes(stage)
+    elif not is_exposed:
+        yield _exposed(stage, service)
 
 
 def _routes(stage: Stage) -> Step:
@@ -204,21 +206,39 @@ def _routes(stage: Stage) -> Step:
     return stage.external.step(
         "external-istiod-gw.yaml",
         Apply(),
-        builders.IstiodGateway(
-            release=release,
-            address=topology.reached_at,
-            credential_name=topology.credential_name,
-            namespace=topology.namespace,
-            gateway=topology.gateway.name,
-            selector=topology.gateway.selector,
-        ),
-        builders.IstiodVirtualService(
-            release=release, address=topology.reached_at, namespace=topology.namespace, revision=topology.revision
-        ),
+        *(_routes_of_istio(topology) if topology.gateway.api == "istio" else _routes_of_kubernetes(topology)),
         *((rule,) if stage.resolved.exposure.needs_credential else ()),
         why="The routes from the gateway to istiod, for xDS and certificates on 15012 and webhooks on 15017.",
         verify=(_injection(stage),),
     )
+
+
+def _routes_of_istio(topology: Topology) -> Iterator[Builder]:
+    yield builders.IstiodGateway(
+        release=topology.istio,
+        address=topology.reached_at,
+        credential_name=topology.credential_name,
+        namespace=topology.namespace,
+        gateway=topology.gateway.name,
+        selector=topology.gateway.selector,
+    )
+    yield builders.IstiodVirtualService(
+        release=topology.istio, address=topology.reached_at, namespace=topology.namespace, revision=topology.revision
+    )
+
+
+def _routes_of_kubernetes(topology: Topology) -> Iterator[Builder]:
+    listeners: tuple[Literal["xds", "webhook"], ...] = ("xds", "webhook")
+    for serves in listeners:
+        yield builders.IstiodRoute(
+            release=topology.istio,
+            address=topology.reached_at,
+            gateway=topology.gateway.name,
+            gateway_namespace=topology.gateway.namespace,
+            serves=serves,
+            namespace=topology.namespace,
+            revision=topology.revision,
+        )
 
 
 def _exposed(stage: Stage, service: ServiceSettings) -> Step:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import WEBHOOK_PORT, IPAddress
 from extcp_manifests.builders.exposure import XDS_PORT, why_not_private_root
+from extcp_manifests.builders.gateway_api import why_no_routes
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
@@ -13,6 +14,7 @@ from extcp_manifests.topology.clusters import GatewayOverrides
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology, placed_clusters
 from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, overridden_parts
+from extcp_manifests.topology.rules_between_values import ending_registries, why_not_hub_of
 from extcp_manifests.topology.workloads import SharedGateway, Workload
 
 
@@ -31,7 +33,8 @@ def _problems(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     if unwritable:
         yield from unwritable  # nothing else can be said of what no document can hold
         return
-    yield from _tag(topology)
+    yield from _tags(topology)
+    yield from _hubs(topology)
     yield from _workload(("gateway",), topology.gateway)
     yield from _workload(("istiod",), topology.istiod)
     yield from _way_in(topology)
@@ -84,9 +87,19 @@ _NO_OVERRIDES = GatewayOverrides()
 _GATEWAYS = ("ingress", "egress", "east_west")
 
 
-def _tag(topology: Topology) -> Iterator[tuple[Place, Problem]]:
-    if topology.tag is not None and (problem := _why_not_tag_of(topology.release, topology.tag)):
-        yield ("tag",), Problem((), problem)
+def _tags(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    tags: list[tuple[Place, str | None]] = [(("tag",), topology.tag)]
+    tags += [(("gateway", "tag"), topology.gateway.tag), (("istiod", "tag"), topology.istiod.tag)]
+    for place, tag in tags:
+        if tag is not None and (problem := _why_not_tag_of(topology.release, tag)):
+            yield place, Problem((), problem)
+
+
+def _hubs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
+    """Refuse registries of single parts that have no images of the release."""
+    for name, workload in (("gateway", topology.gateway), ("istiod", topology.istiod)):
+        if problem := why_not_hub_of(topology.istio, workload.hub):
+            yield (name, "hub"), Problem((), problem)
 
 
 def _why_not_tag_of(release: str, tag: str) -> str | None:
@@ -121,9 +134,23 @@ def _way_in(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     if gateway.install == "none" and gateway != gateway.as_there_already():
         problem = "has settings or overrides, but install is none, so that nothing is installed: leave them out"
         yield ("gateway",), Problem((), problem)
-    if gateway.install != "none" and gateway.selector:
+    why_not = _why_not_gateway_api(topology) if gateway.api == "kubernetes" else None
+    if why_not is not None:
+        yield ("gateway", "api"), Problem((), why_not)
+    if gateway.api == "kubernetes" and gateway.selector:
+        problem = "has no use for a Gateway of the Gateway API, to which routes attach by name: leave it out"
+        yield ("gateway", "selector"), Problem((), problem)
+    elif gateway.install != "none" and gateway.selector:
         problem = "follows from the gateway's name, unless install is none: leave it out"
         yield ("gateway", "selector"), Problem((), problem)
+
+
+def _why_not_gateway_api(topology: Topology) -> str | None:
+    """Return why routes to istiod cannot attach to a Gateway of the Gateway API, or None."""
+    if topology.gateway.install != "none":
+        return "is kubernetes, for a gateway that is there already: set install to none"
+    reason = why_no_routes(topology.istio, topology.reached_at)
+    return reason and f"is kubernetes, but {reason}: leave it out"
 
 
 def _methods(topology: Topology) -> Iterator[tuple[Place, Problem]]:
@@ -269,7 +296,13 @@ def _untyped(part: OverriddenPart) -> Sequence[Problem]:
 
 def part_warnings(topology: Topology) -> list[Problem]:
     """Return what is allowed and may not be meant; places are spelled as in a file."""
-    return [*_images_of_sail(topology), *_beaten_mesh_config(topology)]
+    return [*_hubs_that_end(topology), *_images_of_sail(topology), *_beaten_mesh_config(topology)]
+
+
+def _hubs_that_end(topology: Topology) -> Iterator[Problem]:
+    for name, workload in (("gateway", topology.gateway), ("istiod", topology.istiod)):
+        for each in ending_registries(workload.hub, None):
+            yield Problem(("spec", name, "hub"), each.message)
 
 
 def _images_of_sail(topology: Topology) -> Iterator[Problem]:

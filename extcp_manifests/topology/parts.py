@@ -69,13 +69,14 @@ def _plain_shared_gateway(topology: Topology) -> Builder[IstioOperator]:
         release=topology.istio,
         name=gateway.name,
         namespace=gateway.namespace,
-        hub=topology.hub,
+        hub=gateway.hub or topology.hub,
         webhook_port=gateway.webhook_port,
     )
 
 
 def _settings_of_gateway(topology: Topology) -> dict[str, Any]:
-    return overlay(_for_all_pods(topology), topology.gateway.settings())
+    tag = topology.gateway.tag or topology.tag
+    return overlay(_for_all_pods(topology, tag), topology.gateway.settings())
 
 
 def shared_base(topology: Topology) -> Builder[BaseChartValues]:
@@ -90,12 +91,20 @@ def shared_istiod(topology: Topology) -> Builder[IstiodChartValues]:
 
 def shared_istio_resource(topology: Topology) -> Builder[Istio]:
     """Return the same as a resource of the Sail Operator."""
-    return _istio_resource(topology, shared_istiod(topology), "default", topology.gateway.namespace)
+    gateway = topology.gateway
+    return IstioResource(
+        values=shared_istiod(topology),
+        name="default",
+        namespace=gateway.namespace,
+        version=sail_version(topology, gateway.tag or topology.tag),
+        hub=gateway.hub or topology.hub,
+    )
 
 
 def external_istiod(topology: Topology) -> Builder[Any]:
     """Return the istiod of the external cluster."""
-    settings = overlay(overlay(_for_all_pods(topology), topology.istiod.settings()), _injection_for_cni(topology))
+    of_pods = overlay(_for_all_pods(topology, topology.tag), topology.istiod.settings())
+    settings = overlay(of_pods, _injection_for_cni(topology))
     return _by_method(topology, _plain_external_istiod(topology), settings, topology.istiod.overrides)
 
 
@@ -245,13 +254,13 @@ def _by_method(
 def _istio_resource(
     topology: Topology, values: Builder[IstiodChartValues], name: str, namespace: str
 ) -> Builder[Istio]:
-    version = sail_version(topology)
+    version = sail_version(topology, topology.tag)
     return IstioResource(values=values, name=name, namespace=namespace, version=version, hub=topology.hub)
 
 
-def sail_version(topology: Topology) -> str:
+def sail_version(topology: Topology, tag: str | None) -> str:
     """Return the version that the Sail Operator installs: a patch where the tag is one, else the newest one it has."""
-    return f"v{topology.tag}" if _is_sail_version(topology.tag) else f"v{topology.release}-latest"
+    return f"v{tag}" if _is_sail_version(tag) else f"v{topology.release}-latest"
 
 
 def _is_sail_version(tag: str | None) -> bool:
@@ -267,12 +276,12 @@ def _with(builder: Builder[Document], settings: Mapping[str, Any], overrides: Ma
     return WithOverrides(builder=builder, settings=settings, overrides=overrides)
 
 
-def _for_all_pods(topology: Topology) -> dict[str, Any]:
+def _for_all_pods(topology: Topology, tag: str | None) -> dict[str, Any]:
     """Return the platform, and where images come from; istiod hands the values on to the proxies that it injects."""
     piece: dict[str, Any] = {}
-    is_version = topology.install == "sail" and _is_sail_version(topology.tag)
-    if topology.tag is not None and not is_version:
-        piece["tag"] = topology.tag
+    is_version = topology.install == "sail" and _is_sail_version(tag)
+    if tag is not None and not is_version:
+        piece["tag"] = tag
     values: dict[str, Any] = {}
     if topology.pull_policy is not None:
         values["imagePullPolicy"] = topology.pull_policy
@@ -305,13 +314,16 @@ def namespace_of_cni(topology: Topology) -> str:
 def cni(topology: Topology) -> Builder[Any]:
     """Return the CNI plugin of a remote cluster."""
     namespace = namespace_of_cni(topology)
-    operator = _with(CNI(release=topology.istio, namespace=namespace, hub=topology.hub), _for_all_pods(topology), {})
+    builder = CNI(release=topology.istio, namespace=namespace, hub=topology.hub)
+    operator = _with(builder, _for_all_pods(topology, topology.tag), {})
     if topology.install == "istioctl":
         return operator
     values = CNIChart(operator=operator)
     if topology.install == "helm":
         return values
-    return IstioCNIResource(values=values, namespace=namespace, version=sail_version(topology), hub=topology.hub)
+    return IstioCNIResource(
+        values=values, namespace=namespace, version=sail_version(topology, topology.tag), hub=topology.hub
+    )
 
 
 class OverriddenPart(Record):

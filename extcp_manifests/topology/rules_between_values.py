@@ -66,11 +66,19 @@ def _revision_in_release(release: Release, exposure: Exposure) -> Iterator[Viola
 
 def _registries_in_release(release: Release, hub: str | None, charts: str | None) -> Iterator[Violation]:
     """Refuse registries that hold Istio's images or charts, but not those of the release."""
-    if release not in since("1.31"):
-        return
     for name, text in (("hub", hub), ("charts", charts)):
-        if instead := instead_of_ending(name, text):
-            yield Violation((name,), f"{text!r} has nothing of Istio {release}: write {instead!r}, or a mirror of it")
+        if problem := _why_nothing_there(release, name, text):
+            yield Violation((name,), problem)
+
+
+def why_not_hub_of(release: Release, hub: str | None) -> str | None:
+    """Return why a registry has no images of a release, or None."""
+    return _why_nothing_there(release, "hub", hub)
+
+
+def _why_nothing_there(release: Release, name: str, text: str | None) -> str | None:
+    instead = instead_of_ending(name, text) if release in since("1.31") else None
+    return instead and f"{text!r} has nothing of Istio {release}: write {instead!r}, or a mirror of it"
 
 
 def _credential(exposure: Exposure, credential_name: str | None) -> Iterator[Violation]:

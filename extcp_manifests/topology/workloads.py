@@ -9,7 +9,14 @@ from pydantic import ConfigDict, Field, GetPydanticSchema, PlainValidator, Stric
 from extcp_manifests.builders.address import WEBHOOK_PORT
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import GatewayName, NamespaceName, plain_mapping, why_not_certificates
+from extcp_manifests.topology.names import (
+    GatewayName,
+    NamespaceName,
+    plain_mapping,
+    why_not_certificates,
+    why_not_hub,
+    why_not_tag,
+)
 
 Texts = Mapping[StrictStr, StrictStr]
 
@@ -76,6 +83,14 @@ class Workload:
     pod_disruption_budget: Annotated[
         Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
     ] = no_entries()
+    hub: Annotated[
+        Annotated[StrictStr, matching(why_not_hub)] | None,
+        Field(description="The registry of its image alone; spec.hub if left out."),
+    ] = None
+    tag: Annotated[
+        Annotated[StrictStr, matching(why_not_tag)] | None,
+        Field(description="The tag of its image alone; spec.tag if left out."),
+    ] = None
     overrides: Annotated[Plain, Field(description=OVERRIDES)] = no_entries()
 
 
@@ -108,6 +123,16 @@ class ServiceSettings:
                 "loadBalancerSourceRanges": list(self.load_balancer_source_ranges),
             }
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceOfIstiod(ServiceSettings):
+    """The Service by which remote clusters reach istiod without a gateway."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    install: Annotated[
+        Literal["none"] | None, Field(description="none for a Service that is there already; written if left out.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +173,7 @@ class Istiod(Workload):
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     service: Annotated[
-        ServiceSettings | None,
+        ServiceOfIstiod | None,
         Field(
             description="A Service by which remote clusters reach istiod, instead of a gateway; istiod ends TLS then."
         ),
@@ -163,8 +188,8 @@ class Istiod(Workload):
         piece: dict[str, Any] = {}
         if k8s := _k8s(self):
             piece["components"] = {"pilot": {"k8s": k8s}}
-        if scaling := _scaling(self):
-            piece["values"] = {"pilot": scaling}
+        if values := _without_empty({"hub": self.hub, "tag": self.tag, **_scaling(self)}):
+            piece["values"] = {"pilot": values}
         return piece
 
 
@@ -185,6 +210,13 @@ class SharedGateway(Workload):
         Texts,
         Field(description="With install: none, the labels of its pods, if not those of its name."),
     ] = no_entries()
+    api: Annotated[
+        Literal["istio", "kubernetes"],
+        Field(
+            description="With install: none, kubernetes for a Gateway of the Gateway API, with listeners for 15012 and "
+            "webhookPort; by host name, from Istio 1.16, and from 1.30 with tlsTermination: istiod."
+        ),
+    ] = "istio"
     service: Annotated[ServiceSettings | None, Field(description="The gateway's Service.")] = None
     webhook_port: Annotated[
         Annotated[StrictInt, Field(ge=1, le=65535)],
@@ -201,6 +233,7 @@ class SharedGateway(Workload):
             name=self.name,
             install="none",
             selector=self.selector,
+            api=self.api,
             webhook_port=self.webhook_port,
         )
 

@@ -373,7 +373,8 @@ GOOD: Mapping[str, Any] = {
     "token": SecretStr("abc.def"),
     "mesh_config": {},
     "type": "remote",
-    **dict.fromkeys(("mesh_id", "cluster", "network", "server", "ca", "version"), "x"),
+    "serves": "xds",
+    **dict.fromkeys(("mesh_id", "cluster", "network", "server", "ca", "version", "gateway", "gateway_namespace"), "x"),
 }
 SENTENCES: Mapping[str, str] = {
     "release": "must be a Release or text, not a list",
@@ -381,12 +382,25 @@ SENTENCES: Mapping[str, str] = {
     "token": "must be a SecretStr, not a list",
     "mesh_config": "must be a mapping, not a list",
     "type": "must be 'remote' or 'config', not a list",
+    "serves": "must be 'xds' or 'webhook', not a list",
     "service_type": "must be 'LoadBalancer' or 'NodePort' or 'ClusterIP', not a list",
     "selector": "must be a mapping, not a list",
     "webhook_port": "must be a whole number, not a list",
     "annotations": "must be a mapping, not a list",
     "settings": "must be a mapping, not a list",
 }
+
+
+def test_no_routes_of_the_gateway_api_for_ip_addresses() -> None:
+    """A route is refused with the reason where the Gateway API has none for the address."""
+    builder = builders.IstiodRoute(
+        release="1.30", address="192.0.2.1", gateway="edge", gateway_namespace="ingress", serves="xds"
+    )
+    with pytest.raises(InvalidInput) as caught:
+        builder.build()
+    assert str(caught.value) == (
+        "address: can have no route: routes of the Gateway API are for host names alone; use IstiodGateway instead"
+    )
 
 
 def inputs() -> Iterator[tuple[str, str]]:

@@ -36,6 +36,12 @@ EXPECTED = {
     "config_maps_everywhere": {"1.15": ("istio-ca-root-cert",), "1.27": ("istio-ca-root-cert", "istio-ca-crl")},
     "saves_installed_state": {"1.15": True, "1.21": False},
     "uninstall_by_owner": {"1.15": False, "1.21": True},
+    "http_route_api_version": {
+        "1.15": None,
+        "1.16": "gateway.networking.k8s.io/v1beta1",
+        "1.24": "gateway.networking.k8s.io/v1",
+    },
+    "tls_route_api_version": {"1.15": None, "1.30": "gateway.networking.k8s.io/v1"},
     "forgets_validation_policy": {"1.15": False, "1.28": True},
     "ca_bundles": {"1.15": False, "1.22": True},
     "native_sidecar": {

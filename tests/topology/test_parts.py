@@ -28,7 +28,7 @@ def topology(part: str, piece: dict[str, Any], **spec: Any) -> Topology:
         config["overrides"] = piece
     elif part == "remoteClusters[0]":
         remote["overrides"] = piece
-    else:
+    elif part:
         whole[part] = {"overrides": piece}
     kind = {"apiVersion": "extcp-manifests/v1", "kind": "ExternalControlPlane", "metadata": {"name": "m"}}
     return load({**kind, "spec": whole})
@@ -268,13 +268,50 @@ BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
             "spec.gateway.webhookPort: is 15012, another port of the gateway: choose another",
         ),
         (
+            {"gateway": {"install": "none", "api": "kubernetes"}},
+            "spec.gateway.api: is kubernetes, but routes of the Gateway API are for host names alone: leave it out",
+        ),
+        (
+            {"gateway": {"api": "kubernetes"}, **BY_HOST_NAME},
+            "spec.gateway.api: is kubernetes, for a gateway that is there already: set install to none",
+        ),
+        (
+            {"gateway": {"install": "none", "api": "kubernetes"}, "release": "1.15", **BY_HOST_NAME},
+            "spec.gateway.api: is kubernetes, but istiod of Istio 1.15 reads no HTTPRoute by itself, as from 1.16 on: "
+            "leave it out",
+        ),
+        (
+            {
+                "gateway": {"install": "none", "api": "kubernetes"},
+                "release": "1.29",
+                "address": "h.example.com",
+                "tlsTermination": "istiod",
+            },
+            "spec.gateway.api: is kubernetes, but istiod of Istio 1.29 reads no TLSRoute by itself, as from 1.30 on: "
+            "leave it out",
+        ),
+        (
+            {"gateway": {"install": "none", "api": "kubernetes", "selector": {"a": "b"}}, **BY_HOST_NAME},
+            "spec.gateway.selector: has no use for a Gateway of the Gateway API, to which routes attach by name: leave "
+            "it out",
+        ),
+        (
+            {"istiod": {"tag": "1.29.1"}},
+            "spec.istiod.tag: '1.29.1' is not a tag of Istio 1.30: write one that begins with 1.30., or leave it out",
+        ),
+        (
+            {"gateway": {"hub": "gcr.io/istio-release"}, "release": "1.31"},
+            "spec.gateway.hub: 'gcr.io/istio-release' has nothing of Istio 1.31: write 'docker.io/istio', or a mirror "
+            "of it",
+        ),
+        (
             {"gateway": {"webhookPort": 0}, **BY_HOST_NAME},
             "spec.gateway.webhookPort: is 0: use 1 or more",
         ),
     ],
 )
-def test_trust_and_ports_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
-    """Root certificates and a port of webhooks are refused where nothing would use them, or nothing could."""
+def test_trust_routes_and_images_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
+    """Root certificates, ports, routes and images are refused where nothing would use them, or nothing could."""
     with pytest.raises(InvalidInput) as caught:
         topology("configCluster", {}, **spec)
     assert str(caught.value) == sentence
@@ -301,6 +338,43 @@ def test_private_roots_by_every_method(install: str) -> None:
     assert all("gateway,istiod-root-of-gateway" in text for text in of_gateways)
     for path in ("cluster1/namespace.yaml", "cluster1/sample/namespace.yaml"):
         assert "kind: ConfigMap" in files[path]
+
+
+@pytest.mark.parametrize("install", ["istioctl", "helm", "sail"])
+def test_images_of_single_parts(install: str) -> None:
+    """An image of istiod alone leaves proxies what all have; that of the gateway is its own istiod's too."""
+    parts = {"istiod": {"hub": "r.example.com/a", "tag": "1.30.2"}, "gateway": {"hub": "r.example.com/b"}}
+    spec = {**BY_HOST_NAME, **parts, "hub": "r.example.com/all", "revision": "canary"}
+    files = {path: text.decode() for path, text in plan(topology("", {}, install=install, **spec)).render().items()}
+    kind = "values.yaml" if install == "helm" else "yaml"
+    of_istiod = yaml.load(files[f"external/external-istiod.{kind}"])
+    values = of_istiod if install == "helm" else of_istiod["spec"]["values"]
+    assert values["pilot"].items() >= {"hub": "r.example.com/a", "tag": "1.30.2"}.items()
+    assert "hub: r.example.com/all" in files[f"external/external-istiod.{kind}"]
+    others = "".join(text for path, text in files.items() if "external-istiod." not in path)
+    assert "hub: r.example.com/b" in others
+    assert "r.example.com/a" not in others.replace("r.example.com/all", "")
+
+
+def test_a_service_of_istiod_that_is_there_already() -> None:
+    """With install: none no Service is written; the runbook says what it must do, and looks at injection."""
+    spec = {"address": "h.example.com", "tlsTermination": "istiod", "istiod": {"service": {"install": "none"}}}
+    whole = plan(topology("", {}, **spec))
+    assert sorted(path for path in whole.render() if path.startswith("external/")) == [
+        "external/external-istiod.yaml",
+        "external/namespace.yaml",
+    ]
+    assert "- At h.example.com, the ports 15012 and 15017 lead to those of the pods of istiod" in whole.runbook()
+    assert "injection-check" in whole.runbook()
+
+
+def test_hubs_of_single_parts_that_end() -> None:
+    """A registry that is taken down is warned of, whatever part names it."""
+    (problem,) = part_warnings(topology("", {}, istiod={"hub": "gcr.io/istio-release"}))
+    assert str(problem) == (
+        "spec.istiod.hub: 'gcr.io/istio-release' is taken down in December 2026: write 'docker.io/istio', or a mirror "
+        "of it"
+    )
 
 
 def test_a_mesh_config_that_the_operators_beats() -> None:
