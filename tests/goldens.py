@@ -12,7 +12,18 @@ from extcp_manifests.istio.releases import RELEASES
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden"
 EXAMPLES = ("guide", "production", "own_certificate", "existing_gateway", "helm", "sail")
-_OTHERS = ("cni", "helm_ip", "hostile", "ip", "ipv6", "kubernetes_gateway", "private_ca", "revision", "sail_host_name")
+_OTHERS = (
+    "cni",
+    "gateways_namespace",
+    "helm_ip",
+    "hostile",
+    "ip",
+    "ipv6",
+    "kubernetes_gateway",
+    "private_ca",
+    "revision",
+    "sail_host_name",
+)
 TOPOLOGIES = {
     **{name: ROOT / f"examples/{name}.yaml" for name in EXAMPLES},
     **{name: ROOT / f"tests/topologies/{name}.yaml" for name in _OTHERS},

@@ -40,12 +40,14 @@ class IngressGateway(Builder[IstioOperator]):
 
     operator_name: ClassVar[str] = INGRESS_INSTALLATION
     namespace: str = "external-istiod"
+    gateway_namespace: str | None = None
+    """The namespace of its pods; None for that of the control plane."""
     revision: str | None = None
     templates: str = "gateway"
     """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> IstioOperator:
-        components = Components(ingressGateways=(_component(INGRESS, self.namespace),))
+        components = Components(ingressGateways=(_component(INGRESS, self.gateway_namespace or self.namespace),))
         return _installation(self, INGRESS, components)
 
 
@@ -54,12 +56,14 @@ class EgressGateway(Builder[IstioOperator]):
 
     operator_name: ClassVar[str] = EGRESS_INSTALLATION
     namespace: str = "external-istiod"
+    gateway_namespace: str | None = None
+    """The namespace of its pods; None for that of the control plane."""
     revision: str | None = None
     templates: str = "gateway"
     """The templates by which istiod injects the pod, with commas between them."""
 
     def _document(self) -> IstioOperator:
-        components = Components(egressGateways=(_component(EGRESS, self.namespace),))
+        components = Components(egressGateways=(_component(EGRESS, self.gateway_namespace or self.namespace),))
         return _installation(self, EGRESS, components)
 
 

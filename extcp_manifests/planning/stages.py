@@ -19,7 +19,7 @@ from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
 from extcp_manifests.topology.model import Topology
-from extcp_manifests.topology.parts import namespace_of_cni
+from extcp_manifests.topology.parts import namespace_of_cni, namespace_of_gateways
 from extcp_manifests.topology.workloads import ServiceSettings
 
 
@@ -275,13 +275,22 @@ def _gateways(stage: Stage) -> Iterator[Step]:
     """Yield the steps of the ingress and the egress gateway of a cluster, where they are wanted."""
     topology, wanted, place = stage.topology, stage.cluster.gateways, stage.remote
     method = method_of_mesh_gateways(topology, stage.cluster)
+    namespace = namespace_of_gateways(topology, stage.cluster)
+    if namespace != topology.namespace and (wanted.ingress or wanted.egress):
+        yield place.step(
+            "gateways-namespace.yaml",
+            Apply(),
+            builders.SystemNamespace(name=namespace),
+            *_private_root(topology, namespace),
+            why="The namespace of the mesh's gateways.",
+        )
     if wanted.ingress:
         yield from _installed(
             place,
             method.ingress_gateway(stage),
             part="gateway",
             why="The gateway by which requests from outside enter the mesh; its pod is injected, so istiod runs first.",
-            verify=(place.wait_for(gateways.INGRESS, topology.namespace),),
+            verify=(place.wait_for(gateways.INGRESS, namespace),),
         )
     if wanted.egress:
         yield from _installed(
@@ -289,7 +298,7 @@ def _gateways(stage: Stage) -> Iterator[Step]:
             method.egress_gateway(stage),
             part="gateway",
             why="The gateway by which requests leave the mesh; its pod is injected, so istiod runs first.",
-            verify=(place.wait_for(gateways.EGRESS, topology.namespace),),
+            verify=(place.wait_for(gateways.EGRESS, namespace),),
         )
 
 
@@ -359,7 +368,7 @@ def _sample_gateway(stage: Stage) -> Iterator[Step]:
         verify=(
             place.address(
                 gateways.INGRESS,
-                stage.topology.namespace,
+                namespace_of_gateways(stage.topology, stage.cluster),
                 "an external address, at which /hello answers with the version",
             ),
         ),

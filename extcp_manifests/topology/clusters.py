@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import Text, why_not_cluster_name, why_not_kubeconfig
+from extcp_manifests.topology.names import NamespaceName, Text, why_not_cluster_name, why_not_kubeconfig
 from extcp_manifests.topology.workloads import OVERRIDES, Plain, no_entries
 
 _OF_A_GATEWAY = "A piece of the IstioOperator's spec, or of the chart's values where Helm installs the gateway."
@@ -52,6 +52,10 @@ class MeshGateways:
     ingress: Annotated[StrictBool, Field(description="Whether requests from outside enter the mesh here.")] = False
     egress: Annotated[StrictBool, Field(description="Whether requests leave the mesh here.")] = False
     east_west: Annotated[StrictBool, Field(description="Whether other networks reach this cluster's services.")] = False
+    namespace: Annotated[
+        NamespaceName | None,
+        Field(description="Namespace of the ingress and the egress gateway; the control plane's if left out."),
+    ] = None
     install: Annotated[
         Literal["istioctl", "helm"] | None,
         Field(description="What installs the ingress and egress gateway; what installs all else if left out."),

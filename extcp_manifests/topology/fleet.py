@@ -262,6 +262,12 @@ class _Seen:
                 "none in one of them"
             )
             yield ("cni",), problem
+        wanted = cluster.gateways
+        if wanted.namespace is not None and (wanted.ingress or wanted.egress):
+            other = self._other(member, "gateways", access, wanted.namespace)
+            if other is not None and other is not member:
+                place_of_it = (*place, "gateways", "namespace")
+                yield place_of_it, _taken(wanted.namespace, "namespace of gateways", other, cluster.name)
         if cluster.sample is not None and (other := self._other(member, "sample", access)):
             yield (*place, "sample"), f"is already deployed by control plane {other.name}: leave it out"
 

@@ -10,10 +10,10 @@ from extcp_manifests.builders.gateway_api import why_no_routes
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
-from extcp_manifests.topology.clusters import GatewayOverrides
+from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, GatewayOverrides, MeshCluster
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology, placed_clusters
-from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, overridden_parts
+from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, namespace_of_cni, overridden_parts
 from extcp_manifests.topology.rules_between_values import ending_registries, why_not_hub_of
 from extcp_manifests.topology.workloads import SharedGateway, Workload
 
@@ -228,14 +228,29 @@ def _mesh_configs(topology: Topology) -> Iterator[tuple[Place, Problem]]:
 
 
 def _gateways(topology: Topology) -> Iterator[tuple[Place, Problem]]:
-    """Refuse overrides of gateways that a cluster does not get."""
+    """Refuse a namespace that others need, and overrides of gateways that a cluster does not get."""
     for place, cluster in placed_clusters(topology):
+        if problem := _why_not_of_gateways(topology, cluster):
+            yield (*place, "gateways", "namespace"), Problem((), problem)
         if cluster.gateways.overrides == _NO_OVERRIDES:
             continue
         for name in _GATEWAYS:
             if getattr(cluster.gateways.overrides, name) and not getattr(cluster.gateways, name):
                 problem = "belongs to a gateway that the cluster does not get: turn it on, or leave this out"
                 yield (*place, "gateways", "overrides", name), Problem((), problem)
+
+
+def _why_not_of_gateways(topology: Topology, cluster: MeshCluster) -> str | None:
+    """Return why a cluster's gateways cannot have the namespace that is named for them, or None."""
+    namespace, wanted = cluster.gateways.namespace, cluster.gateways
+    if namespace is None:
+        return None
+    if not (wanted.ingress or wanted.egress):
+        return "has no use in a cluster without ingress and egress gateway: leave it out"
+    others = {SAMPLE_NAMESPACE: "sample workloads", topology.gateway.namespace: "shared gateway"}
+    if topology.cni is not None:
+        others[namespace_of_cni(topology)] = "CNI plugin"
+    return f"{namespace!r} is the namespace of the {others[namespace]}: choose another" if namespace in others else None
 
 
 def _settings(part: OverriddenPart, topology: Topology) -> Iterator[tuple[Place, Problem]]:

@@ -193,7 +193,12 @@ def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
             _platform_of_chart(topology),
             overrides,
         )
-    builder = IngressGateway(namespace=topology.namespace, revision=topology.revision, templates=_templates(topology))
+    builder = IngressGateway(
+        namespace=topology.namespace,
+        gateway_namespace=cluster.gateways.namespace,
+        revision=topology.revision,
+        templates=_templates(topology),
+    )
     return _with(builder, _platform(topology), overrides)
 
 
@@ -206,7 +211,12 @@ def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
             _platform_of_chart(topology),
             overrides,
         )
-    builder = EgressGateway(namespace=topology.namespace, revision=topology.revision, templates=_templates(topology))
+    builder = EgressGateway(
+        namespace=topology.namespace,
+        gateway_namespace=cluster.gateways.namespace,
+        revision=topology.revision,
+        templates=_templates(topology),
+    )
     return _with(builder, _platform(topology), overrides)
 
 
@@ -324,6 +334,11 @@ def cni(topology: Topology) -> Builder[Any]:
     return IstioCNIResource(
         values=values, namespace=namespace, version=sail_version(topology, topology.tag), hub=topology.hub
     )
+
+
+def namespace_of_gateways(topology: Topology, cluster: MeshCluster) -> str:
+    """Return the namespace of the ingress and the egress gateway of a remote cluster."""
+    return cluster.gateways.namespace or topology.namespace
 
 
 class OverriddenPart(Record):

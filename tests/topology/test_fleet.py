@@ -133,6 +133,15 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
             "cni: installs the plugin in cluster 'a1', as control plane 'a' does: set install to none in one of them",
         ),
         (
+            {"configCluster": {"name": "a1", "network": "n", "gateways": {"ingress": True, "namespace": "x"}}},
+            {
+                "configCluster": {"name": "a1", "network": "n", "gateways": {"egress": True, "namespace": "x"}},
+                "revision": "r",
+            },
+            "configCluster.gateways.namespace: 'x' is already the namespace of gateways of control plane 'a' in "
+            "cluster 'a1': choose another",
+        ),
+        (
             {"configCluster": {"name": "a1", "network": "n", "sample": {"version": "v1"}}},
             {"configCluster": {"name": "a1", "network": "n", "sample": {"version": "v2"}}, "revision": "r"},
             "configCluster.sample: is already deployed by control plane 'a': leave it out",

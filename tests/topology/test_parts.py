@@ -296,6 +296,22 @@ BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
             "it out",
         ),
         (
+            {"configCluster": {"name": "c", "network": "n", "gateways": {"namespace": "x"}}},
+            "spec.configCluster.gateways.namespace: has no use in a cluster without ingress and egress gateway: leave "
+            "it out",
+        ),
+        (
+            {"configCluster": {"name": "c", "network": "n", "gateways": {"egress": True, "namespace": "sample"}}},
+            "spec.configCluster.gateways.namespace: 'sample' is the namespace of the sample workloads: choose another",
+        ),
+        (
+            {
+                "configCluster": {"name": "c", "network": "n", "gateways": {"egress": True, "namespace": "cni"}},
+                "cni": {"namespace": "cni"},
+            },
+            "spec.configCluster.gateways.namespace: 'cni' is the namespace of the CNI plugin: choose another",
+        ),
+        (
             {"istiod": {"tag": "1.29.1"}},
             "spec.istiod.tag: '1.29.1' is not a tag of Istio 1.30: write one that begins with 1.30., or leave it out",
         ),

@@ -69,15 +69,21 @@ class ByHelm:
 
     def ingress_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.ingress_gateway(stage.topology, stage.cluster)
-        return [Installation(f"{gateways.INGRESS}.values.yaml", _gateway(stage, gateways.INGRESS), document)]
+        return [Installation(f"{gateways.INGRESS}.values.yaml", _mesh_gateway(stage, gateways.INGRESS), document)]
 
     def egress_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.egress_gateway(stage.topology, stage.cluster)
-        return [Installation(f"{gateways.EGRESS}.values.yaml", _gateway(stage, gateways.EGRESS), document)]
+        return [Installation(f"{gateways.EGRESS}.values.yaml", _mesh_gateway(stage, gateways.EGRESS), document)]
 
     def east_west_gateway(self, stage: Stage) -> Sequence[Installation]:
         document = parts.east_west_gateway(stage.topology, stage.cluster)
-        return [Installation(f"{gateways.EAST_WEST}.values.yaml", _gateway(stage, gateways.EAST_WEST), document)]
+        return [
+            Installation(
+                f"{gateways.EAST_WEST}.values.yaml",
+                _chart(stage, "gateway", gateways.EAST_WEST, stage.topology.namespace),
+                document,
+            )
+        ]
 
     def _base(self, stage: Stage) -> Sequence[Installation]:
         if stage.resolved.release.has_istiod_remote_chart:
@@ -96,8 +102,8 @@ class ByHelm:
         return _chart(stage, chart, chart, stage.topology.namespace)
 
 
-def _gateway(stage: Stage, name: str) -> InstallChart:
-    return _chart(stage, "gateway", name, stage.topology.namespace)
+def _mesh_gateway(stage: Stage, name: str) -> InstallChart:
+    return _chart(stage, "gateway", name, parts.namespace_of_gateways(stage.topology, stage.cluster))
 
 
 def _chart(stage: Stage, chart: str, release_name: str, namespace: str, *, wait: bool = False) -> InstallChart:
