@@ -23,6 +23,7 @@ _OTHERS = (
     "private_ca",
     "revision",
     "sail_host_name",
+    "secret_store",
 )
 TOPOLOGIES = {
     **{name: ROOT / f"examples/{name}.yaml" for name in EXAMPLES},

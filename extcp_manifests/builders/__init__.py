@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         HelloworldService,
         HelloworldVirtualService,
     )
-    from extcp_manifests.builders.secrets import RemoteSecret, ServiceAccountToken
+    from extcp_manifests.builders.secrets import ExternalRemoteSecret, RemoteSecret, ServiceAccountToken
 
 __all__ = [
     "ClientDeployment",
@@ -56,6 +56,7 @@ __all__ = [
     "EgressGatewayValues",
     "ExposeServices",
     "ExternalIstiod",
+    "ExternalRemoteSecret",
     "HelloworldDeployment",
     "HelloworldGateway",
     "HelloworldService",
@@ -91,6 +92,7 @@ if not TYPE_CHECKING:
             "EgressGatewayValues": "gateways",
             "ExposeServices": "gateways",
             "ExternalIstiod": "istiod",
+            "ExternalRemoteSecret": "secrets",
             "HelloworldDeployment": "sample",
             "HelloworldGateway": "sample",
             "HelloworldService": "sample",

@@ -10,6 +10,16 @@ from pydantic import SecretStr
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.builder import Builder
+from extcp_manifests.documents.external_secrets import (
+    ExternalSecret,
+    ExternalSecretSpec,
+    RemoteRef,
+    SecretMetadata,
+    SecretStoreRef,
+    SecretTarget,
+    SecretTemplate,
+    SecretValue,
+)
 from extcp_manifests.documents.kubernetes import ObjectMeta
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in
 from extcp_manifests.documents.secret import Secret
@@ -55,13 +65,13 @@ class RemoteSecret(Builder[Secret], hidden=("token",)):
         if self.tls_server_name is not None and (problem := why_no_tls_server_name(release)):
             raise InvalidInput([Problem(("tls_server_name",), problem)])
         metadata = ObjectMeta(
-            name=remote_secret_name(self.cluster) if self.type == "remote" else CONFIG_SECRET,
+            name=_name(self.cluster, self.type),
             namespace=self.namespace,
-            labels={REMOTE_SECRET_LABEL: "true"} if self.type == "remote" else None,
-            annotations={"networking.istio.io/cluster": self.cluster},
+            labels=_labels(self.type),
+            annotations=_annotations(self.cluster),
             **({"creationTimestamp": None} if release.secret_has_empty_fields else {}),
         )
-        key = self.cluster if self.type == "remote" else "config"
+        key = _key(self.cluster, self.type)
         return Secret(metadata=metadata, stringData={key: SecretStr(self._kubeconfig(release))})
 
     def _kubeconfig(self, release: Release) -> str:
@@ -80,6 +90,51 @@ class RemoteSecret(Builder[Secret], hidden=("token",)):
                 "users": [{"name": self.cluster, "user": {"token": self.token.get_secret_value()}}],
             }
         )
+
+
+class ExternalRemoteSecret(Builder[ExternalSecret]):
+    """The same Secret, which the External Secrets Operator makes of a kubeconfig in a store."""
+
+    cluster: str
+    store: str
+    store_kind: Literal["ClusterSecretStore", "SecretStore"] = "ClusterSecretStore"
+    key: str
+    """Where the kubeconfig is in the store."""
+    type: Literal["remote", "config"] = "remote"
+    namespace: str = "external-istiod"
+
+    def _document(self) -> ExternalSecret:
+        name = _name(self.cluster, self.type)
+        metadata = SecretMetadata(labels=_labels(self.type), annotations=_annotations(self.cluster))
+        value = SecretValue(secretKey=_key(self.cluster, self.type), remoteRef=RemoteRef(key=self.key))
+        return ExternalSecret(
+            metadata=ObjectMeta(name=name, namespace=self.namespace),
+            spec=ExternalSecretSpec(
+                secretStoreRef=SecretStoreRef(name=self.store, kind=self.store_kind),
+                target=SecretTarget(name=name, template=SecretTemplate(metadata=metadata)),
+                data=(value,),
+            ),
+        )
+
+
+_Type = Literal["remote", "config"]
+
+
+def _name(cluster: str, kind: _Type) -> str:
+    return remote_secret_name(cluster) if kind == "remote" else CONFIG_SECRET
+
+
+def _labels(kind: _Type) -> dict[str, str] | None:
+    return {REMOTE_SECRET_LABEL: "true"} if kind == "remote" else None
+
+
+def _annotations(cluster: str) -> dict[str, str]:
+    return {"networking.istio.io/cluster": cluster}
+
+
+def _key(cluster: str, kind: _Type) -> str:
+    """Return the key of the kubeconfig, by which istiod knows a remote cluster."""
+    return cluster if kind == "remote" else "config"
 
 
 class ServiceAccountToken(Builder[Secret]):

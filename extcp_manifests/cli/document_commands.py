@@ -1,7 +1,7 @@
 """Commands about what Istio makes of configuration: merging, composing, patching, validating."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -9,6 +9,7 @@ import click
 from extcp_manifests import yaml
 from extcp_manifests.cli.shared import (
     RELEASE_OF_RULES,
+    explained,
     json_text,
     name_of,
     print_differences,
@@ -18,7 +19,7 @@ from extcp_manifests.cli.shared import (
 )
 from extcp_manifests.documents.istio_operator import IstioOperator
 from extcp_manifests.errors import InvalidInput, Path, Problem
-from extcp_manifests.istio.mesh.merging import MeshConfigMerge, merge_mesh_config
+from extcp_manifests.istio.mesh.merging import merge_mesh_config
 from extcp_manifests.istio.mesh.sources import Source
 from extcp_manifests.istio.operator.compose import Composition, compose_files
 from extcp_manifests.istio.operator.overlays import apply_overlays, to_json6902
@@ -56,7 +57,7 @@ def merge_mesh(shared: str, local: str, release: str | None, defaults: bool, emu
         names=names,
     )
     if explain:
-        print_table(("PATH", "VALUE", "SET BY", "BEATS"), _explained(merged))
+        print_table(("PATH", "VALUE", "SET BY", "BEATS"), explained(merged))
     else:
         click.echo(yaml.dump(merged.config), nl=False)
     for ignored in merged.ignored:
@@ -263,13 +264,3 @@ def _release(asked: str | None, texts: Iterable[bytes]) -> str:
     release = named[0].release if named else newest
     print_line(f"By the rules of Istio {release}, {reason}", err=True)
     return release
-
-
-def _explained(merged: MeshConfigMerge) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the cells of each row of the table: path, value, source, and the value that it overrides."""
-    beaten = {each.path: each for each in merged.overridden}
-    for path, value, source in merged.origins():
-        beats = beaten.pop(path, None)
-        yield path, json_text(value), source, "" if beats is None else json_text(beats.shared)
-    for path, each in beaten.items():
-        yield path, json_text(each.local), "local", json_text(each.shared)

@@ -21,13 +21,13 @@ from extcp_manifests.cli.plans import (
     report_files,
     write_files,
 )
-from extcp_manifests.cli.shared import FILE, print_line, print_pieces
+from extcp_manifests.cli.shared import FILE, explained, print_line, print_pieces, print_table
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.topology.fleet_file import fleet_schema
-from extcp_manifests.topology.parts import additions
+from extcp_manifests.topology.parts import additions, merged_mesh_config
 from extcp_manifests.topology.topology_file import schema
 
 
@@ -81,7 +81,7 @@ def generate(
 @FILE
 @RELEASE
 @CREDENTIALS
-@click.option("--explain", is_flag=True, help="Print what settings and overrides put into documents instead.")
+@click.option("--explain", is_flag=True, help="Print what settings, overrides and mesh configs come to instead.")
 def show_plan(file: str, release: str | None, credentials: str | None, explain: bool) -> None:
     """Print the runbook of the topology in FILE (- is standard input)."""
     the_plan = plan_of(file, release, credentials)
@@ -98,13 +98,17 @@ def show_plan(file: str, release: str | None, credentials: str | None, explain: 
 
 def _print_additions(the_plan: Plan | FleetPlan) -> None:
     """Print what settings and overrides put into documents; of a fleet, with the name of each control plane."""
-    if isinstance(the_plan, Plan):
-        for each in additions(the_plan.topology):
-            print_line(each)
-        return
-    for topology in the_plan.fleet.control_planes:
+    is_one = isinstance(the_plan, Plan)
+    for topology in (the_plan.topology,) if isinstance(the_plan, Plan) else the_plan.fleet.control_planes:
+        of_whom = "" if is_one else f"{topology.name}  "
         for each in additions(topology):
-            print_line(f"{topology.name}  {each}")
+            print_line(f"{of_whom}{each}")
+        merged = merged_mesh_config(topology)
+        if merged is not None:
+            click.echo()
+            print_line(f"{of_whom}The mesh config that istiod runs with; shared is spec.configCluster.meshConfig:")
+            click.echo()
+            print_table(("PATH", "VALUE", "SET BY", "BEATS"), explained(merged))
 
 
 @commands.group()

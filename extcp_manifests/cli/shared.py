@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from extcp_manifests.planning.folder.exchange import recover
 
 if TYPE_CHECKING:
     from extcp_manifests.documents.compare import Change
+    from extcp_manifests.istio.mesh.merging import MeshConfigMerge
 
 
 RELEASE_OF_RULES = click.option(
@@ -86,3 +87,13 @@ def print_pieces(pieces: Iterable[bytes]) -> None:
     for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
+
+
+def explained(merged: "MeshConfigMerge") -> Iterator[tuple[str, str, str, str]]:
+    """Yield the cells of each row of the table: path, value, source, and the value that it overrides."""
+    beaten = {each.path: each for each in merged.overridden}
+    for path, value, source in merged.origins():
+        beats = beaten.pop(path, None)
+        yield path, json_text(value), source, "" if beats is None else json_text(beats.shared)
+    for path, each in beaten.items():
+        yield path, json_text(each.local), "local", json_text(each.shared)

@@ -31,7 +31,8 @@ def notes(plan: Plan, repository: Repository, about: str) -> Iterator[str]:
     if resolved.gateway_alone:
         return
     restart = ("rollout", "restart", f"deployment/{resolved.names.istiod}", "-n", plan.topology.namespace)
-    yield _SECRETS.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
+    text = _SECRETS if plan.topology.secret_store is None else _SECRETS_OF_STORE
+    yield text.format(restart=fenced(piped(kubectl(resolved.external.access, *restart))))
     yield from _filled(plan, parts, lambda run: _by_hand(parts.steps_of(run)))
 
 
@@ -100,6 +101,15 @@ Neither Argo CD nor Flux can apply an IstioOperator. A step of the pipeline, wit
 and commits the result, at the top of the repository. Stop at the first command that fails, and commit nothing then:
 what is missing here, the tool removes from the cluster.
 """
+
+
+_SECRETS_OF_STORE = """
+## To run by hand
+
+The Secrets by which istiod reaches the clusters are made by the External Secrets Operator. istiod reads that of the
+config cluster when it starts; where it started before, start it again:
+
+{restart}"""
 
 
 _SECRETS = """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import IO
 
-from extcp_manifests.errors import InvalidInput, require
+from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder import writing
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
@@ -30,6 +30,9 @@ def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | 
     api_servers = {cluster.name: cluster.api_server for cluster in topology.mesh_clusters}
     given, problems = checked_credentials(credentials or {}, api_servers=api_servers, release=topology.istio)
     del credentials  # where they are plain texts, no traceback that shows variables may show them
+    if given and topology.secret_store is not None:
+        problem = "have no use where Secrets are made of what a store has: leave them out, or leave secret_store out"
+        problems.append(Problem(("credentials",), problem))
     problems += part_problems(topology, from_file=False)
     if problems:
         raise InvalidInput(problems)

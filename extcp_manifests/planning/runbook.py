@@ -78,6 +78,8 @@ def _needs(resolved: Resolved) -> Iterator[str]:
     service = topology.istiod.service
     if service is not None and service.install == "none":
         yield _SERVICE.format(address=topology.address, istiod=resolved.names.istiod, namespace=topology.namespace)
+    if topology.secret_store is not None:
+        yield _STORE.format(name=topology.secret_store.name)
     if topology.private_ca is not None:
         yield _PRIVATE_CA.format(config_map=topology.private_ca.config_map)
     elif resolved.exposure.needs_credential:
@@ -148,6 +150,11 @@ _GATEWAY_OF_KUBERNETES = """\
 _SERVICE = """\
 - At {address}, the ports 15012 and 15017 lead to those of the pods of {istiod} in the namespace {namespace} of the
   external cluster, as soon as they run, and TLS is passed through.
+"""
+
+
+_STORE = """\
+- The External Secrets Operator runs in the external cluster, in release 0.16 or later, with the store {name}.
 """
 
 

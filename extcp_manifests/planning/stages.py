@@ -20,6 +20,7 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.parts import namespace_of_cni, namespace_of_gateways
+from extcp_manifests.topology.trust import SecretStore
 from extcp_manifests.topology.workloads import ServiceSettings
 
 
@@ -180,7 +181,7 @@ def _control_plane(stage: Stage) -> Iterator[Step]:
         *account,
         why="The control plane's namespace, here for istiod itself.",
     )
-    yield _secret(
+    yield from _secrets(
         stage,
         "config",
         why="The Secret by which istiod reaches the API server of the config cluster.",
@@ -396,7 +397,7 @@ def _join(stage: Stage) -> Iterator[Step]:
         verify=(_injector_webhook(stage),),
     )
     yield from _cni(stage)
-    yield _secret(
+    yield from _secrets(
         stage,
         "remote",
         why="The Secret by which istiod reaches the API server of this cluster.",
@@ -457,65 +458,123 @@ def _injection(stage: Stage) -> Check:
     return Check(command, "lines with istio-proxy; without any, no webhook serves this cluster")
 
 
-def _secret(stage: Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()) -> Step:
-    """Return the step for the Secret of a cluster.
+def _secrets(
+    stage: Stage, kind: Literal["remote", "config"], *, why: str, checks: tuple[Check, ...] = ()
+) -> Iterator[Step]:
+    """Yield the steps for the Secret of a cluster.
 
-    With credentials it is a file; without, istioctl makes it, unless istioctl refuses the cluster's name: then a token
-    is made that credentials can be made of.
+    A store has what it is made of, or with credentials it is a file; else istioctl makes it, unless istioctl refuses
+    the cluster's name: then a token is made that credentials can be made of.
     """
-    topology, cluster = stage.topology, stage.cluster
-    given = stage.resolved.credentials.get(cluster.name)
-    if given is not None:
-        return stage.external.step(
-            f"remote-secret-{stage.remote.target.folder}.yaml",
-            Apply(),
-            builders.RemoteSecret(
-                release=stage.resolved.release,
-                cluster=cluster.name,
-                server=given.server,
-                ca=given.ca,
-                token=given.token,
-                type=kind,
-                namespace=topology.namespace,
-                tls_server_name=given.tls_server_name,
-            ),
-            why=why,
-            verify=checks,
-            secret=True,
+    cluster = stage.cluster
+    is_refused = kind == "remote" and why_not_dns_label(cluster.name) is not None
+    if stage.topology.secret_store is not None:
+        if is_refused:
+            yield _token(stage, "a token and a ca.crt, in base64, for the kubeconfig in the store")
+        yield _secret_of_store(stage, kind, stage.topology.secret_store, why, checks, prints=not is_refused)
+    elif cluster.name in stage.resolved.credentials:
+        yield _secret_of_credentials(stage, kind, why, checks)
+    elif is_refused:
+        yield _token(
+            stage, "a token and a ca.crt, in base64; put both into a credentials file, and generate again with it"
         )
-    if kind == "remote" and why_not_dns_label(cluster.name):
-        return _token(stage)
-    return _created_secret(stage, kind, why, checks)
+    else:
+        yield _created_secret(stage, kind, why, checks)
 
 
-def _created_secret(stage: Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
+def _secret_of_store(
+    stage: Stage,
+    kind: Literal["remote", "config"],
+    store: SecretStore,
+    why: str,
+    checks: tuple[Check, ...],
+    *,
+    prints: bool,
+) -> Step:
+    """Return the step for a Secret that the External Secrets Operator makes; istioctl prints what the store needs."""
     topology, cluster, place = stage.topology, stage.cluster, stage.external
+    document = builders.ExternalRemoteSecret(
+        cluster=cluster.name,
+        store=store.name,
+        store_kind=store.kind,
+        key=f"{topology.mesh_id}/{cluster.name}" if store.prefix is None else f"{store.prefix}{cluster.name}",
+        type=kind,
+        namespace=topology.namespace,
+    )
+    name = CONFIG_SECRET if kind == "config" else remote_secret_name(cluster.name)
+    printed = Check(
+        piped(_created(stage, kind).printing()),
+        f"a Secret with a kubeconfig in `stringData`; that text is what {document.key} of the store needs",
+    )
+    is_ready = place.check("an ExternalSecret that is ready", "get", "externalsecret", name, "-n", topology.namespace)
+    return place.step(
+        f"external-secret-{stage.remote.target.folder}.yaml",
+        Apply(),
+        document,
+        why=f"{why} The External Secrets Operator makes it of {document.key} in the store {store.name}.",
+        verify=(*((printed,) if prints else ()), is_ready, *checks),
+    )
+
+
+def _secret_of_credentials(
+    stage: Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]
+) -> Step:
+    cluster = stage.cluster
+    given = stage.resolved.credentials[cluster.name]
+    return stage.external.step(
+        f"remote-secret-{stage.remote.target.folder}.yaml",
+        Apply(),
+        builders.RemoteSecret(
+            release=stage.resolved.release,
+            cluster=cluster.name,
+            server=given.server,
+            ca=given.ca,
+            token=given.token,
+            type=kind,
+            namespace=stage.topology.namespace,
+            tls_server_name=given.tls_server_name,
+        ),
+        why=why,
+        verify=checks,
+        secret=True,
+    )
+
+
+def _created(stage: Stage, kind: Literal["remote", "config"]) -> CreateRemoteSecret:
+    """Return how istioctl makes the Secret of a cluster."""
+    topology, cluster = stage.topology, stage.cluster
     if kind == "config":
         secret, without_label, account = CONFIG_SECRET, REMOTE_SECRET_LABEL, stage.resolved.names.istiod
         words = ("--type=config", f"--service-account={account}")
     else:
         secret, without_label, account = remote_secret_name(cluster.name), None, READER
         words = ("--type=remote", f"--name={cluster.name}")
+    return CreateRemoteSecret(
+        source=stage.remote.target.access,
+        namespace=topology.namespace,
+        secret=secret,
+        words=words,
+        token=builders.ServiceAccountToken(namespace=topology.namespace, service_account=account).name,
+        server=cluster.api_server,
+        without_label=without_label,
+    )
+
+
+def _created_secret(stage: Stage, kind: Literal["remote", "config"], why: str, checks: tuple[Check, ...]) -> Step:
+    place, action = stage.external, _created(stage, kind)
+    words = ("get", "secret", action.secret, "-n", action.namespace)
     return Step(
         stage=place.stage,
         cluster=place.target.name,
         access=place.target.access,
         folder=place.target.folder,
         why=why,
-        action=CreateRemoteSecret(
-            source=stage.remote.target.access,
-            namespace=topology.namespace,
-            secret=secret,
-            words=words,
-            token=builders.ServiceAccountToken(namespace=topology.namespace, service_account=account).name,
-            server=cluster.api_server,
-            without_label=without_label,
-        ),
-        verify=(place.check(f"the Secret {secret}", "get", "secret", secret, "-n", topology.namespace), *checks),
+        action=action,
+        verify=(place.check(f"the Secret {action.secret}", *words), *checks),
     )
 
 
-def _token(stage: Stage) -> Step:
+def _token(stage: Stage, expect: str) -> Step:
     """Return the step that makes a token, where istioctl refuses the cluster's name as `--name`."""
     token = builders.ServiceAccountToken(namespace=stage.topology.namespace)
     return stage.remote.step(
@@ -523,12 +582,7 @@ def _token(stage: Stage) -> Step:
         Apply(),
         token,
         why="A token for istiod; istioctl makes no remote secret for a cluster of this name, so this library must.",
-        verify=(
-            stage.remote.check(
-                "a token and a ca.crt, in base64; put both into a credentials file, and generate again with it",
-                *("get", "secret", token.name, "-n", token.namespace, "-o", "yaml"),
-            ),
-        ),
+        verify=(stage.remote.check(expect, *("get", "secret", token.name, "-n", token.namespace, "-o", "yaml")),),
     )
 
 

@@ -355,17 +355,24 @@ _KEYS_OF_PODS = [
 ]
 
 
+_AMBIENT = (
+    "no release of Istio documents or tests ambient workloads of an external control plane, so none are written: its "
+    "workloads have sidecars"
+)
+
+
 # Keys that people look for in a topology, in lower case and without `_`, and the way there is instead.
 _WAYS: Mapping[str, str] = {
     **dict.fromkeys(_ONLY_BY_OVERRIDE, _OVERRIDE),
     **dict.fromkeys(_KEYS_OF_PODS, _OF_PODS),
+    **dict.fromkeys(("ambient", "ztunnel", "waypoint", "dataplanemode"), _AMBIENT),
     "replicacount": "the number of pods is replicas, in spec.istiod and spec.gateway",
     "hpaspec": "autoscaling has min and max, in spec.istiod and spec.gateway",
     "imagepullsecrets": "it is the same in all clusters: set spec.pullSecrets",
     "imagepullpolicy": "it is the same in all clusters: set spec.pullPolicy",
     "servicetype": "the shared gateway's Service is spec.gateway.service; its type is the key type",
     "tag": "it is the same in all clusters: set spec.tag",
-    "image": f"images come from spec.hub and spec.tag; to set another for istiod, {_OVERRIDE}",
+    "image": "images come from spec.hub and spec.tag, or those in spec.istiod and spec.gateway",
     "version": "the Istio minor is spec.release",
     "profile": f"it follows from the release and from what a cluster is for; for more, {_OVERRIDE}",
     "trustdomain": "it is a part of the mesh config: set spec.meshConfig.trustDomain",

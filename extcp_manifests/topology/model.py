@@ -57,7 +57,8 @@ from extcp_manifests.topology.names import (
 )
 from extcp_manifests.topology.partial import read_draft
 from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
-from extcp_manifests.topology.workloads import CNIPlugin, Istiod, PrivateCA, SharedGateway
+from extcp_manifests.topology.trust import PrivateCA, SecretStore
+from extcp_manifests.topology.workloads import CNIPlugin, Istiod, SharedGateway
 
 
 class Topology(BaseModel, frozen=True):
@@ -107,6 +108,13 @@ class Topology(BaseModel, frozen=True):
     private_ca: Annotated[
         PrivateCA | None,
         Field(description="Who signed the gateway's certificate, where that is not trusted anyway; from Istio 1.22."),
+    ] = None
+    secret_store: Annotated[
+        SecretStore | None,
+        Field(
+            description="Where the External Secrets Operator of the external cluster finds the kubeconfigs of remote "
+            "clusters; without it the runbook makes the Secrets, or they are made of credentials."
+        ),
     ] = None
     gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
     hub: Annotated[

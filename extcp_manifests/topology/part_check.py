@@ -13,7 +13,7 @@ from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, GatewayOverrides, MeshCluster
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology, placed_clusters
-from extcp_manifests.topology.parts import OverriddenPart, mesh_config_of_istiod, namespace_of_cni, overridden_parts
+from extcp_manifests.topology.parts import OverriddenPart, merged_mesh_config, namespace_of_cni, overridden_parts
 from extcp_manifests.topology.rules_between_values import ending_registries, why_not_hub_of
 from extcp_manifests.topology.workloads import SharedGateway, Workload
 
@@ -332,13 +332,9 @@ def _images_of_sail(topology: Topology) -> Iterator[Problem]:
 
 def _beaten_mesh_config(topology: Topology) -> list[Problem]:
     """Return the mesh admin's settings that the operator's mesh config beats."""
-    admins = topology.config_cluster.mesh_config
-    if not admins:
+    merged = merged_mesh_config(topology)
+    if merged is None:
         return []
-    from extcp_manifests.istio.mesh.merging import merge_mesh_config  # only for topologies that have one
-
-    operators = mesh_config_of_istiod(topology)
-    merged = merge_mesh_config(shared=admins, local=operators, release=topology.istio)
     return [
         Problem(
             ("spec", "configCluster", "meshConfig", *each.place),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from extcp_manifests import yaml
 from extcp_manifests.builders import (
@@ -36,6 +36,9 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
 from extcp_manifests.topology.inputs import Place, place_of
 from extcp_manifests.topology.model import Topology
+
+if TYPE_CHECKING:
+    from extcp_manifests.istio.mesh.merging import MeshConfigMerge
 
 Document = TypeVar("Document", bound=Model)
 
@@ -138,6 +141,16 @@ def mesh_config_of_istiod(topology: Topology) -> Mapping[str, Any]:
     """Return the mesh config of the external istiod's own file, as the topology has it."""
     plain: dict[str, Any] = _plain_external_istiod(topology).build().plain()
     return mapping_of(plain, "spec", "meshConfig")
+
+
+def merged_mesh_config(topology: Topology) -> "MeshConfigMerge | None":
+    """Return the mesh config that istiod runs with, of the operator's and the mesh admin's; None without the latter."""
+    admins = topology.config_cluster.mesh_config
+    if not admins:
+        return None
+    from extcp_manifests.istio.mesh.merging import merge_mesh_config  # only for topologies that have one
+
+    return merge_mesh_config(shared=admins, local=mesh_config_of_istiod(topology), release=topology.istio)
 
 
 def config_cluster(topology: Topology) -> Builder[Any]:

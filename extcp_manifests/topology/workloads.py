@@ -13,7 +13,6 @@ from extcp_manifests.topology.names import (
     GatewayName,
     NamespaceName,
     plain_mapping,
-    why_not_certificates,
     why_not_hub,
     why_not_tag,
 )
@@ -133,23 +132,6 @@ class ServiceOfIstiod(ServiceSettings):
     install: Annotated[
         Literal["none"] | None, Field(description="none for a Service that is there already; written if left out.")
     ] = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrivateCA:
-    """The authority that signed the gateway's certificate, where API servers and proxies do not trust it anyway."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    certificates: Annotated[
-        StrictStr, matching(why_not_certificates), Field(description="Its root certificates, as PEM.")
-    ]
-    config_map: Annotated[
-        NamespaceName,
-        Field(
-            description="ConfigMap with them below the key ca.crt, in every namespace whose pods are injected; the "
-            "control plane's own and that of the sample get it."
-        ),
-    ] = "istiod-root"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

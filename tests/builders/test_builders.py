@@ -374,7 +374,10 @@ GOOD: Mapping[str, Any] = {
     "mesh_config": {},
     "type": "remote",
     "serves": "xds",
-    **dict.fromkeys(("mesh_id", "cluster", "network", "server", "ca", "version", "gateway", "gateway_namespace"), "x"),
+    **dict.fromkeys(
+        ("mesh_id", "cluster", "network", "server", "ca", "version", "gateway", "gateway_namespace", "store", "key"),
+        "x",
+    ),
 }
 SENTENCES: Mapping[str, str] = {
     "release": "must be a Release or text, not a list",
@@ -382,6 +385,7 @@ SENTENCES: Mapping[str, str] = {
     "token": "must be a SecretStr, not a list",
     "mesh_config": "must be a mapping, not a list",
     "type": "must be 'remote' or 'config', not a list",
+    "store_kind": "must be 'ClusterSecretStore' or 'SecretStore', not a list",
     "serves": "must be 'xds' or 'webhook', not a list",
     "service_type": "must be 'LoadBalancer' or 'NodePort' or 'ClusterIP', not a list",
     "selector": "must be a mapping, not a list",

@@ -626,6 +626,29 @@ def test_validate_broken_files() -> None:
     assert done.stdout == "<stdin>:2 error: not YAML: did not find expected node content\n"
 
 
+def test_both_mesh_configs_explained(tmp_path: Path) -> None:
+    """`plan --explain` shows what istiod makes of the operator's mesh config and the mesh admin's."""
+    spec = yaml.load((ROOT / "examples/guide.yaml").read_text())
+    spec["spec"]["configCluster"]["meshConfig"] = {"accessLogFile": "/dev/stdout", "rootNamespace": "x"}
+    (tmp_path / "mesh.yaml").write_text(yaml.dump(spec))
+    lines = run("plan", "--explain", str(tmp_path / "mesh.yaml")).stdout.splitlines()
+    assert lines[:5] == [
+        "spec.configCluster  meshConfig.accessLogFile: /dev/stdout  (settings)",
+        "spec.configCluster  meshConfig.rootNamespace: x  (settings)",
+        "",
+        "The mesh config that istiod runs with; shared is spec.configCluster.meshConfig:",
+        "",
+    ]
+    assert [line.split() for line in lines[5:]] == [
+        ["PATH", "VALUE", "SET", "BY", "BEATS"],
+        ["rootNamespace", '"external-istiod"', "local", '"x"'],
+        ["defaultConfig.discoveryAddress", '"myhost.example.com:15012"', "local"],
+        ["defaultConfig.proxyMetadata.XDS_ROOT_CA", '"/etc/ssl/certs/ca-certificates.crt"', "local"],
+        ["defaultConfig.proxyMetadata.CA_ROOT_CA", '"/etc/ssl/certs/ca-certificates.crt"', "local"],
+        ["accessLogFile", '"/dev/stdout"', "local"],
+    ]
+
+
 def test_releases() -> None:
     """Every release is listed with its Kubernetes versions and what changes with it."""
     lines = run("releases").stdout.splitlines()

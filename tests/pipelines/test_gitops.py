@@ -171,6 +171,14 @@ def test_notes_tell_what_a_pipeline_renders() -> None:
         assert not any(token in text for token in tokens)
 
 
+def test_secrets_of_a_store_are_applied_like_all_else() -> None:
+    """With a store no Secret is left to a pipeline: ExternalSecrets are in the tree, and no command prints a token."""
+    entries = list(flux(the_plan("secret_store", "1.30"), REPOSITORY))
+    text = notes(entries)
+    assert "create-remote-secret" not in text
+    assert "rollout restart deployment/istiod" in text
+
+
 def test_notes_name_the_part_before_each_secret() -> None:
     """istioctl needs the cluster's ServiceAccount and the external cluster's namespace before it can make a Secret."""
     text = notes(argocd(the_plan("guide", "1.31"), REPOSITORY))

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from extcp_manifests import InvalidInput, MeshCluster, load, plan, yaml
+from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, load, plan, yaml
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.part_check import part_warnings
 
@@ -370,6 +371,23 @@ def test_images_of_single_parts(install: str) -> None:
     others = "".join(text for path, text in files.items() if "external-istiod." not in path)
     assert "hub: r.example.com/b" in others
     assert "r.example.com/a" not in others.replace("r.example.com/all", "")
+
+
+def test_secrets_of_a_store() -> None:
+    """The runbook says which text belongs into the store; credentials have no use beside it."""
+    whole = topology("", {}, secretStore={"name": "vault"})
+    text = plan(whole).runbook()
+    assert "that text is what m/cluster2 of the store needs" in text
+    assert (
+        "- The External Secrets Operator runs in the external cluster, in release 0.16 or later, with the store vault"
+        in text
+    )
+    given = ClusterCredentials(server="https://192.0.2.9", ca=PRIVATE["certificates"], token=SecretStr("t"))
+    with pytest.raises(InvalidInput) as caught:
+        plan(whole, credentials={"cluster2": given})
+    assert str(caught.value) == (
+        "credentials: have no use where Secrets are made of what a store has: leave them out, or leave secret_store out"
+    )
 
 
 def test_a_service_of_istiod_that_is_there_already() -> None:

@@ -385,7 +385,7 @@ _OVERRIDE = "set it in the overrides of a part: spec.istiod.overrides, spec.gate
         ("env", f"pods are described by spec.istiod and spec.gateway; elsewhere, {_OVERRIDE}"),
         ("hpaSpec", "autoscaling has min and max, in spec.istiod and spec.gateway"),
         ("imagePullSecrets", "it is the same in all clusters: set spec.pullSecrets"),
-        ("image", f"images come from spec.hub and spec.tag; to set another for istiod, {_OVERRIDE}"),
+        ("image", "images come from spec.hub and spec.tag, or those in spec.istiod and spec.gateway"),
         ("serviceType", "the shared gateway's Service is spec.gateway.service; its type is the key type"),
     ],
 )

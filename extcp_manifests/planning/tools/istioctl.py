@@ -125,10 +125,14 @@ class CreateRemoteSecret(Record):
     """A label that istioctl gives the Secret, and that must go."""
     tool: ClassVar[Tool] = "istioctl"
 
-    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
+    def printing(self) -> Argv:
+        """Return the program that writes the Secret, token and all, to its standard output."""
         server = () if self.server is None else (f"--server={self.server}",)
         create = ("istioctl", "create-remote-secret", *self.source.flags(), f"--namespace={self.namespace}")
-        programs: list[Argv] = [(*create, *self.words, *server, "--create-service-account=false")]
+        return (*create, *self.words, *server, "--create-service-account=false")
+
+    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
+        programs = [self.printing()]
         if self.without_label is not None:
             programs.append(("kubectl", "label", "--local", "-f", "-", f"{self.without_label}-", "-o", "yaml"))
         return piped(*programs, kubectl(access, "apply", "-f", "-"))
