@@ -27,7 +27,7 @@ from extcp_manifests.pipelines.notes import NOTES
 from extcp_manifests.pipelines.parts import Repository
 from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.exchange import recover, recover_below
-from extcp_manifests.planning.folder.listing import LISTING, Kind, Owner
+from extcp_manifests.planning.folder.listing import LISTING, Kind
 from extcp_manifests.planning.folder.writing import Entry, changes, owner_of, write
 from extcp_manifests.planning.kustomize import OVERLAYS, KustomizeTree
 from extcp_manifests.planning.plan import Plan
@@ -158,7 +158,7 @@ def write_kustomizations(
 
 
 def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan | FleetPlan, kind: Kind, mode: Mode) -> None:
-    owner = owner_of(the_plan.topology, kind) if isinstance(the_plan, Plan) else Owner(kind, the_plan.fleet.name)
+    owner = owner_of(the_plan.topology, kind) if isinstance(the_plan, Plan) else the_plan.owner(kind)
     if mode.writes_nothing:
         print_file_changes(folder, changes(folder, entries, owner=owner), mode)
     paths = write(folder, entries, owner=owner, force=mode.force)

@@ -18,7 +18,7 @@ from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import load_credentials
-from extcp_manifests.topology.fleet_file import KIND_OF_FLEETS, fleet_of
+from extcp_manifests.topology.fleet_file import KIND_OF_FLEETS, fleet_and_warnings, name_of_fleet
 from extcp_manifests.topology.inputs import Content, read_all
 from extcp_manifests.topology.part_check import part_warnings
 from extcp_manifests.topology.topology_file import topology_of
@@ -51,14 +51,15 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | F
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
     contents = _contents(file)
-    if len(contents) == 1 and mapping_of(contents[0].data).get("kind") != KIND_OF_FLEETS:
+    is_folder = Path(file).is_dir()
+    if len(contents) == 1 and not is_folder and mapping_of(contents[0].data).get("kind") != KIND_OF_FLEETS:
         return _plan_of_one(contents[0], release, credentials)
-    if credentials is not None:
-        raise click.UsageError("--credentials is for one control plane: generate each of them alone.")
-    fleet = fleet_of(contents, release=release)
-    for problem in fleet.warnings:
-        print_problem("warning", problem.with_(file=name_of(file)))
-    return plan_fleet(fleet)
+    fleet, warnings = fleet_and_warnings(contents, release=release, name=name_of_fleet(file))
+    for problem in warnings:
+        print_problem("warning", problem)
+    if credentials is None:
+        return plan_fleet(fleet)
+    return plan_fleet(fleet, credentials=load_credentials(source(credentials), name=STDIN))
 
 
 def _contents(file: str) -> list[Content]:

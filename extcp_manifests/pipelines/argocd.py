@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from extcp_manifests.pipelines.notes import NOTES, REPOSITORY, notes
-from extcp_manifests.pipelines.parts import Part, Parts, Repository, document_entry, require_names
+from extcp_manifests.pipelines.parts import Part, Parts, Repository, document_entry, fleet_entries, require_names
 from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.plan import Plan
@@ -23,14 +23,15 @@ def argocd(
     """
     require_names(namespace=namespace, project=project)
 
-    def of(folder: str, each: Plan) -> Iterator[Entry]:
-        return _argocd(each, repository.below(folder), namespace, project)
+    def of(folder: str, each: Plan, parts: Parts) -> Iterator[Entry]:
+        return _argocd(each, parts, repository.below(folder), namespace, project)
 
-    return plan.in_folders(of, guide=NOTES, place=REPOSITORY) if isinstance(plan, FleetPlan) else of(".", plan)
+    if isinstance(plan, FleetPlan):
+        return fleet_entries(plan, of, guide=NOTES, place=REPOSITORY)
+    return of(".", plan, Parts(plan))
 
 
-def _argocd(plan: Plan, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:
-    parts = Parts(plan)
+def _argocd(plan: Plan, parts: Parts, repository: Repository, namespace: str, project: str) -> Iterator[Entry]:
 
     def applications(run: StageRun) -> Iterator[Entry]:
         for ordered in parts.in_order(run):

@@ -8,12 +8,14 @@ from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.pipelines.notes import NOTES, REPOSITORY, notes
 from extcp_manifests.pipelines.parts import (
+    CHARTS,
     OrderedPart,
     Part,
     Parts,
     Repository,
     WebhookFields,
     document_entry,
+    fleet_entries,
     require_names,
 )
 from extcp_manifests.planning.fleet import FleetPlan
@@ -50,10 +52,12 @@ def flux(
     if here is not None:
         _require_cluster(here, _plans(plan))
 
-    def of(folder: str, each: Plan) -> Iterator[Entry]:
-        return _flux(each, repository.below(folder), source, namespace, here)
+    def of(folder: str, each: Plan, parts: Parts) -> Iterator[Entry]:
+        return _flux(each, parts, repository.below(folder), source, namespace, here)
 
-    return plan.in_folders(of, guide=NOTES, place=REPOSITORY) if isinstance(plan, FleetPlan) else of(".", plan)
+    if isinstance(plan, FleetPlan):
+        return fleet_entries(plan, of, guide=NOTES, place=REPOSITORY)
+    return of(".", plan, Parts(plan))
 
 
 def _plans(plan: Plan | FleetPlan) -> Iterator[Plan]:
@@ -74,9 +78,10 @@ def _require_cluster(name: str, plans: Iterable[Plan]) -> None:
         raise InvalidInput([Problem(("here",), problem)])
 
 
-def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here: str | None) -> Iterator[Entry]:
+def _flux(
+    plan: Plan, parts: Parts, repository: Repository, source: str, namespace: str, here: str | None
+) -> Iterator[Entry]:
     resolved = plan.resolved
-    parts = Parts(plan)
 
     def documents(run: StageRun) -> Iterator[Entry]:
         for ordered in parts.in_order(run):
@@ -98,7 +103,7 @@ def _flux(plan: Plan, repository: Repository, source: str, namespace: str, here:
     yield from filled_entries(resolved, runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here)
     if resolved.needs_helm:
         document = _helm_repository(parts.charts, plan.topology.chart_repository, namespace)
-        yield document_entry("kustomizations/istio-charts.yaml", document)
+        yield document_entry(f"kustomizations/{CHARTS}", document)
     yield Entry(NOTES, Streamed(partial(notes, plan, repository, _FLUX)))
 
 

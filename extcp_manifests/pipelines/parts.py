@@ -1,7 +1,8 @@
 """What Argo CD or Flux applies in one go."""
 
+import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
@@ -9,6 +10,7 @@ from extcp_manifests import yaml
 from extcp_manifests.documents.name_forms import stand_in, why_not_dns_label, why_not_dns_subdomain, why_not_printable
 from extcp_manifests.documents.sail import Istio
 from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import OVERLAYS, VALUES, Base
 from extcp_manifests.planning.plan import Plan
@@ -17,6 +19,9 @@ from extcp_manifests.planning.stages import ClusterStages, StageRun
 from extcp_manifests.planning.step import Step
 from extcp_manifests.planning.tools.helm import InstallChart
 from extcp_manifests.records import Record
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of
+from extcp_manifests.topology.inputs import Place
+from extcp_manifests.topology.model import placed_clusters
 
 
 class Repository(Record, kw_only=True):
@@ -114,18 +119,21 @@ class Parts:
     a further cluster form a chain of their own, in which each waits for what is before it in both chains.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, after: "Parts | None" = None) -> None:
+        """Make the parts of a plan; of a fleet, after those of the gateway that is there before it."""
         self._resolved = plan.resolved
         self._tree = plan.kustomize()
         self._prefix = plan.topology.name or plan.topology.mesh_id
         self._main = ClusterStages(self._resolved, self._resolved.remotes[0])
         self._main_ends: dict[int, _End] = {}
         """Where the chain of the external and the config cluster ends, by the number of the stage."""
-        end = _NOTHING
+        self._start: _End = _NOTHING if after is None else after._end
+        end = self._start
         for stage in self._main.runs():
             for ordered in self.in_order(stage):
                 end = end.followed_by(ordered)
             self._main_ends[stage.number] = end
+        self._end: _End = end
 
     @property
     def charts(self) -> str:
@@ -165,7 +173,7 @@ class Parts:
     def in_order(self, run: StageRun) -> Iterator[OrderedPart]:
         """Yield the same with their places in the order, worked out from all stages of the cluster up to this one."""
         is_main = run.remote is self._main.remote
-        end = _NOTHING
+        end = self._start if is_main else _NOTHING
         for stage in ClusterStages(self._resolved, run.remote).runs():
             if stage.number > run.number:
                 return
@@ -210,6 +218,51 @@ def _ordered(part: Part, *ends: _End) -> OrderedPart:
     wave = max(end.wave for end in ends) + 1
     before = [end.applied if part.chart is None else end.chart for end in ends]
     return OrderedPart(part, wave, tuple(name for name in before if name is not None))
+
+
+def fleet_entries(
+    plan: FleetPlan, entries_of: Callable[[str, Plan, "Parts"], Iterator[Entry]], *, guide: str, place: str
+) -> Iterator[Entry]:
+    """Yield the files of every plan of a fleet in its folder; gateways come before the control planes that use them.
+
+    Raises InvalidInput where two clusters have one name, by which the tool would take them for the same, and while it
+    yields, where two parts have one.
+    """
+    _require_clusters_apart(plan)
+    gateways = {name: Parts(gateway) for name, gateway in plan.gateways_by_name().items()}
+    folders: dict[str, str] = {}
+
+    def of(folder: str, each: Plan) -> Iterator[Entry]:
+        for entry in entries_of(folder, each, Parts(each, after=gateways.get(str(each.topology.name)))):
+            part = posixpath.basename(entry.path)
+            if part not in (guide, CHARTS) and folders.setdefault(part, folder) != folder:
+                problem = (
+                    f"{folder!r} and a cluster of it have the joined name {part.removesuffix('.yaml')!r}, as "
+                    f"{folders[part]!r} and one of its own do: rename a control plane or a cluster"
+                )
+                raise InvalidInput([Problem(("control_planes",), problem)])
+            yield entry
+
+    return plan.in_folders(of, guide=guide, place=place)
+
+
+CHARTS = "istio-charts.yaml"
+"""The file of the repository of charts, of which each plan may have one."""
+
+
+def _require_clusters_apart(plan: FleetPlan) -> None:
+    """Refuse clusters of one name that are not the same; GitOps tools know clusters by their names."""
+    known: dict[str, tuple[str | None, str]] = {}
+    problems = []
+    for index, topology in enumerate(plan.fleet.control_planes):
+        placed: list[tuple[Place, ExternalCluster | MeshCluster]] = [(("external_cluster",), topology.external_cluster)]
+        for place, cluster in (*placed, *placed_clusters(topology)):
+            access = (cluster.kubeconfig, context_of(cluster))
+            if known.setdefault(cluster.name, access) != access:
+                problem = f"{cluster.name!r} is the name of another cluster of the fleet too: choose another"
+                problems.append(Problem(("control_planes", index, *place, "name"), problem))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _is_ready_later(step: Step) -> bool:

@@ -13,35 +13,69 @@ from typing import IO
 
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder import writing
+from extcp_manifests.planning.folder.listing import Kind
 from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.runbook import RUNBOOK, code, markdown
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import folder_of
+from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.fleet import Fleet, folder_of_gateway, shares_gateway
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.part_check import part_problems
 
 
-def plan_fleet(fleet: Fleet) -> "FleetPlan":
+def plan_fleet(fleet: Fleet, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "FleetPlan":
     """Return everything there is to do for the control planes of a fleet.
 
-    Raises InvalidInput for settings and overrides of parts that cannot be.
+    With credentials, by the clusters' names, the Secrets for istiod become files, as with `plan`. Raises InvalidInput
+    for credentials that do not match a cluster of just one control plane, and for settings and overrides of parts that
+    cannot be.
     """
     require(fleet, Fleet, ("fleet",), "a Fleet, as `load_fleet` gives it")
-    problems: list[Problem] = []
+    given, problems = _checked_credentials(fleet, credentials or {})
+    del credentials  # where they are plain texts, no traceback that shows variables may show them
     for index, topology in enumerate(fleet.control_planes):
         found = part_problems(topology, from_file=False)
         problems += [problem.under("control_planes", index) for problem in found]
     if problems:
         raise InvalidInput(problems)
-    return FleetPlan(fleet)
+    return FleetPlan(fleet, given)
 
 
-class FleetPlan(Record):
+def _checked_credentials(
+    fleet: Fleet, credentials: Mapping[str, ClusterCredentials]
+) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
+    """Return the credentials, and why they do not fit the fleet."""
+    if not credentials:
+        return {}, []
+    users: dict[str, list[Topology]] = {}
+    api_servers: dict[str, str | None] = {}
+    for topology in fleet.control_planes:
+        for cluster in topology.mesh_clusters:
+            users.setdefault(cluster.name, []).append(topology)
+            api_servers[cluster.name] = cluster.api_server
+    release = max((topology.istio for topology in fleet.control_planes), key=lambda each: _number(each.name))
+    given, problems = checked_credentials(credentials, api_servers=api_servers, release=release)
+    for name in given:
+        if len(users.get(name, ())) > 1:
+            first, second, *_ = users[name]
+            problem = (
+                f"is a cluster of control planes {first.name!r} and {second.name!r}, which need tokens of accounts of "
+                "their own: leave it out, and let the runbooks make its Secrets"
+            )
+            problems.append(Problem(("credentials", name), problem))
+        elif name in users and users[name][0].secret_store is not None:
+            problem = "has no use where the control plane takes Secrets from a store: leave it out"
+            problems.append(Problem(("credentials", name), problem))
+    return given, problems
+
+
+class FleetPlan(Record, hidden=("credentials",)):
     """The plans of a fleet, each with its folder; they are made when they are needed, and not kept."""
 
     fleet: Fleet
+    credentials: Mapping[str, ClusterCredentials] = {}
 
     def gateways(self) -> Iterator[tuple[str, Plan]]:
         """Yield the plan of each gateway that control planes may share, with its folder."""
@@ -52,10 +86,16 @@ class FleetPlan(Record):
     def control_planes(self) -> Iterator[tuple[str, Plan]]:
         """Yield the plan of each control plane, with its folder."""
         for topology in self.fleet.control_planes:
-            yield (
-                folder_of(str(topology.name)),
-                Plan(topology=_without_gateway(topology) if shares_gateway(topology) else topology),
-            )
+            names = [cluster.name for cluster in topology.mesh_clusters] if self.credentials else []
+            given = {name: self.credentials[name] for name in names if name in self.credentials}
+            alone = _without_gateway(topology) if shares_gateway(topology) else topology
+            yield folder_of(str(topology.name)), Plan(topology=alone, credentials=given)
+
+    def gateways_by_name(self) -> dict[str, Plan]:
+        """Return the plan of the gateway that is followed before each control plane which shares one, by its name."""
+        plans = dict(self.gateways())
+        sharing = (topology for topology in self.fleet.control_planes if shares_gateway(topology))
+        return {str(topology.name): plans[folder_of_gateway(topology)] for topology in sharing}
 
     def plans(self) -> Iterator[tuple[str, Plan]]:
         """Yield all plans in the order in which they are followed."""
@@ -68,7 +108,7 @@ class FleetPlan(Record):
         for topology in self.fleet.control_planes:
             if shares_gateway(topology):
                 other = newest.setdefault(folder_of_gateway(topology), topology)
-                if _number(topology) > _number(other):
+                if _number(topology.release) > _number(other.release):
                     newest[folder_of_gateway(topology)] = topology
         return newest
 
@@ -95,7 +135,11 @@ class FleetPlan(Record):
 
     def _order(self, name: str, place: str) -> Iterator[str]:
         """Yield the order in which the runbooks or notes of the folders are followed, piece by piece."""
-        yield _HEAD.format(title=markdown(self.fleet.name), name=name, place=place)
+        topologies = self.fleet.control_planes
+        waits = any(each.cni is not None and each.cni.install == "none" for each in topologies)
+        brings = any(each.cni is not None and each.cni.install != "none" for each in topologies)
+        order = _PLUGINS_FIRST if waits and brings else _ANY_ORDER
+        yield _HEAD.format(title=markdown(self.fleet.name), name=name, place=place, order=order)
         for number, (folder, plan) in enumerate(self.plans(), start=1):
             topology = plan.topology
             if plan.gateway_alone:
@@ -139,7 +183,11 @@ class FleetPlan(Record):
 
     @property
     def _owner(self) -> writing.Owner:
-        return writing.Owner("generate", self.fleet.name)
+        return self.owner("generate")
+
+    def owner(self, kind: Kind) -> writing.Owner:
+        """Return who owns a folder with the files of the fleet; no control plane can be called like that."""
+        return writing.Owner(kind, f"fleet {self.fleet.name}")
 
 
 class FleetTree(Record):
@@ -174,7 +222,7 @@ class FleetTree(Record):
 
     @property
     def _owner(self) -> writing.Owner:
-        return writing.Owner("kustomize", self.plan.fleet.name)
+        return self.plan.owner("kustomize")
 
 
 def _without_gateway(topology: Topology) -> Topology:
@@ -182,17 +230,24 @@ def _without_gateway(topology: Topology) -> Topology:
     return topology.model_copy(update={"gateway": topology.gateway.as_there_already()})
 
 
-def _number(topology: Topology) -> tuple[int, ...]:
-    return tuple(int(part) for part in topology.release.split("."))
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
 
 
 _HEAD = """\
 # {title}: external control planes of Istio
 
 Each folder has a {name} of its own, whose commands are run {place}. Follow them in this order;
-those of control planes in any order, or at once.
+{order}
 
 """
+
+
+_ANY_ORDER = "those of control planes in any order, or at once."
+
+
+_PLUGINS_FIRST = """\
+those of control planes in any order, or at once, but those that install a CNI plugin first, and to clean up, last."""
 
 
 _IN_THE_FOLDER = "in that folder"

@@ -96,6 +96,7 @@ def _before_the_clean_up(resolved: Resolved) -> Iterator[str]:
         shared=_SHARED if has_gateway and exposure.shares_gateway else "",
         namespace=_NAMESPACE if has_gateway else "",
         certificate=_CERTIFICATE if exposure.needs_credential else "",
+        plugin=_PLUGIN if topology.cni is not None and topology.cni.install != "none" else "",
         config_maps=_listed("ConfigMap", resolved.release.config_maps_everywhere),
     )
 
@@ -174,7 +175,7 @@ _CLEAN_UP = """
 ## Clean-up
 
 In this order. Each command takes back what one step made, and nothing else. A namespace goes with everything that is in
-it, also what others put there.{shared}
+it, also what others put there.{shared}{plugin}
 
 What stays:
 
@@ -204,6 +205,10 @@ _NAMESPACE = """\
 _CERTIFICATE = """\
 - The Secret with the gateway's certificate, which you made.
 """
+
+
+_PLUGIN = """ Leave out what removes the CNI plugin
+of a cluster while other pods of the cluster need it."""
 
 
 _SHARED = """ Leave out what removes the ingress gateway of the external cluster, at the

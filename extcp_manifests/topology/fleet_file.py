@@ -6,17 +6,18 @@ ExternalControlPlanes, which has in `spec.defaults` what its control planes shar
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import at, mapping_of
-from extcp_manifests.errors import InvalidInput, Path, Problem
+from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.records import Record
 from extcp_manifests.topology.fleet import Fleet, clashes
-from extcp_manifests.topology.inputs import CONFIG, Content, Readable, from_file, place_of, read_all
+from extcp_manifests.topology.inputs import CONFIG, Content, Place, Readable, from_file, is_text, place_of, read_all
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.topology_file import API_VERSION, KIND, Metadata, schema, topology_of
 from extcp_manifests.topology.workloads import Plain, no_entries
@@ -34,11 +35,25 @@ def load_fleet(source: Readable, *, release: str | None = None, name: str = "") 
     contents = read_all(source, name=name)
     if not contents:
         raise InvalidInput([Problem((), "has no external control plane: add one", name)])
-    return fleet_of(contents, release=release)
+    return fleet_and_warnings(contents, release=release, name=name_of_fleet(source))[0]
 
 
-def fleet_of(contents: Sequence[Content], *, release: str | None = None) -> Fleet:
-    """Return the fleet of documents that were read; errors are those of `load_fleet`."""
+def name_of_fleet(source: Readable) -> str:
+    """Return what the whole of a source is called, where no document says it: as the folder or the file."""
+    if isinstance(source, bytes | Mapping) or (isinstance(source, str) and is_text(source)) or source == "-":
+        return "fleet"
+    path = Path(source).absolute()
+    return path.name if path.is_dir() else path.stem
+
+
+def fleet_and_warnings(
+    contents: Sequence[Content], *, release: str | None = None, name: str = "fleet"
+) -> tuple[Fleet, list[Problem]]:
+    """Return the fleet of documents that were read, and what is most likely not meant.
+
+    Errors are those of `load_fleet`. Warnings have the file and the line where the control plane, or the defaults, say
+    what they are about.
+    """
     found = _Problems()
     members = [member for content in contents for member in _members(content, found)]
     topologies: list[Topology] = []
@@ -53,15 +68,15 @@ def fleet_of(contents: Sequence[Content], *, release: str | None = None) -> Flee
             member = members[clash.index]
             found.add(member.content, [member.placed(problem)])
     found.raise_any()
-    return Fleet(control_planes=tuple(topologies), name=_name(contents))
-
-
-def _name(contents: Sequence[Content]) -> str:
-    """Return what the whole is called: the name of the one document that has all, or else `fleet`."""
     if len(contents) == 1 and contents[0].data["kind"] == KIND_OF_FLEETS:
-        name: str = contents[0].data["metadata"]["name"]
-        return name
-    return "fleet"
+        name = contents[0].data["metadata"]["name"]
+    fleet = Fleet(control_planes=tuple(topologies), name=name)
+    warnings = _Problems()
+    for problem in fleet.warnings:
+        _, _, index, *rest = problem.place
+        member = members[int(index)]
+        warnings.add(member.content, [member.placed(problem.with_(place=("spec", *rest)))])
+    return fleet, warnings.located()
 
 
 class _Member(Record):
@@ -69,7 +84,7 @@ class _Member(Record):
 
     content: Content
     data: Any
-    start: Path = ()
+    start: Place = ()
     """Where it is in a document of several; empty for a document of its own."""
     own: Mapping[str, Any] = {}
     defaults: Mapping[str, Any] = {}
@@ -89,10 +104,9 @@ class _Member(Record):
 def _depth(data: Any, place: Iterable[str | int]) -> int:
     """Return how far data goes along a place."""
     for depth, part in enumerate(place := tuple(place)):
-        below = at(data, part)
-        if below is None:
+        if not isinstance(data, Mapping | list) or (isinstance(data, Mapping) and part not in data):
             return depth
-        data = below
+        data = at(data, part)
     return len(place)
 
 
@@ -101,7 +115,7 @@ class _Problems:
 
     def __init__(self) -> None:
         self._found: list[tuple[Content, Problem]] = []
-        self._known: set[tuple[int, Path, str]] = set()
+        self._known: set[tuple[int, Place, str]] = set()
 
     def add(self, content: Content, problems: Iterable[Problem]) -> None:
         """Note problems of a document; what many control planes have from its defaults, once."""
@@ -112,9 +126,12 @@ class _Problems:
                 self._found.append((content, problem))
 
     def raise_any(self) -> None:
-        """Raise InvalidInput with all problems, each with its file and its line, where there are any."""
-        if not self._found:
-            return
+        """Raise InvalidInput with all problems, where there are any."""
+        if self._found:
+            raise InvalidInput(self.located())
+
+    def located(self) -> list[Problem]:
+        """Return all problems, each with its file and its line."""
         lines: dict[str, yaml.Lines] = {}
         located: list[Problem] = []
         for content, problem in self._found:
@@ -124,7 +141,7 @@ class _Problems:
             if content.file not in lines:
                 lines[content.file] = yaml.Lines(content.text)
             located.append(content.located_in(lines[content.file], problem))
-        raise InvalidInput(located)
+        return located
 
 
 def _members(content: Content, found: _Problems) -> Iterator[_Member]:
@@ -141,7 +158,7 @@ def _members(content: Content, found: _Problems) -> Iterator[_Member]:
     if file is not None and not file.spec.control_planes:
         found.add(content, [Problem(("spec", "controlPlanes"), "is empty: add a control plane")])
     items = spec.get("controlPlanes")
-    for index, own in enumerate(items if isinstance(items, list) else ()):
+    for index, own in enumerate(items if isinstance(items, list | tuple) else ()):
         if isinstance(own, Mapping):
             yield _Member(content, _document(own, defaults), ("spec", "controlPlanes", index), own, defaults)
 

@@ -149,7 +149,7 @@ def read_all(source: Readable, *, name: str = "") -> list[Content]:
     require(source, str | bytes | os.PathLike | Mapping, ("source",), "a path, a YAML text or a mapping")
     if isinstance(source, Mapping):
         return [Content(source)]
-    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
+    if isinstance(source, bytes) or (isinstance(source, str) and is_text(source)):
         return _documents(source, name)
     files = _files_of(Path(source))
     if files is None:
@@ -189,7 +189,7 @@ def _files_of(folder: Path) -> list[Path] | None:
 
 def _text_of(source: str | bytes | os.PathLike[str], name: str) -> tuple[str | bytes, str]:
     """Return a text with its name, or that of a file with its path."""
-    if isinstance(source, bytes) or (isinstance(source, str) and _is_text(source)):
+    if isinstance(source, bytes) or (isinstance(source, str) and is_text(source)):
         return source, name
     return _bytes_of(Path(source), str(source)), str(source)
 
@@ -212,7 +212,7 @@ def _bytes_of(path: Path, file: str) -> bytes:
         raise InvalidInput([Problem((), "cannot be the path of a file: correct its characters", file)]) from None
 
 
-def _is_text(source: str) -> bool:
+def is_text(source: str) -> bool:
     return "\n" in source or ": " in source or source.startswith("{")
 
 
@@ -275,6 +275,8 @@ def _sentence(details: ErrorDetails, *, secret: bool) -> str:
             return f"is {given}: use {details.get('ctx', {}).get('ge')} or more"
         case "less_than_equal":
             return f"is {given}: use at most {details.get('ctx', {}).get('le')}"
+        case "is_instance_of" | "sequence_str":
+            return f"must be a list, not {shown}"
         case "literal_error":
             return f"must be {details.get('ctx', {}).get('expected')}"
         case "tuple_type":

@@ -1,6 +1,7 @@
 """The names that a topology takes."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -119,6 +120,25 @@ def why_not_certificates(text: str) -> str | None:
     if "-----BEGIN CERTIFICATE-----" in text and text.isascii():
         return None
     return "is not a certificate: give the text of ca.crt, in PEM form"
+
+
+def why_not_pem(text: str) -> str | None:
+    """Return why a text is not whole certificates as PEM, which API servers and proxies read, or None."""
+    if problem := why_not_certificates(text):
+        return problem
+    blocks = _PEM_BLOCK.findall(text)
+    try:
+        decoded = [b64decode("".join(block.split()), validate=True) for block in blocks]
+    except ValueError:
+        decoded = []
+    is_all = not _PEM_BLOCK.sub("", text).strip()
+    if is_all and decoded and all(each.startswith(_DER_SEQUENCE) for each in decoded):
+        return None
+    return "has something else than whole certificates: give BEGIN CERTIFICATE, base64 and END CERTIFICATE of each"
+
+
+_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
+_DER_SEQUENCE = b"\x30"
 
 
 def why_not_tag(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """The check of what people add to parts of a topology; it needs a topology that is right in all else."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import WEBHOOK_PORT, IPAddress
@@ -165,6 +165,11 @@ def _methods(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         yield ("install",), Problem((), problem)
     if topology.install == "sail":
         yield from _sail(topology)
+    if topology.cni is not None and topology.cni.install != "none":
+        taken = {topology.namespace: "the control plane", SAMPLE_NAMESPACE: "the sample workloads"}
+        if (namespace := namespace_of_cni(topology)) in taken:
+            problem = f"{namespace!r} is the namespace of {taken[namespace]}: choose another"
+            yield ("cni", "namespace"), Problem((), problem)
     if topology.install != "istioctl" and topology.istiod.pod_disruption_budget:
         problem = "has no value in the chart of istiod, which makes a budget by itself: leave it out"
         yield ("istiod", "pod_disruption_budget"), Problem((), problem)
@@ -196,9 +201,15 @@ def _trust(topology: Topology) -> Iterator[tuple[Place, Problem]]:
         yield ("private_ca",), Problem((), problem)
     elif topology.private_ca is not None and not topology.istio.ca_bundles:
         yield ("private_ca",), Problem((), why_not_private_root(topology.istio))
-    elif topology.private_ca is not None and topology.private_ca.config_map in _OF_ISTIOD:
+    elif topology.private_ca is not None and topology.private_ca.config_map in _maps_of_istiod(topology):
         problem = f"{topology.private_ca.config_map!r} is a ConfigMap of istiod's own: choose another"
         yield ("private_ca", "config_map"), Problem((), problem)
+    if topology.private_ca is not None:
+        for key in _ROOTS:
+            if at(topology.mesh_config, "defaultConfig", "proxyMetadata", key) is not None:
+                problem = "is what privateCA sets, for every proxy: leave it out"
+                place = ("mesh_config", "defaultConfig", "proxyMetadata", key)
+                yield tuple(Key(part) if index else part for index, part in enumerate(place)), Problem((), problem)
     port = topology.gateway.webhook_port
     if port != WEBHOOK_PORT and isinstance(topology.reached_at, IPAddress):
         problem = "has no use by IP address, where Istio's charts let API servers call 15017: leave it out"
@@ -208,6 +219,17 @@ def _trust(topology: Topology) -> Iterator[tuple[Place, Problem]]:
 
 
 _STATUS_PORT = 15021
+
+
+_ROOTS = ("XDS_ROOT_CA", "CA_ROOT_CA")
+"""The variables by which proxies find root certificates for istiod."""
+
+
+def _maps_of_istiod(topology: Topology) -> Collection[str]:
+    """Return the ConfigMaps of the control plane's namespace, and those that istiod writes into every one."""
+    names = topology.names
+    suffix = "" if topology.revision is None else f"-{topology.revision}"
+    return {*_OF_ISTIOD, names.mesh_config_map, names.injector_config_map, f"values{suffix}"}
 
 
 _OF_ISTIOD = frozenset(name for release in RELEASES.values() for name in release.config_maps_everywhere)

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictStr
 
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
 from extcp_manifests.topology.inputs import CONFIG, matching
-from extcp_manifests.topology.names import NamespaceName, Text, why_not_certificates
+from extcp_manifests.topology.names import Text, why_not_pem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,11 +15,10 @@ class PrivateCA:
     """The authority that signed the gateway's certificate, where API servers and proxies do not trust it anyway."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    certificates: Annotated[
-        StrictStr, matching(why_not_certificates), Field(description="Its root certificates, as PEM.")
-    ]
+    certificates: Annotated[StrictStr, matching(why_not_pem), Field(description="Its root certificates, as PEM.")]
     config_map: Annotated[
-        NamespaceName,
+        StrictStr,
+        matching(why_not_dns_subdomain),
         Field(
             description="ConfigMap with them below the key ca.crt, in every namespace whose pods are injected; the "
             "control plane's own and that of the sample get it."

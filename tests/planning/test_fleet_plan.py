@@ -4,9 +4,21 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
-from extcp_manifests import Fleet, FleetPlan, InvalidInput, SharedGateway, load, load_fleet, plan, plan_fleet, yaml
+from extcp_manifests import (
+    ClusterCredentials,
+    Fleet,
+    FleetPlan,
+    InvalidInput,
+    SharedGateway,
+    load_fleet,
+    plan,
+    plan_fleet,
+    yaml,
+)
 from extcp_manifests.cli import cli
+from extcp_manifests.errors import OutputError
 from extcp_manifests.pipelines.argocd import argocd
 from extcp_manifests.pipelines.flux import flux
 from extcp_manifests.pipelines.parts import Repository
@@ -80,7 +92,7 @@ def test_writing(tmp_path: Path) -> None:
         *("gateway-hub-istio-system", "payments", "search", "lab", "RUNBOOK.md")
     }
     assert list(the_plan().changes(tmp_path)) == []
-    assert (tmp_path / ".extcp-manifests").read_text("utf-8").splitlines()[1] == '# Owner: generate "fleet"'
+    assert (tmp_path / ".extcp-manifests").read_text("utf-8").splitlines()[1] == '# Owner: generate "fleet fleet"'
 
 
 def test_kustomize_trees(tmp_path: Path) -> None:
@@ -147,16 +159,99 @@ def test_the_commands(tmp_path: Path) -> None:
         assert runner.invoke(cli, [*words, str(FLEET), "-o", str(tmp_path / words[0]), "--diff"]).exit_code == 0
     folder = tmp_path / "meshes"
     folder.mkdir()
-    guide = load(EXAMPLES / "guide.yaml")
     (folder / "one.yaml").write_bytes((EXAMPLES / "guide.yaml").read_bytes())
     only = runner.invoke(cli, ["generate", str(folder)])
-    assert only.output == runner.invoke(cli, ["generate", str(folder / "one.yaml")]).output
-    assert plan(guide).render()  # a folder with one control plane is that one
+    assert only.output.startswith("# gateway-external-istio-system/external/controlplane-gateway.yaml\n")
 
 
-def test_credentials_are_for_one(tmp_path: Path) -> None:
-    """Credentials name clusters of one control plane, so that they are refused with several."""
-    words = ["generate", str(FLEET), "-o", str(tmp_path), "--credentials", str(FLEET)]
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == 2
-    assert "--credentials is for one control plane: generate each of them alone." in done.output
+def test_a_folder_of_another_fleet_is_refused(tmp_path: Path) -> None:
+    """A fleet is called as its folder or file where no document names it, so that none takes over another's output."""
+    for team in ("team-a", "team-b"):
+        (tmp_path / team).mkdir()
+        (tmp_path / team / "one.yaml").write_bytes((EXAMPLES / "guide.yaml").read_bytes())
+    runner = CliRunner()
+    out = str(tmp_path / "out")
+    assert runner.invoke(cli, ["generate", str(tmp_path / "team-a"), "-o", out]).exit_code == 0
+    with pytest.raises(OutputError) as caught:
+        plan_fleet(load_fleet(tmp_path / "team-b")).write(out)
+    assert "holds the manifests of 'fleet team-a'" in str(caught.value)
+
+
+def credentials(*names: str) -> dict[str, ClusterCredentials]:
+    ca = "-----BEGIN CERTIFICATE-----\n"
+    return {
+        name: ClusterCredentials(server="https://192.0.2.9", ca=ca, token=SecretStr(f"token-{name}")) for name in names
+    }
+
+
+def test_credentials_of_a_fleet() -> None:
+    """Credentials go to the control plane that has the cluster; tokens are in no repr."""
+    the_fleet_plan = plan_fleet(load_fleet(FLEET), credentials=credentials("payments2"))
+    files = the_fleet_plan.render()
+    assert [path for path in files if "remote-secret" in path] == ["payments/hub/remote-secret-payments2.yaml"]
+    assert "token-payments2" not in repr(the_fleet_plan)
+
+
+def test_credentials_that_do_not_fit_a_fleet() -> None:
+    """An unknown cluster, and one that several control planes lead, are refused."""
+    whole = yaml.load(FLEET.read_bytes())
+    whole["spec"]["controlPlanes"][1]["remoteClusters"] = [{"name": "payments2", "network": "network1"}]
+    whole["spec"]["controlPlanes"][1]["revision"] = "search"
+    with pytest.raises(InvalidInput) as caught:
+        plan_fleet(load_fleet(whole), credentials=credentials("payments2", "nowhere"))
+    assert str(caught.value).splitlines() == [
+        "credentials.nowhere: no remote cluster of the topology has this name: correct it or leave it out",
+        "credentials.payments2: is a cluster of control planes 'payments' and 'search', which need tokens of accounts "
+        "of their own: leave it out, and let the runbooks make its Secrets",
+    ]
+
+
+def test_control_planes_come_after_their_gateway() -> None:
+    """In Flux and Argo CD the first part of a control plane waits for the last one of the gateway that it shares."""
+    repository = Repository(url="https://git.example.com/x")
+    of_flux = {entry.path: b"".join(entry.pieces).decode() for entry in flux(the_plan(), repository)}
+    first = of_flux["payments/kustomizations/payments-payments1-set-up-the-config-cluster.yaml"]
+    waited_for = yaml.load(first)["spec"]["dependsOn"][0]["name"]
+    assert f"gateway-hub-istio-system/kustomizations/{waited_for}.yaml" in of_flux
+    of_argo = {entry.path: b"".join(entry.pieces).decode() for entry in argocd(the_plan(), repository)}
+    waves = {
+        path: int(yaml.load(text)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        for path, text in of_argo.items()
+        if path.endswith(".yaml")
+    }
+    of_gateway = [wave for path, wave in waves.items() if path.startswith("gateway-")]
+    assert max(of_gateway) < min(wave for path, wave in waves.items() if path.startswith(("payments/", "search/")))
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster", "context", "problem"),
+    [
+        (
+            "search",
+            "payments1",
+            "other",
+            "control_planes[1].config_cluster.name: 'payments1' is the name of another cluster of the fleet too: "
+            "choose another",
+        ),
+        (
+            "payments-x",
+            "y",
+            None,
+            "control_planes: 'payments-x' and a cluster of it have the joined name "
+            "'payments-x-y-set-up-the-config-cluster', as 'payments' and one of its own do: rename a control plane "
+            "or a cluster",
+        ),
+    ],
+)
+def test_names_that_gitops_tools_would_mix_up(name: str, cluster: str, context: str | None, problem: str) -> None:
+    """GitOps tools know clusters and parts by their names, so that no two in a fleet may have the same."""
+    whole = yaml.load(FLEET.read_bytes())
+    payments, search = whole["spec"]["controlPlanes"][:2]
+    payments["remoteClusters"] = []
+    if context is None:
+        payments["configCluster"]["name"] = "x-y"
+    search["name"], search["configCluster"]["name"] = name, cluster
+    search["configCluster"]["context"] = context or cluster
+    with pytest.raises(InvalidInput) as caught:
+        list(flux(plan_fleet(load_fleet(whole)), Repository()))
+    assert str(caught.value) == problem

@@ -69,7 +69,7 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
             {},
             BY_IP,
             "gateway: serves control plane 'a' too, and by IP address a gateway serves one alone: give each a gateway "
-            "in a namespace of its own",
+            "with a name and a namespace of its own",
         ),
         (
             {},
@@ -80,24 +80,26 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
         (
             {},
             {"gateway": {"replicas": 2}},
-            "gateway: is not that of control plane 'a', which shares the gateway: make them equal, or give each a "
-            "gateway in a namespace of its own",
+            "gateway: is not that of control plane 'a', which shares the gateway: make them equal, or give one a "
+            "gateway with a name and a namespace of its own",
         ),
         (
             {"tag": "1.30.1"},
             {"tag": "1.30.2"},
-            "tag: is not that of control plane 'a', which shares the gateway: make them equal, or give each a gateway "
-            "in a namespace of its own",
+            "tag: is not that of control plane 'a', which shares the gateway: make them equal, or give one a gateway "
+            "with a name and a namespace of its own",
         ),
         (
             {},
             {"gateway": {"namespace": "istiod-a"}},
-            "gateway.namespace: 'istiod-a' is already the namespace of control plane 'a': choose another",
+            "gateway.namespace: 'istiod-a' is already the namespace of control plane 'a' in cluster 'external': choose "
+            "another",
         ),
         (
             {"gateway": {"namespace": "edge"}},
             {"namespace": "edge"},
-            "namespace: 'edge' is the namespace of the gateway of control plane 'a': choose another",
+            "namespace: 'edge' is already the namespace of the gateway of control plane 'a' in cluster 'external': "
+            "choose another",
         ),
         (
             {"meshConfig": {"trustDomain": "td"}},
@@ -124,8 +126,8 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
         (
             {"install": "helm"},
             {**SHARED, "revision": "r", "install": "helm"},
-            "install: is helm, by which control plane 'a' has the chart base in cluster 'a1' too, and Helm takes no "
-            "object of another release: use istioctl for one of them",
+            "install: is helm, and control plane 'a' has Istio's definitions in cluster 'a1' by helm, while Helm "
+            "shares them with nothing: use istioctl for both",
         ),
         (
             {"cni": {}},
@@ -151,6 +153,75 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
             {"install": "sail", "revision": "r", "hub": "h.example.com"},
             "revision: 'r' is already the revision of control plane 'a' in cluster 'external': choose another",
         ),
+        (
+            {"externalCluster": {"name": "x-y"}, "gateway": {"namespace": "z"}},
+            {"externalCluster": {"name": "x"}, "gateway": {"namespace": "y-z"}},
+            "gateway.namespace: 'y-z' would share the folder 'gateway-x-y-z' with the gateway of control plane 'a': "
+            "choose another",
+        ),
+        (
+            {"install": "sail", "revision": "q", "hub": "h.example.com"},
+            {"install": "sail", "revision": "r", "hub": "h.example.com", "gateway": {"namespace": "edge"}},
+            "gateway: would be a second one in cluster 'external', beside that of control plane 'a', and the Sail "
+            "Operator has one Istio called 'default': share it, or use one that is there already",
+        ),
+        (
+            {"install": "helm"},
+            {"install": "helm", "gateway": {"namespace": "edge"}},
+            "install: is helm, and control plane 'a' has Istio's definitions in cluster 'external' by helm, while Helm "
+            "shares them with nothing: use istioctl for both",
+        ),
+        (
+            {},
+            {**SHARED, "revision": "r", "install": "helm", "gateway": {"install": "none"}},
+            "install: is helm, and control plane 'a' has Istio's definitions in cluster 'a1' by istioctl, while Helm "
+            "shares them with nothing: use istioctl for both",
+        ),
+        (
+            {"gateway": {"install": "none", "name": "one-gw", "selector": {"app": "e"}}},
+            {**BY_IP, "gateway": {"install": "none", "name": "two-gw", "selector": {"app": "e"}}},
+            "gateway: serves control plane 'a' too, and by IP address a gateway serves one alone: give each a gateway "
+            "with a name and a namespace of its own",
+        ),
+        (
+            {},
+            {"configCluster": {"name": "external", "network": "n"}, "externalCluster": {"name": "other"}},
+            "revision: is left out, and the istiod of the gateway of control plane 'a' would inject pods of cluster "
+            "'external' too: add one",
+        ),
+        (
+            {"configCluster": {"name": "external", "network": "n"}, "externalCluster": {"name": "other"}},
+            {},
+            "gateway: has an istiod of its own, which would inject pods of cluster 'external' as control plane 'a' "
+            "does: give that one a revision",
+        ),
+        (
+            {"revision": "q", "namespace": "b-c"},
+            {"revision": "q-b", "namespace": "c"},
+            "namespace: 'c' and the revision make names of cluster-wide objects with 'q-b-c', as those of control "
+            "plane 'a' do: choose another",
+        ),
+        (
+            {},
+            {"externalCluster": {"name": "lab", "context": "external"}},
+            "externalCluster.name: 'lab' has the kubeconfig and context of cluster 'external': give each cluster its "
+            "own",
+        ),
+        (
+            {},
+            {**SHARED, "revision": "r", "cni": {"namespace": "istiod-a"}},
+            "cni.namespace: 'istiod-a' is already the namespace of control plane 'a' in cluster 'a1': choose another",
+        ),
+        (
+            {"gateway": {"webhookPort": 443}},
+            {"gateway": {"install": "none"}},
+            "gateway.webhookPort: is not that of control plane 'a', which shares the gateway: make them equal",
+        ),
+        (
+            {"name": "con"},
+            {"name": "con-1143da2bc5"},
+            "name: 'con-1143da2bc5' would share its folder with control plane 'con': choose another",
+        ),
     ],
 )
 def test_what_does_not_fit(first: dict[str, Any], second: dict[str, Any], problem: str) -> None:
@@ -165,8 +236,6 @@ def test_what_does_not_fit(first: dict[str, Any], second: dict[str, Any], proble
     [
         ({}, {}),
         ({}, {"release": "1.29"}),
-        ({}, {"gateway": {"namespace": "edge", "replicas": 2}}),
-        ({}, {**BY_IP, "gateway": {"namespace": "edge"}}),
         ({}, {**BY_IP, "istiod": {"service": {}}}),
         ({}, {"gateway": {"install": "none"}}),
         ({}, {**SHARED, "revision": "r"}),
@@ -180,7 +249,8 @@ def test_what_does_not_fit(first: dict[str, Any], second: dict[str, Any], proble
 )
 def test_what_fits(first: dict[str, Any], second: dict[str, Any]) -> None:
     """Control planes may share an external cluster, a gateway by host name, and remote clusters by revision."""
-    made = load_fleet(fleet(one("a", **first), one("b", **second)))
+    selectors = {"meshConfig": {"discoverySelectors": [{"matchLabels": {"a": "b"}}]}}
+    made = load_fleet(fleet(one("a", **first), one("b", **second), **selectors))
     assert [each.name for each in made.control_planes] == ["a", "b"]
     assert made.warnings == ()
 
@@ -193,6 +263,13 @@ def test_what_is_most_likely_not_meant() -> None:
         "spec.controlPlanes[1].meshID: 'a' is also the mesh of control plane 'a': leave it where both serve one mesh",
         "spec.controlPlanes[1].configCluster: is that of control plane 'a' too, and istiod-default-validator of the "
         "cluster goes to the one that is set up last, and away with it: leave it where that is meant",
+        "spec.controlPlanes[1].meshConfig: leaves both control planes of cluster 'a1', 'a' and this one, to write "
+        "istio-ca-root-cert into all its namespaces: give each its own by discoverySelectors",
+    ]
+    second_gateway = {**BY_IP, "gateway": {"name": "other", "namespace": "edge"}}
+    assert list(map(str, load_fleet(fleet(one("a"), one("b", **second_gateway))).warnings)) == [
+        "spec.controlPlanes[1].gateway: has an istiod of its own, like that of control plane 'a' in namespace "
+        "'istio-system', and both would inject pods of cluster 'external': share one, or use one that is there already"
     ]
 
 
@@ -205,7 +282,7 @@ def test_in_python() -> None:
         address="192.0.2.1",
         config_cluster=MeshCluster(name="a1", network="n"),
     )
-    other = topology.with_(name=None, address="192.0.2.2", gateway=SharedGateway(namespace="edge"))
+    other = topology.with_(name=None, address="192.0.2.2", gateway=SharedGateway(name="other", namespace="edge"))
     with pytest.raises(InvalidInput) as caught:
         Fleet(control_planes=[topology, other])
     assert str(caught.value).splitlines() == [
@@ -218,6 +295,18 @@ def test_in_python() -> None:
     with pytest.raises(InvalidInput) as caught:
         Fleet(control_planes=["a"])  # type: ignore[list-item]
     assert str(caught.value) == "control_planes[0]: must be a Topology, not text"
+    for wrong, sentence in (
+        (None, "control_planes: must be a list of Topology, not empty"),
+        ((each for each in [topology]), "control_planes: must be a list of Topology, not a generator"),
+        ([], "control_planes: is empty: add a control plane"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            Fleet(control_planes=wrong)  # type: ignore[arg-type]
+        assert str(caught.value) == sentence
+    given = [topology]
+    made = Fleet(control_planes=given)
+    given.append(other)
+    assert made.control_planes == (topology,)
 
 
 def test_defaults() -> None:
@@ -225,7 +314,7 @@ def test_defaults() -> None:
     made = load_fleet(
         fleet(
             one("a", istiod={"replicas": 3}, pullSecrets=["first"]),
-            one("b", **BY_IP, gateway={"namespace": "edge"}),
+            one("b", **BY_IP, gateway={"name": "other", "namespace": "edge"}),
             istiod={"replicas": 2, "env": {"A": "b"}},
             pullSecrets=["second", "third"],
             credentialName="d",
@@ -292,7 +381,8 @@ def test_documents_and_folders(tmp_path: Path) -> None:
     (tmp_path / "2.yml").write_text(document(one("c")), "utf-8")
     (tmp_path / ".hidden.yaml").write_text("{", "utf-8")
     (tmp_path / "notes.md").write_text("{", "utf-8")
-    assert load_fleet(tmp_path) == listed
+    assert load_fleet(tmp_path).control_planes == listed.control_planes
+    assert load_fleet(tmp_path).name == tmp_path.name
     (tmp_path / "2.yml").write_text(document(one("b", address="c.example.com", meshID="c")), "utf-8")
     with pytest.raises(InvalidInput) as caught:
         load_fleet(tmp_path)

@@ -228,6 +228,7 @@ def test_ways_in_that_do_not_fit(spec: dict[str, Any], sentence: str) -> None:
 
 
 PRIVATE = {"certificates": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}
+TEMPLATES = {"inject.istio.io/templates": "gateway"}
 BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
 
 
@@ -254,6 +255,49 @@ BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
         (
             {"privateCA": {"certificates": "ca.pem"}, **BY_HOST_NAME},
             "spec.privateCA.certificates: is not a certificate: give the text of ca.crt, in PEM form",
+        ),
+        (
+            {"privateCA": {"certificates": "-----BEGIN CERTIFICATE-----\n${CA}\n"}, **BY_HOST_NAME},
+            "spec.privateCA.certificates: has something else than whole certificates: give BEGIN CERTIFICATE, base64 "
+            "and END CERTIFICATE of each",
+        ),
+        (
+            {"privateCA": {**PRIVATE, "configMap": "values"}, **BY_HOST_NAME},
+            "spec.privateCA.configMap: 'values' is a ConfigMap of istiod's own: choose another",
+        ),
+        (
+            {
+                "privateCA": PRIVATE,
+                "meshConfig": {"defaultConfig": {"proxyMetadata": {"XDS_ROOT_CA": "/x"}}},
+                **BY_HOST_NAME,
+            },
+            "spec.meshConfig.defaultConfig.proxyMetadata.XDS_ROOT_CA: is what privateCA sets, for every proxy: leave "
+            "it out",
+        ),
+        (
+            {
+                "privateCA": PRIVATE,
+                "configCluster": {
+                    "name": "c",
+                    "network": "n",
+                    "gateways": {
+                        "egress": True,
+                        "overrides": {
+                            "egress": tree(
+                                "components.egressGateways",
+                                [{"name": "istio-egressgateway", "k8s": {"podAnnotations": TEMPLATES}}],
+                            )
+                        },
+                    },
+                },
+                **BY_HOST_NAME,
+            },
+            "spec.configCluster.gateways.overrides.egress.components.egressGateways[0].k8s.podAnnotations["
+            f'"inject.istio.io/templates"]: {DECIDED}',
+        ),
+        (
+            {"cni": {"namespace": "external-istiod"}},
+            "spec.cni.namespace: 'external-istiod' is the namespace of the control plane: choose another",
         ),
         (
             {"privateCA": {**PRIVATE, "configMap": "istio-ca-crl"}, **BY_HOST_NAME},

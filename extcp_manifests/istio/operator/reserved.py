@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.documents.paths import leaves
 from extcp_manifests.errors import Path, Problem
 from extcp_manifests.istio.operator.merging import overlay
@@ -163,6 +163,15 @@ def _gateways(ours: Mapping[str, Any], piece: Mapping[str, Any]) -> Iterator[Pro
             for key in ("label", "namespace"):
                 if at(item, key) is not None and at(known[name], key) is None:
                     yield Problem(("components", kind, index, key), _DECIDED)
+            annotation: Path = ("k8s", "podAnnotations", "inject.istio.io/templates")
+            if at(item, *annotation) is not None and _has_templates_of_ours(ours):
+                yield Problem(("components", kind, index, *annotation), _DECIDED)
+
+
+def _has_templates_of_ours(ours: Mapping[str, Any]) -> bool:
+    """Return whether gateways are injected by more than Istio's own template, as with private root certificates."""
+    gateways = mapping_of(ours, "values", "gateways").values()
+    return any("," in text_of(at(gateway, "injectionTemplate")) for gateway in gateways)
 
 
 def _patches(piece: Mapping[str, Any]) -> Iterator[Problem]:
