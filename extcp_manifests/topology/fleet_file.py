@@ -178,8 +178,11 @@ def fleet_schema() -> dict[str, Any]:
     """
     whole = _File.model_json_schema(by_alias=True)
     one = schema()
-    definitions = {**whole.pop("$defs"), **one["$defs"]}
-    keys = one["properties"]["spec"]["properties"]
+    metadata, own = whole.pop("$defs"), _without_required(one["$defs"])
+    keys = {**one["properties"]["spec"]["properties"]}
+    own["ConfigCluster"] = {key: value for key, value in own["MeshCluster"].items() if key != "required"}
+    keys["configCluster"] = {**keys["configCluster"], "$ref": "#/$defs/ConfigCluster"}
+    definitions = {**own, **metadata}
     spec = definitions.pop("_Spec")
     properties = spec["properties"]
     open_keys = {"type": "object", "additionalProperties": False}
@@ -194,6 +197,14 @@ def fleet_schema() -> dict[str, Any]:
         "title": KIND_OF_FLEETS,
         "description": "Several Istio external control planes with all their clusters.",
         "$defs": definitions,
+    }
+
+
+def _without_required(definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return definitions whose keys may be in the defaults; clusters of lists alone are whole where they are."""
+    return {
+        name: each if name == "MeshCluster" else {key: value for key, value in each.items() if key != "required"}
+        for name, each in definitions.items()
     }
 
 

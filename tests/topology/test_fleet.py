@@ -419,6 +419,9 @@ def test_the_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(published)
     content = yaml.load(EXAMPLE.read_bytes())
     jsonschema.validate(content, published)
+    content["spec"]["defaults"]["configCluster"] = {"network": "network1"}  # the name is each one's own
+    del content["spec"]["controlPlanes"][0]["configCluster"]["network"]
+    jsonschema.validate(content, published)
     content["spec"]["controlPlanes"][0]["meshId"] = "x"
     with pytest.raises(jsonschema.ValidationError, match="meshId"):
         jsonschema.validate(content, published)
