@@ -22,7 +22,7 @@ from extcp_manifests.topology import parts
 ROOT = Path(__file__).parents[1]
 SOURCES = Path(os.environ.get("EXTCP_ISTIO", ""))
 TAGS = sorted(path.name for path in SOURCES.iterdir() if path.name >= "1.24") if SOURCES.name else []
-TOPOLOGIES = ("examples/guide", "tests/topologies/ip", "tests/topologies/revision")
+TOPOLOGIES = ("examples/guide", "tests/topologies/ip", "tests/topologies/private_ca", "tests/topologies/revision")
 
 # Labels say who renders; the ConfigMap `values` repeats what was given.
 _LABELS = ("app.kubernetes.io/", "helm.sh/", "install.operator.istio.io/", "operator.istio.io/", "release")
