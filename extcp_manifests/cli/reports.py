@@ -1,7 +1,9 @@
 """Reports of a validation: lines for people, JSON, and SARIF for code hosts."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,11 @@ from extcp_manifests.istio.validation import Result
 def text_report(results: Sequence[Result]) -> str:
     """Return a line for each finding."""
     return "".join(f"{result}\n" for result in results)
+
+
+def text_report_with_ids(results: Sequence[Result]) -> str:
+    """Return the same with the id of each finding's rule at the end of its line."""
+    return "".join(f"{result} [{result.rule}]\n" for result in results)
 
 
 def json_report(results: Sequence[Result]) -> str:
@@ -61,8 +68,52 @@ def _uri(file: str) -> str:
     return quote(path.as_posix().encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")
 
 
+def github_report(results: Sequence[Result]) -> str:
+    """Return commands of GitHub Actions, which show findings beside the lines of a change."""
+    return "".join(_github_line(result) for result in results)
+
+
+def _github_line(result: Result) -> str:
+    line = "" if result.line is None else f",line={result.line}"
+    subject = f"{result.document} {result.path}".strip()
+    message = visible(f"{subject}: {result.message}" if subject else result.message)
+    title = _escaped(result.rule, _OF_PROPERTIES)
+    file = _escaped(visible(result.file), _OF_PROPERTIES)
+    return f"::{result.level} file={file}{line},title={title}::{_escaped(message)}\n"
+
+
+_OF_MESSAGES = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_OF_PROPERTIES = {**_OF_MESSAGES, ":": "%3A", ",": "%2C"}
+
+
+def _escaped(text: str, signs: Mapping[str, str] = _OF_MESSAGES) -> str:
+    return "".join(signs.get(sign, sign) for sign in text)
+
+
+def gitlab_report(results: Sequence[Result]) -> str:
+    """Return a code quality report of GitLab; equal findings of a file are told apart by their number."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for result in results:
+        what = json.dumps([result.file, result.document, result.rule, result.path, result.message])
+        seen[what] += 1
+        subject = f"{result.document} {result.path}".strip()
+        rows.append(
+            {
+                "description": visible(f"{subject}: {result.message}" if subject else result.message),
+                "check_name": result.rule,
+                "fingerprint": sha256(f"{what}{seen[what]}".encode()).hexdigest(),
+                "severity": "major" if result.level == "error" else "minor",
+                "location": {"path": visible(result.file), "lines": {"begin": result.line or 1}},
+            }
+        )
+    return json.dumps(rows, indent=2) + "\n"
+
+
 REPORTS: Mapping[str, Callable[[Sequence[Result]], str]] = {
     "text": text_report,
     "json": json_report,
     "sarif": sarif_report,
+    "github": github_report,
+    "gitlab": gitlab_report,
 }

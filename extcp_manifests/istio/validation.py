@@ -67,6 +67,8 @@ class Report(Record):
     """The releases whose rules were used."""
     reason: str
     """Why these: a sentence's end."""
+    accepted: int = 0
+    """How many findings were left out, since people have accepted them."""
 
     @property
     def summary(self) -> str:
@@ -76,7 +78,8 @@ class Report(Record):
         found = f"{_count(levels['error'], 'error')}, {_count(levels['warning'], 'warning')}"
         kinds = ", ".join(f"{number} {reason}" for reason, number in self.skipped.items())
         skipped = f"; skipped {sum(self.skipped.values())} ({kinds})" if self.skipped else ""
-        return f"Checked {_count(self.checked, 'document')} {rules}: {found}{skipped}; {self.reason}"
+        accepted = f", {self.accepted} accepted" if self.accepted else ""
+        return f"Checked {_count(self.checked, 'document')} {rules}: {found}{accepted}{skipped}; {self.reason}"
 
 
 def _count(number: int, thing: str) -> str:

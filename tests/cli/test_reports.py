@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extcp_manifests.cli.reports import json_report, sarif_report, text_report
+from extcp_manifests.cli.reports import (
+    github_report,
+    gitlab_report,
+    json_report,
+    sarif_report,
+    text_report,
+    text_report_with_ids,
+)
 from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Result, validate_text
 
@@ -46,6 +53,35 @@ def test_json() -> None:
             "message": "is empty: add a server",
         }
     ]
+
+
+def test_ids() -> None:
+    """The id of the rule comes last in a line."""
+    assert text_report_with_ids(found("a.yaml")) == (
+        "a.yaml:5 Gateway ns/gw error: spec.servers: is empty: add a server [networking/servers]\n"
+    )
+
+
+def test_github() -> None:
+    """A command of GitHub Actions has the file, the line, the rule and the problem, with its signs escaped."""
+    assert github_report(found("a,b:c%.yaml")) == (
+        "::error file=a%2Cb%3Ac%25.yaml,line=5,title=networking/servers::"
+        "Gateway ns/gw spec.servers: is empty: add a server\n"
+    )
+
+
+def test_gitlab() -> None:
+    """A code quality report has a fingerprint for each finding, which does not depend on the line."""
+    [row] = json.loads(gitlab_report(found("a.yaml")))
+    assert row.pop("fingerprint").isalnum()
+    assert row == {
+        "description": "Gateway ns/gw spec.servers: is empty: add a server",
+        "check_name": "networking/servers",
+        "severity": "major",
+        "location": {"path": "a.yaml", "lines": {"begin": 5}},
+    }
+    again = json.loads(gitlab_report([*found("a.yaml"), *found("a.yaml")]))
+    assert len({each["fingerprint"] for each in again}) == 2
 
 
 def test_sarif() -> None:
@@ -103,6 +139,8 @@ def test_each_result_is_one_line_and_has_a_rule(results: list[Result]) -> None:
     """Whatever is in a file, a result is one line of text, and one of SARIF whose rule is described."""
     assert len(text_report(results).split("\n")) == len(results) + 1
     assert text_report(results).replace("\n", "").isprintable()
+    assert len(github_report(results).split("\n")) == len(results) + 1
+    assert len({each["fingerprint"] for each in json.loads(gitlab_report(results))}) == len(results)
     run = sarif(results)
     names = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert [names[each["ruleIndex"]] for each in run["results"]] == [each.rule for each in results]

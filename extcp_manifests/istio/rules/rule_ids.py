@@ -37,6 +37,10 @@ RULES: Mapping[str, About] = {
         "A list has items that are not documents.",
         "Leave out what is not a document, with an apiVersion and a kind of its own.",
     ),
+    "document/ignore": About(
+        "A comment accepts a finding that there is not.",
+        "Leave out of the comment what is not found on its line, or on the next one.",
+    ),
     "document/release": About(
         "The documents name different releases of Istio.",
         "Choose the release with --release.",
