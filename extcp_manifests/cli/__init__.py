@@ -13,6 +13,9 @@ from extcp_manifests import __version__
 from extcp_manifests.errors import InvalidInput, OutputError, visible
 
 _MODULES = {
+    "init_command": {
+        "init": "Write a first topology file, by options or by asking.",
+    },
     "generate_commands": {
         "generate": "Write every manifest of a topology, and the runbook.",
         "plan": "Print the runbook of a topology.",

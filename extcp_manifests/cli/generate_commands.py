@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -26,6 +27,7 @@ from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.schemas import install_schema
 from extcp_manifests.topology.fleet_file import fleet_schema
 from extcp_manifests.topology.parts import additions, merged_mesh_config
 from extcp_manifests.topology.topology_file import schema
@@ -151,15 +153,25 @@ _FLEET = "fleet"
 
 
 @commands.command("schema")
+@click.option("--install", "in_folder", metavar="DIR", help="Write it into DIR instead, for editors.")
 @click.argument("name", metavar="[NAME]", type=click.Choice([_FLEET, *EDITOR_SCHEMAS]), required=False)
 @click.option("--release", metavar="R", help="Istio minor that the schema is for, such as 1.24.")
-def show_schema(name: str | None, release: str | None) -> None:
+def show_schema(name: str | None, release: str | None, in_folder: str | None) -> None:
     """Print the JSON Schema of a topology file, or with NAME that of an Istio document in a release.
 
     NAME is fleet for a file of several control planes, or mesh-config, istio-operator, values, gateway,
     virtual-service or destination-rule. Their schemas are for editors: they refuse keys that the release refuses or
-    ignores.
+    ignores. With --install, a file that begins with the comment that is shown is completed and checked by editors with
+    a YAML language server, such as VS Code.
     """
+    if in_folder is not None and name not in (None, _FLEET):
+        raise click.UsageError("--install is for files of this library: leave NAME out, or write fleet.")
+    if in_folder is not None:
+        written = install_schema(Path(in_folder), fleet=name == _FLEET)
+        print_line(written)
+        click.echo()
+        print_line(f"Next: begin your file with  # yaml-language-server: $schema=./{written.name}")
+        return
     if name in (None, _FLEET):
         if release is not None:
             raise click.UsageError(f"--release needs NAME: {', '.join(EDITOR_SCHEMAS[:-1])} or {EDITOR_SCHEMAS[-1]}.")
