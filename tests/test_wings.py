@@ -17,7 +17,8 @@ import extcp_manifests.istio
 PACKAGE = Path(extcp_manifests.__file__).parent
 # From the ground up; a wing imports only from itself and from those before it.
 WINGS: Sequence[str] = """
-lazy records errors yaml documents injection istio builders topology planning pipelines __init__ testing cli __main__
+lazy records errors schemas yaml documents injection istio builders topology pictures planning
+pipelines __init__ testing cli __main__
 """.split()
 
 

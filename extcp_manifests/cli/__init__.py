@@ -24,6 +24,9 @@ _MODULES = {
         "explain": "Print what a key of a topology does.",
         "releases": "Print what changes by Istio release.",
     },
+    "picture_command": {
+        "picture": "Draw the clusters of a topology, and which way requests go.",
+    },
     "document_commands": {
         "merge-mesh": "Print the mesh config that istiod runs with.",
         "compose": "Print the IstioOperator that istioctl makes of files and flags.",

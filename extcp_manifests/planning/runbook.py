@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from extcp_manifests.errors import visible
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.pictures.mermaid import mermaid
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.step import Access, Check, Command, Step, piped
 
@@ -32,6 +33,8 @@ def runbook(resolved: Resolved, stages: Iterable[StageText], clean_up: Iterable[
     yield from _contexts(resolved)
     if needs := "".join(_needs(resolved)):
         yield f"\n{needs}"
+    if not resolved.gateway_alone:
+        yield f"\nWhat it comes to:\n\n```mermaid\n{mermaid(topology)}```\n"
     number = 0
     title = ""
     for stage in stages:

@@ -100,8 +100,6 @@ def test_a_typo_is_underlined(client: Client, tmp_path: Path) -> None:
     text = (tmp_path / "mesh.yaml").read_text().replace("meshID", "meshId")
     opened(client, tmp_path, text)
     line = next(number for number, each in enumerate(text.splitlines()) if "meshId" in each)
-    for message in client.messages():
-        if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["diagnostics"]:
-            found = message["params"]["diagnostics"]
-            break
+    messages = (each for each in client.messages() if each.get("method") == "textDocument/publishDiagnostics")
+    found = next(each["params"]["diagnostics"] for each in messages if each["params"]["diagnostics"])
     assert any(each["range"]["start"]["line"] == line and "meshId" in each["message"] for each in found)

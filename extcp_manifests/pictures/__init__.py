@@ -1,0 +1,1 @@
+"""Pictures of a topology: clusters, networks and gateways, and which way xDS, webhooks and API requests go."""

@@ -1,0 +1,13 @@
+"""Pictures as PNG, drawn of SVG by resvg, which the extra `png` installs."""
+
+from extcp_manifests.errors import InvalidInput, Problem
+
+
+def png(svg: str) -> bytes:
+    """Return an SVG as PNG. Raises InvalidInput where resvg is not installed."""
+    try:
+        import resvg_py
+    except ImportError:
+        problem = "needs resvg: install 'extcp-manifests[png]', or write svg"
+        raise InvalidInput([Problem(("format",), problem)]) from None
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg))
