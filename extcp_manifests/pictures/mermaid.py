@@ -37,8 +37,17 @@ def fleet_mermaid(fleet: Fleet) -> str:
 
 def _lines(scene: Scene) -> Iterator[str]:
     yield "flowchart TB"
+    yield '  subgraph remotes["remote clusters"]'
+    for number, network in enumerate(scene.networks, start=1):
+        yield from _network(number, network)
+    if scene.more_networks:
+        yield f'    others["{scene.more_networks} more networks"]'
+    if scene.connects_networks:
+        reached = [f"network{n}" for n, each in enumerate(scene.networks, start=1) if each.is_reached]
+        for before, after in pairwise(reached):
+            yield f"    {before} <-->|{CROSS_NETWORK_PORT}| {after}"
+    yield "  end"
     yield f'  subgraph external["external cluster {_text(scene.external)}"]'
-    yield "    direction LR"
     entrance = "istiod"
     if scene.gateway is not None:
         entrance = "gateway"
@@ -47,33 +56,24 @@ def _lines(scene: Scene) -> Iterator[str]:
     if scene.gateway is not None:
         yield f"    gateway -->|{_label(*scene.inward.split('; '))}| istiod"
     yield "  end"
-    for number, network in enumerate(scene.networks, start=1):
-        yield from _network(number, network)
-    if scene.more_networks:
-        yield f'  others["{scene.more_networks} more networks"]'
-    places = [f"network{number}" for number in range(1, len(scene.networks) + 1)]
-    places += ["others"] if scene.more_networks else []
-    everywhere = " & ".join(places)
     for words in scene.to_istiod:
-        yield f"  {everywhere} -->|{_label(*words.split(', '))}| {entrance}"
+        yield f"  remotes -->|{_label(*words.split(', '))}| {entrance}"
     of_all, of_config = scene.to_api_servers
-    yield f"  istiod -.->|{_label(*of_all.split(', '))}| {' & '.join(places)}"
-    yield f"  istiod ==>|{_label(*of_config.split(', '))}| cluster1_1"
-    if scene.connects_networks:
-        reached = [f"network{n}" for n, each in enumerate(scene.networks, start=1) if each.is_reached]
-        for before, after in pairwise(reached):
-            yield f"  {before} <-->|{_label(f'requests between networks, {CROSS_NETWORK_PORT}')}| {after}"
+    yield f"  istiod -.->|{_label(*of_all.split(', '))}| remotes"
+    config_cluster = _text(scene.networks[0].cards[0].name)
+    what, _, secret = of_config.partition(", ")
+    yield f'  istiod -.->|"{_text(what)} of {config_cluster}<br>{_text(secret)}"| remotes'
 
 
 def _network(number: int, network: Network) -> Iterator[str]:
-    yield f'  subgraph network{number}["network {_text(network.name)}"]'
+    yield f'    subgraph network{number}["network {_text(network.name)}"]'
     for index, card in enumerate(network.cards, start=1):
         role = ("config cluster",) if card.is_config_cluster else ()
         gateways = (f"{', '.join(card.gateways)} gateway",) if card.gateways else ()
-        yield f"    cluster{number}_{index}[{_label(card.name, *role, *gateways)}]"
+        yield f"      cluster{number}_{index}[{_label(card.name, *role, *gateways)}]"
     if network.more:
-        yield f'    more{number}["{network.more} more clusters"]'
-    yield "  end"
+        yield f'      more{number}["{network.more} more clusters"]'
+    yield "    end"
 
 
 def _label(*lines: str) -> str:

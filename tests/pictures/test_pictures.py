@@ -130,7 +130,7 @@ def test_no_name_breaks_a_picture(name: str, gateway: str, cluster: str, network
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     lines = mermaid(topology).splitlines()
     assert lines[0] == "flowchart TB"
-    assert len(lines) == 14
+    assert len(lines) == 15
     assert all(line.count('"') in (0, 2) for line in lines)
 
 
