@@ -5,12 +5,14 @@
 
 The wings in reading order, in which each imports only from those before it:
 
-    records, errors, injection, yaml
-                                the ground: frozen values; problems with their places; injection paths; YAML
+    records, errors, schemas, tables, injection, yaml
+                                the ground: frozen values; problems with their places; published schemas; tables for
+                                notebooks; injection paths; YAML
     documents                   typed documents, and what every reader of plain data needs
     istio                       what Istio makes of documents: releases, schemas, rules, mesh config, IstioOperators
     builders                    from inputs to one typed document; what the kind of address decides
     topology                    the input: model, rules between values, fleets, files, credentials
+    pictures                    clusters and which way requests go, as SVG and Mermaid
     planning                    steps and their commands in the order of the guide, by each method of installation;
                                 runbook, output folder, kustomize
     pipelines                   the plan for Argo CD, Flux and KRM functions
@@ -18,7 +20,8 @@ The wings in reading order, in which each imports only from those before it:
 
 Nothing here calls a cluster. Beside the package's own data, files are read by `load` and `load_credentials`, read and
 written by `write` and `changes` of plans and kustomize trees (by way of `planning.folder`), read by `left_over` and
-`unread_overlays` of trees, and written by `pipelines.exec_plugin.install`; `cli` and `testing` do both.
+`unread_overlays` of trees, and written by `pipelines.exec_plugin.install` and `schemas.install_schema`; `cli` and
+`testing` do both.
 """
 
 from typing import TYPE_CHECKING
@@ -26,9 +29,10 @@ from typing import TYPE_CHECKING
 from extcp_manifests.lazy import handing_on
 
 if TYPE_CHECKING:
-    from extcp_manifests.errors import ExtcpError, InvalidInput
+    from extcp_manifests.errors import ExtcpError, InvalidInput, OutputError
     from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
     from extcp_manifests.planning.plan import Plan, plan
+    from extcp_manifests.planning.step import Step
     from extcp_manifests.topology.clusters import (
         ExternalCluster,
         GatewayOverrides,
@@ -41,11 +45,13 @@ if TYPE_CHECKING:
     from extcp_manifests.topology.fleet_file import load_fleet
     from extcp_manifests.topology.model import Topology
     from extcp_manifests.topology.topology_file import load
+    from extcp_manifests.topology.trust import PrivateCA, SecretStore
     from extcp_manifests.topology.workloads import (
         Autoscaling,
         CNIPlugin,
         Istiod,
         Resources,
+        ServiceOfIstiod,
         ServiceSettings,
         SharedGateway,
     )
@@ -65,11 +71,16 @@ __all__ = [
     "Istiod",
     "MeshCluster",
     "MeshGateways",
+    "OutputError",
     "Plan",
+    "PrivateCA",
     "Resources",
     "Sample",
+    "SecretStore",
+    "ServiceOfIstiod",
     "ServiceSettings",
     "SharedGateway",
+    "Step",
     "Topology",
     "load",
     "load_credentials",
@@ -94,11 +105,16 @@ if not TYPE_CHECKING:
             "Istiod": "topology.workloads",
             "MeshCluster": "topology.clusters",
             "MeshGateways": "topology.clusters",
+            "OutputError": "errors",
             "Plan": "planning.plan",
+            "PrivateCA": "topology.trust",
             "Resources": "topology.workloads",
             "Sample": "topology.clusters",
+            "SecretStore": "topology.trust",
+            "ServiceOfIstiod": "topology.workloads",
             "ServiceSettings": "topology.workloads",
             "SharedGateway": "topology.workloads",
+            "Step": "planning.step",
             "Topology": "topology.model",
             "load": "topology.topology_file",
             "load_credentials": "topology.credentials",

@@ -96,6 +96,10 @@ class InvalidInput(ExtcpError):
         self.path = self.problems[0].path
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the problems, of which the text is made, so that errors cross processes."""
+        return type(self), (self.problems,)
+
 
 class OutputError(ExtcpError):
     """A file or a folder cannot be written as asked.
@@ -108,6 +112,11 @@ class OutputError(ExtcpError):
         self.problems = (Problem((), message, path), *others)
         self.path = path
         super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what the text is made of."""
+        first, *others = self.problems
+        return type(self), (self.path, first.message, *others)
 
 
 def require(value: object, kinds: type[object] | UnionType, place: Path, wanted: str) -> None:

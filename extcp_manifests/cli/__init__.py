@@ -48,6 +48,41 @@ _MODULES = {
 """
 
 
+_EXAMPLES = {
+    "init": "extcp-manifests init --address istiod.example.com --cluster prod-eu=eu --cluster prod-us=us",
+    "generate": "extcp-manifests generate mesh.yaml -o out",
+    "plan": "extcp-manifests plan mesh.yaml",
+    "inject encode": "extcp-manifests inject encode --cluster a/b --network network1",
+    "inject decode": "extcp-manifests inject decode /inject/cluster/a--slash--b/net/network1",
+    "schema": "extcp-manifests schema --install .",
+    "explain": "extcp-manifests explain spec.gateway.name",
+    "releases": "extcp-manifests releases",
+    "picture": "extcp-manifests picture mesh.yaml -o mesh.svg",
+    "merge-mesh": "extcp-manifests merge-mesh --shared admin.yaml --local operator.yaml --release 1.24",
+    "compose": "extcp-manifests compose -f istiod.yaml --set hub=registry.example.com/istio --release 1.24",
+    "patch": "extcp-manifests patch --overlays istiod.yaml rendered.yaml",
+    "validate": "extcp-manifests validate mesh.yaml out",
+    "kustomize": "extcp-manifests kustomize mesh.yaml -o bases",
+    "krm": "extcp-manifests krm < resource-list.yaml",
+    "plugin install": "extcp-manifests plugin install",
+    "plugin run": "extcp-manifests plugin run mesh.yaml",
+    "argocd": "extcp-manifests argocd mesh.yaml -o argocd --repo https://git.example.com/mesh.git",
+    "flux": "extcp-manifests flux mesh.yaml -o flux",
+    "diff": "extcp-manifests diff out new",
+}
+"""A call of each command, which its help shows."""
+
+
+def _with_examples(name: str, command: click.Command) -> click.Command:
+    """Return a command whose help, and that of the commands below it, ends with an example."""
+    if isinstance(command, click.Group):
+        for below, each in command.commands.items():
+            _with_examples(f"{name} {below}", each)
+    else:
+        command.epilog = f"\b\nExample:\n  {_EXAMPLES[name]}"
+    return command
+
+
 def main() -> None:
     """Run the command line; problems are printed on standard error, a line each, with the exit code 1."""
     try:
@@ -78,7 +113,7 @@ class _Commands(click.Group):
         for module, commands in _MODULES.items():
             if cmd_name in commands:
                 group: click.Group = import_module(f"extcp_manifests.cli.{module}").commands
-                return group.commands[cmd_name]
+                return _with_examples(cmd_name, group.commands[cmd_name])
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

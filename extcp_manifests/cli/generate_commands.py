@@ -18,15 +18,17 @@ from extcp_manifests.cli.plans import (
     RELEASE,
     Mode,
     plan_of,
+    plans_of,
     print_file_changes,
     report_files,
     write_files,
 )
-from extcp_manifests.cli.shared import FILE, explained, print_line, print_pieces, print_table
+from extcp_manifests.cli.shared import FILE, FORMAT, QUIET, explained, print_json, print_line, print_pieces, print_table
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.schema.json_schema import EDITOR_SCHEMAS, editor_schema
 from extcp_manifests.planning.fleet import FleetPlan
 from extcp_manifests.planning.plan import Plan
+from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.schemas import install_schema
 from extcp_manifests.topology.fleet_file import fleet_schema
 from extcp_manifests.topology.parts import additions, merged_mesh_config
@@ -51,8 +53,18 @@ def commands() -> None:
 @CHECK
 @DIFF
 @FORCE
+@QUIET
+@FORMAT
 def generate(
-    file: str, output: str | None, release: str | None, credentials: str | None, check: bool, diff: bool, force: bool
+    file: str,
+    output: str | None,
+    release: str | None,
+    credentials: str | None,
+    check: bool,
+    diff: bool,
+    force: bool,
+    quiet: bool,
+    form: str,
 ) -> None:
     """Write every manifest of the topology in FILE (- is standard input).
 
@@ -65,6 +77,8 @@ def generate(
         raise click.UsageError("--credentials needs -o DIR, where files that hold tokens are readable by you alone.")
     if output is None and (mode.writes_nothing or mode.force):
         raise click.UsageError("--check, --diff and --force need -o DIR.")
+    if form == "json" and output in (None, "-"):
+        raise click.UsageError("--format json says what is written: name a folder after -o.")
     if output == "-" and (mode.writes_nothing or mode.force):
         raise click.UsageError("--check, --diff and --force compare folders: name one after -o, or leave them out.")
     the_plan = plan_of(file, release, credentials)
@@ -74,9 +88,13 @@ def generate(
         the_plan.write_tar(sys.stdout.buffer)
         sys.stdout.buffer.flush()
     elif mode.writes_nothing:
-        print_file_changes(output, the_plan.changes(output), mode)
+        print_file_changes(output, the_plan.changes(output), mode, form=form)
     else:
-        report_files(output, write_files(the_plan.write, the_plan, output, mode))
+        paths = write_files(the_plan.write, the_plan, output, mode)
+        if form == "json":
+            print_json({"folder": output, "files": paths, "runbook": RUNBOOK})
+        elif not quiet:
+            report_files(output, paths)
 
 
 @commands.command("plan")
@@ -84,10 +102,18 @@ def generate(
 @RELEASE
 @CREDENTIALS
 @click.option("--explain", is_flag=True, help="Print what settings, overrides and mesh configs come to instead.")
-def show_plan(file: str, release: str | None, credentials: str | None, explain: bool) -> None:
-    """Print the runbook of the topology in FILE (- is standard input)."""
+@FORMAT
+def show_plan(file: str, release: str | None, credentials: str | None, explain: bool, form: str) -> None:
+    """Print the runbook of the topology in FILE (- is standard input).
+
+    As JSON it is a list of steps: the cluster, the file, the commands, the checks and the undo of each.
+    """
+    if explain and form == "json":
+        raise click.UsageError("--explain is for people: leave it or --format json out.")
     the_plan = plan_of(file, release, credentials)
-    if explain:
+    if form == "json":
+        print_json([step for folder, each in plans_of(the_plan) for step in _steps(folder, each)])
+    elif explain:
         _print_additions(the_plan)
     elif isinstance(the_plan, Plan):
         print_pieces(line.encode() for line in the_plan.runbook_lines())
@@ -96,6 +122,22 @@ def show_plan(file: str, release: str | None, credentials: str | None, explain: 
         for _, each in the_plan.plans():
             print_pieces([b"\n"])
             print_pieces(line.encode() for line in each.runbook_lines())
+
+
+def _steps(folder: str, the_plan: Plan) -> Iterator[dict[str, object]]:
+    """Yield the steps of a plan as data; paths begin at the output folder, and commands are run in the plan's own."""
+    for step in the_plan.steps:
+        yield {
+            "folder": folder,
+            "stage": step.stage,
+            "cluster": step.cluster,
+            "context": step.context,
+            "path": step.path,
+            "why": step.why,
+            "command": str(step.command),
+            "checks": [{"command": str(each.command), "expect": each.expect} for each in step.verify],
+            "undo": [str(each) for each in step.undo],
+        }
 
 
 def _print_additions(the_plan: Plan | FleetPlan) -> None:
@@ -122,26 +164,36 @@ def inject() -> None:
 @click.option("--cluster", required=True, help="Name of the cluster.")
 @click.option("--network", required=True, help="Name of its network.")
 @click.option("--address", help="Address of istiod; with it the setting of a remote cluster is printed.")
-def encode(cluster: str, network: str, address: str | None) -> None:
+@FORMAT
+def encode(cluster: str, network: str, address: str | None, form: str) -> None:
     """Print the injection path of a cluster, or with --address its injectionURL or injectionPath."""
     if address is None:
-        print_line(injection.encode(cluster=cluster, network=network))
+        values = {"injectionPath": injection.encode(cluster=cluster, network=network)}
     else:
-        parsed = parse_address(address)
-        for key, value in exposure_of(parsed).istiod_remote(cluster, network).plain().items():
+        values = exposure_of(parse_address(address)).istiod_remote(cluster, network).plain()
+    if form == "json":
+        print_json(values)
+    elif address is None:
+        print_line(values["injectionPath"])
+    else:
+        for key, value in values.items():
             print_line(f"{key}: {value}")
 
 
 @inject.command()
 @click.argument("path", metavar="PATH|URL")
-def decode(path: str) -> None:
+@FORMAT
+def decode(path: str, form: str) -> None:
     """Print what istiod derives from an injection path, or from an injectionURL.
 
     What is wrong with the path goes to standard error; the exit code is 1 unless it has a cluster and a network.
     """
     variables = injection.decode_url(path) if injection.is_url(path) else injection.decode(path)
-    for name, value in variables.items():
-        print_line(f"{name}={value}")
+    if form == "json":
+        print_json(dict(variables))
+    else:
+        for name, value in variables.items():
+            print_line(f"{name}={value}")
     for problem in injection.doubts(path):
         print_line(problem, err=True)
     if not all(variables.get(name) for name in (injection.CLUSTER_ID, injection.NETWORK)):
@@ -194,8 +246,21 @@ def show_key(path: str) -> None:
 
 
 @commands.command()
-def releases() -> None:
+@FORMAT
+def releases(form: str) -> None:
     """Print what changes by Istio release."""
+    if form == "json":
+        rows = [
+            {
+                "release": release.name,
+                "kubernetes": release.kubernetes,
+                "sailOperators": release.sail,
+                "changes": [change.what for change in release.changes],
+            }
+            for release in RELEASES.values()
+        ]
+        print_json(rows)
+        return
     for release in RELEASES.values():
         click.echo(f"{release.name}  Kubernetes {release.kubernetes or 'not known'}")
         for change in release.changes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from extcp_manifests import yaml
-from extcp_manifests.cli.shared import print_line
+from extcp_manifests.cli.shared import QUIET, print_line
 from extcp_manifests.errors import OutputError
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.planning.step import piped
@@ -42,6 +42,7 @@ def commands() -> None:
 @click.option("--revision", metavar="NAME", help="The control plane's revision, which sail needs.")
 @click.option("--no-schema", is_flag=True, help="Write no JSON Schema beside the file.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@QUIET
 def write_first_file(
     output: str,
     address: str | None,
@@ -53,6 +54,7 @@ def write_first_file(
     revision: str | None,
     no_schema: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Write a first topology file, with comments; what is not said by options is asked on a terminal.
 
@@ -78,9 +80,12 @@ def write_first_file(
     text = first.text()
     load(yaml.load(text))
     Path(output).write_text(text, "utf-8")
+    schema = None if no_schema else install_schema(Path(output).parent)
+    if quiet:
+        return
     print_line(output)
-    if not no_schema:
-        print_line(install_schema(Path(output).parent))
+    if schema is not None:
+        print_line(schema)
     click.echo()
     print_line(f"Next: {piped(('extcp-manifests', 'generate', output, '-o', 'out'))}")
 

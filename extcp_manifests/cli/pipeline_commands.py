@@ -20,7 +20,16 @@ from extcp_manifests.cli.plans import (
     report_files,
     write_files,
 )
-from extcp_manifests.cli.shared import FILE, print_differences, print_line, print_problem, text
+from extcp_manifests.cli.shared import (
+    FILE,
+    FORMAT,
+    QUIET,
+    print_differences,
+    print_json,
+    print_line,
+    print_problem,
+    text,
+)
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.pipelines import argocd, exec_plugin, flux, krm
 from extcp_manifests.pipelines.notes import NOTES
@@ -50,6 +59,7 @@ def commands() -> None:
 @CHECK
 @DIFF
 @FORCE
+@QUIET
 def write_bases(
     file: str,
     output: str,
@@ -59,6 +69,7 @@ def write_bases(
     check: bool,
     diff: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Write the manifests of the topology in FILE (- is standard input) as bases for kustomize.
 
@@ -72,11 +83,13 @@ def write_bases(
     paths = write_files(tree.write, the_plan, output, mode)
     if isinstance(tree, KustomizeTree):
         _warn_of_overlays(tree, output)
-        report_files(output, paths, next(tree.runbooks())[0])
+        if not quiet:
+            report_files(output, paths, next(tree.runbooks())[0])
         return
     for folder, each in tree.trees():
         _warn_of_overlays(each, f"{output}/{folder}")
-    report_files(output, paths)
+    if not quiet:
+        report_files(output, paths)
 
 
 def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
@@ -102,6 +115,7 @@ def _warn_of_overlays(tree: KustomizeTree, folder: str) -> None:
 @CHECK
 @DIFF
 @FORCE
+@QUIET
 def write_applications(
     file: str,
     output: str,
@@ -115,13 +129,14 @@ def write_applications(
     check: bool,
     diff: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Write Argo CD Applications for the kustomize tree of the topology in FILE (- is standard input)."""
     mode = Mode(check=check, diff=diff, force=force)
     repository = Repository(url=repo, revision=revision, path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = argocd.argocd(the_plan, repository, namespace=namespace, project=project)
-    _write_entries(output, entries, the_plan, "argocd", mode)
+    _write_entries(output, entries, the_plan, "argocd", mode, quiet=quiet)
 
 
 @commands.command("flux")
@@ -136,6 +151,7 @@ def write_applications(
 @CHECK
 @DIFF
 @FORCE
+@QUIET
 def write_kustomizations(
     file: str,
     output: str,
@@ -148,21 +164,25 @@ def write_kustomizations(
     check: bool,
     diff: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Write Flux Kustomizations for the kustomize tree of the topology in FILE (- is standard input)."""
     mode = Mode(check=check, diff=diff, force=force)
     repository = Repository(path=path, overlay=overlay)
     the_plan = plan_of(file, release, None)
     entries = flux.flux(the_plan, repository, source=source, namespace=namespace, here=here)
-    _write_entries(output, entries, the_plan, "flux", mode)
+    _write_entries(output, entries, the_plan, "flux", mode, quiet=quiet)
 
 
-def _write_entries(folder: str, entries: Iterator[Entry], the_plan: Plan | FleetPlan, kind: Kind, mode: Mode) -> None:
+def _write_entries(
+    folder: str, entries: Iterator[Entry], the_plan: Plan | FleetPlan, kind: Kind, mode: Mode, *, quiet: bool
+) -> None:
     owner = owner_of(the_plan.topology, kind) if isinstance(the_plan, Plan) else the_plan.owner(kind)
     if mode.writes_nothing:
         print_file_changes(folder, changes(folder, entries, owner=owner), mode)
     paths = write(folder, entries, owner=owner, force=mode.force)
-    report_files(folder, paths, NOTES, place="the top of the repository")
+    if not quiet:
+        report_files(folder, paths, NOTES, place="the top of the repository")
 
 
 @commands.command("krm")
@@ -204,14 +224,21 @@ def run_plugin(config: str) -> None:
 @commands.command("diff")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-def show_difference(old: str, new: str) -> None:
+@FORMAT
+def show_difference(old: str, new: str, form: str) -> None:
     """Print the differences between two folders or files, by document and path.
 
     The exit code is 1 if there are any. The contents of Secrets are not shown.
     """
     from extcp_manifests.documents.compare import compare_files
 
-    is_different = print_differences(compare_files(_contents(old, new), _contents(new, old)))
+    changes = compare_files(_contents(old, new), _contents(new, old))
+    if form == "json":
+        keys = ("sign", "file", "document", "path", "old", "new")
+        rows = [{key: getattr(change, key) for key in keys} for change in changes]
+        print_json(rows)
+        sys.exit(1 if rows else 0)
+    is_different = print_differences(changes)
     sys.exit(1 if is_different else 0)
 
 

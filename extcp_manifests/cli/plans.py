@@ -1,14 +1,14 @@
 """Commands that work on plans: their options, the plan of a file, and the folder that they write."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from extcp_manifests.cli.shared import STDIN, name_of, print_differences, print_line, print_problem, text
+from extcp_manifests.cli.shared import STDIN, name_of, print_differences, print_json, print_line, print_problem, text
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
@@ -124,8 +124,20 @@ _WITHOUT_STEP = (KUSTOMIZATION, OPENAPI, RUNBOOK)
 """The names of files that belong to no step."""
 
 
-def print_file_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode) -> NoReturn:
+def plans_of(the_plan: Plan | FleetPlan) -> Iterator[tuple[str, Plan]]:
+    """Yield a plan with its folder, or those of a fleet with theirs."""
+    if isinstance(the_plan, Plan):
+        yield ".", the_plan
+    else:
+        yield from the_plan.plans()
+
+
+def print_file_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode, *, form: str = "text") -> NoReturn:
     """Print what a run would change, and exit 1 if that is anything."""
+    if form == "json":
+        rows = [{"path": change.path, "state": change.state} for change in changes]
+        print_json({"folder": folder, "changes": rows})
+        sys.exit(1 if rows else 0)
     old: dict[str, bytes] = {}
     new: dict[str, bytes] = {}
     found = False

@@ -24,6 +24,17 @@ RELEASE_OF_RULES = click.option(
 FILE = click.argument("file", metavar="FILE")
 
 
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard output but what was asked for.")
+FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json for programs.",
+)
+
+
 STDIN = "<stdin>"
 """What messages call standard input."""
 
@@ -50,6 +61,11 @@ def content(file: str) -> bytes:
 def json_text(value: object) -> str:
     """Return a value as JSON, with characters that are not ASCII as they are."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def print_json(what: object) -> None:
+    """Print data for programs; what has no form of its own in JSON is its text."""
+    click.echo(json.dumps(what, indent=2, default=str))
 
 
 def print_line(what: object, *, err: bool = False) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import IO
 
 from extcp_manifests.errors import InvalidInput, Problem, require
@@ -17,6 +18,9 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.part_check import part_problems
+
+_MOST_ROWS = 200
+"""How many steps notebooks show."""
 
 
 def plan(topology: Topology, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "Plan":
@@ -56,6 +60,13 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
     def steps(self) -> "Steps":
         """The steps in their order."""
         return Steps(self.resolved)
+
+    def _repr_html_(self) -> str:
+        """Return the first steps as a table, which notebooks show."""
+        from extcp_manifests.tables import html_table  # for notebooks alone
+
+        rows = ((step.stage, step.cluster, step.path or "", str(step.command)) for step in self.steps)
+        return html_table(("stage", "cluster", "file", "command"), islice(rows, _MOST_ROWS))
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield each file of documents, path and content, one at a time."""

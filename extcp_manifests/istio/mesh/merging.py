@@ -4,6 +4,7 @@ Source: istio 1.15.7 and 1.30.3: pkg/config/mesh/mesh.go (ApplyMeshConfig), pilo
 running it, unless a docstring says otherwise.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache, cached_property
@@ -59,6 +60,13 @@ class MeshConfigMerge(Record):
         """Where the items of lists of `config` are by their names, by the ids of the lists that were asked for."""
         return {}
 
+    def _repr_html_(self) -> str:
+        """Return each value, and who set it, as a table, which notebooks show."""
+        from extcp_manifests.tables import html_table  # for notebooks alone
+
+        rows = ((path, _json(value), source) for path, value, source in self.origins())
+        return html_table(("path", "value", "set by"), rows)
+
     def located(self, problem: Problem) -> Problem:
         """Return a problem of the effective config with the file and the line of the source that set the value."""
         try:
@@ -107,6 +115,10 @@ class MeshConfigMerge(Record):
                 break
             node = node[part]
         return _strongest_source(node)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _places_by_name(items: Iterable[Any]) -> dict[str, int]:

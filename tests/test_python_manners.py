@@ -1,0 +1,84 @@
+"""What Python users expect of every value: pickling, threads, and tables in notebooks."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import extcp_manifests
+from extcp_manifests import InvalidInput, OutputError, builders, load, load_fleet, plan, plan_fleet
+from extcp_manifests.errors import ExtcpError, Problem
+from extcp_manifests.istio import merge_mesh_config
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+GUIDE = load(EXAMPLES / "guide.yaml")
+FLEET = load_fleet(EXAMPLES / "fleet.yaml")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        GUIDE,
+        plan(GUIDE),
+        plan(GUIDE).steps[0],
+        FLEET,
+        plan_fleet(FLEET),
+        builders.SystemNamespace(),
+        builders.SystemNamespace().build(),
+        merge_mesh_config(shared={"accessLogFile": "/x"}, local={}, release="1.24"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_are_pickled(value: Any) -> None:
+    """Values come back equal from a pickle, so that they cross processes."""
+    assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own pickle
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidInput([Problem(("a", 0), "b", "f.yaml", 3), Problem((), "c")]),
+        OutputError("out", "is no folder", Problem((), "more")),
+    ],
+)
+def test_errors_are_pickled(error: ExtcpError) -> None:
+    """Errors come back with their problems and their text."""
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own pickle
+    assert (type(again), str(again), again.path, again.problems) == (
+        type(error),
+        str(error),
+        error.path,
+        error.problems,  # type: ignore[attr-defined]
+    )
+
+
+def test_threads() -> None:
+    """Many threads may plan and render at once, also what nothing has loaded before."""
+    expected = plan(GUIDE).render()
+    with ThreadPoolExecutor(8) as pool:
+        for rendered in pool.map(lambda _: plan(load(EXAMPLES / "guide.yaml")).render(), range(24)):
+            assert rendered == expected
+
+
+def test_tables_for_notebooks() -> None:
+    """A plan is a table of its steps, a merge one of its values; every cell is text."""
+    table = plan(GUIDE)._repr_html_()
+    assert table.startswith("<table><tr><th>stage</th><th>cluster</th><th>file</th><th>command</th></tr>")
+    assert table.count("<tr>") == 1 + len(plan(GUIDE).steps)
+    merged = merge_mesh_config(shared={"accessLogFile": "<b>"}, local={"enableTracing": True}, release="1.24")
+    assert merged._repr_html_() == (
+        "<table><tr><th>path</th><th>value</th><th>set by</th></tr>"
+        "<tr><td>enableTracing</td><td>true</td><td>local</td></tr>"
+        "<tr><td>accessLogFile</td><td>&quot;&lt;b&gt;&quot;</td><td>shared</td></tr></table>"
+    )
+
+
+def test_what_is_exported_says_what_it_is() -> None:
+    """Everything that the package hands on has a docstring, and every error is one of a family."""
+    for name in extcp_manifests.__all__:
+        value = getattr(extcp_manifests, name)
+        assert value.__doc__, name
+        if isinstance(value, type) and issubclass(value, Exception):
+            assert issubclass(value, ExtcpError)
