@@ -1,9 +1,11 @@
 """Every manifest of an Istio external control plane, from one typed topology.
 
+Data goes one way::
+
     Topology --plan()--> Plan: ordered steps (cluster, action, file, documents, why, checks) --> files, runbook,
                                                                                   kustomize tree, GitOps documents
 
-The wings in reading order, in which each imports only from those before it:
+The wings in reading order, in which each imports only from those before it::
 
     records, errors, schemas, tables, injection, yaml
                                 the ground: frozen values; problems with their places; published schemas; tables for
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
         SharedGateway,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Autoscaling",

@@ -1,0 +1,130 @@
+"""The reference pages of the site, from what the package itself says: keys, commands, findings, releases, exports."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import extcp_manifests
+from extcp_manifests.cli import cli
+from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.istio.rules.rule_ids import RULES
+from extcp_manifests.topology.explain import Explanation, explain
+
+
+def write_pages(folder: Path) -> None:
+    """Write every reference page into a folder; pages that are already so stay as they are."""
+    folder.mkdir(exist_ok=True)
+    for name, lines in (
+        ("keys", _keys()),
+        ("commands", _commands()),
+        ("findings", _findings()),
+        ("releases", _releases()),
+        ("python", _python()),
+    ):
+        page, text = folder / f"{name}.md", "\n".join(lines) + "\n"
+        if not page.exists() or page.read_text("utf-8") != text:
+            page.write_text(text, "utf-8")
+
+
+def _keys() -> Iterator[str]:
+    yield "# Every key of a topology"
+    yield ""
+    yield "What `extcp-manifests explain KEY` says of each key. Lines that use them are in"
+    yield "[what real installations need](../needs.md)."
+    waiting = ["spec"]
+    while waiting:
+        path = waiting.pop(0)
+        key = explain(path)
+        yield ""
+        yield f"## `{path}`"
+        yield ""
+        yield _sentence(key)
+        yield ""
+        for below in key.below:
+            name = below.path.rpartition(".")[2]
+            yield f"`{name}` ({below.type}{_note(below)})"
+            yield f": {_escaped(below.description) or 'See below.'}"
+            yield ""
+            if explain(below.path).below:
+                waiting.append(below.path)
+
+
+def _sentence(key: Explanation) -> str:
+    return _escaped(key.description) or f"A {key.type}."
+
+
+def _note(key: Explanation) -> str:
+    if key.required:
+        return ", required"
+    return "" if key.default in (None, {}, [], "") else f", {key.default} if left out"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("*", "\\*")
+
+
+def _commands(group: click.Group = cli, *above: str) -> Iterator[str]:
+    if not above:
+        yield "# Every command"
+        yield ""
+        yield "Exit codes: 0 means success, 1 a problem with the input or something found, 2 a wrong call, 141 that the"
+        yield "reader of a pipe went away. Results go to standard output, everything else to standard error."
+    context = click.Context(group, info_name=" ".join(("extcp-manifests", *above)))
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _commands(command, *above, name)
+            continue
+        words = " ".join((*above, name))
+        help_text = command.get_help(click.Context(command, info_name=name, parent=context, max_content_width=100))
+        yield from ("", f"## {words}", "", "```text", help_text, "```")
+
+
+def _findings() -> Iterator[str]:
+    yield "# Every finding of `validate`"
+    yield ""
+    yield "`extcp-manifests validate --ids` shows the id of each finding; JSON, SARIF and the reports for GitHub and"
+    yield "GitLab have it anyway. A comment `# extcp-manifests: ignore[ID]` beside a line, or above it, accepts one."
+    group = ""
+    for rule, about in RULES.items():
+        if rule.partition("/")[0] != group:
+            group = rule.partition("/")[0]
+            yield from ("", f"## {group}")
+        yield from ("", f"### {rule}", "", _escaped(about.short), "", f"What to do: {_escaped(about.help)}")
+
+
+def _releases() -> Iterator[str]:
+    yield "# What changes by release"
+    yield ""
+    yield "From the release table of the package; each row there names the file of Istio that it was taken from."
+    for release in reversed(RELEASES.values()):
+        yield from ("", f"## Istio {release.name}", "")
+        yield f"Kubernetes {release.kubernetes or 'not known'}. Sail Operators: {release.sail or 'none known'}."
+        yield ""
+        yield from (f"- {_escaped(change.what)}" for change in release.changes)
+
+
+def _python() -> Iterator[str]:
+    yield "# The Python API"
+    yield ""
+    yield "These names stay; everything else may change from release to release."
+    for module in ("extcp_manifests", "extcp_manifests.builders", "extcp_manifests.istio", "extcp_manifests.injection"):
+        yield from ("", f"## {module}", "")
+        yield from ("```{eval-rst}", f".. automodule:: {module}", "```")
+        if module.endswith("injection"):
+            yield from (
+                "",
+                "```{eval-rst}",
+                ".. automodule:: extcp_manifests.injection",
+                "   :members:",
+                "   :no-index:",
+                "```",
+            )
+            continue
+        handed_on = extcp_manifests if module == "extcp_manifests" else __import__(module, fromlist=["x"])
+        for name in handed_on.__all__:
+            kind = "autoclass" if isinstance(getattr(handed_on, name), type) else "autofunction"
+            yield from ("", "```{eval-rst}", f".. {kind}:: {module}.{name}")
+            yield from ("   :members:", "   :no-index:", "```") if kind == "autoclass" else ("   :no-index:", "```")
