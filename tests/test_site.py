@@ -1,6 +1,7 @@
 """The site: every example in it is run as it stands, and it is built without a warning where Sphinx is installed."""
 
 import re
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from command_line import run
 
 SITE = Path(__file__).parents[1] / "examples/site"
 PAGES = sorted(path for path in SITE.rglob("*.md") if path.parent.name != "reference")
@@ -28,6 +30,16 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{program.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(SITE.parents[1])}
 
 
+def printed(command: str, folder: Path, environment: dict[str, str]) -> str:
+    """What a command prints; where it needs no shell it is run in this process, which takes a tenth of the time."""
+    if re.fullmatch(r"extcp-manifests [-\w./= ]+", command):
+        done = run(*shlex.split(command)[1:], cwd=folder)
+    else:
+        words = ["bash", "-c", command]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.stem)
 def test_commands_give_what_the_page_shows(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """The commands of a page are run in one folder, and print what stands below them; `...` stands for any output."""
@@ -36,10 +48,7 @@ def test_commands_give_what_the_page_shows(page: Path, environment: dict[str, st
     for block in blocks(page, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
-            done = subprocess.run(
-                ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-            )
-            output = done.stdout + done.stderr
+            output = printed(command, folder, environment)
             if expected.strip() != "...":
                 for line, wanted in zip_longest(output.rstrip().splitlines(), expected.rstrip().splitlines()):
                     assert line == wanted, command

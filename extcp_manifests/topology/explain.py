@@ -1,6 +1,7 @@
 """What a key of a topology file does, from the same descriptions as its JSON Schema."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from extcp_manifests import yaml
@@ -57,7 +58,7 @@ def explain(path: str = "") -> Explanation:
     Raises InvalidInput for a path that there is not, with the key that was most likely meant.
     """
     is_of_fleets = path.split(".")[:2] in (["spec", "defaults"], ["spec", "controlPlanes"])
-    whole = fleet_schema() if is_of_fleets else schema()
+    whole = _whole(is_of_fleets=is_of_fleets)
     key = _key("", whole, whole, required=True)
     node: Mapping[str, Any] = whole
     for number, part in enumerate(path.split(".") if path else ()):
@@ -69,6 +70,11 @@ def explain(path: str = "") -> Explanation:
         node = known[name]
         key = _key(".".join((*path.split(".")[:number], name)), node, whole, required=required)
     return key
+
+
+@cache
+def _whole(*, is_of_fleets: bool) -> dict[str, Any]:
+    return fleet_schema() if is_of_fleets else schema()
 
 
 def _unknown(name: str, known: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
