@@ -18,7 +18,6 @@ single files and journals are synced, since syncing thousands of files takes min
 import errno
 import json
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -118,7 +117,7 @@ def write_file(target: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 
 def _replace(target: Path, content: bytes, mode: int) -> None:
-    beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}")
+    beside = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}")
     try:
         _create(beside, (content,), mode, store=True)
         beside.replace(target)

@@ -1,7 +1,6 @@
 """One process at a time: a lock that the system releases when its process ends, however it ends."""
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +58,8 @@ def _is_still_at(path: Path, descriptor: int) -> bool:
 
 def _this_process() -> str:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    import socket  # only loaded where a lock is taken
+
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
 
 
