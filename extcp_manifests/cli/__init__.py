@@ -85,6 +85,8 @@ def _with_examples(name: str, command: click.Command) -> click.Command:
 
 def main() -> None:
     """Run the command line; problems are printed on standard error, a line each, with the exit code 1."""
+    # To look for plugins of pydantic, which have no use here, would read the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         cli(prog_name="extcp-manifests")
     except (InvalidInput, OutputError) as error:
