@@ -126,19 +126,20 @@ def why_not_pem(text: str) -> str | None:
     """Return why a text is not whole certificates as PEM, which API servers and proxies read, or None."""
     if problem := why_not_certificates(text):
         return problem
-    blocks = _PEM_BLOCK.findall(text)
-    try:
-        decoded = [b64decode("".join(block.split()), validate=True) for block in blocks]
-    except ValueError:
-        decoded = []
+    blocks = ["".join(block.split()) for block in _PEM_BLOCK.findall(text)]
     is_all = not _PEM_BLOCK.sub("", text).strip()
-    if is_all and decoded and all(each.startswith(_DER_SEQUENCE) for each in decoded):
+    if is_all and blocks and all(map(_is_der, blocks)):
         return None
     return "has something else than whole certificates: give BEGIN CERTIFICATE, base64 and END CERTIFICATE of each"
 
 
 _PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
-_DER_SEQUENCE = b"\x30"
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def _is_der(block: str) -> bool:
+    """Return whether base64 is that of a sequence, as every certificate is; Pythons differ in what they decode."""
+    return _BASE64.fullmatch(block) is not None and b64decode(block).startswith(b"\x30")
 
 
 def why_not_tag(text: str) -> str | None:
