@@ -29,10 +29,10 @@ def without_commented(report: Report, texts: Mapping[str, str | bytes]) -> Repor
 
 
 def _mark_is_in(text: str | bytes) -> bool:
-    return b"extcp-manifests: ignore" in text if isinstance(text, bytes) else "extcp-manifests: ignore" in text
+    return b"extcp-manifests:" in text if isinstance(text, bytes) else "extcp-manifests:" in text
 
 
-_COMMENT = re.compile(r"(^|\s)#\s*extcp-manifests: ignore\[([^\]]*)\]")
+_COMMENT = re.compile(r"(^|\s)#\s*extcp-manifests:\s*ignore\b(?:\s*\[([^\]\n]*)\])?")
 
 
 class _Comments:
@@ -49,7 +49,7 @@ class _Comments:
             if found is None:
                 continue
             for_line = number if line[: found.start()].strip() else number + 1
-            for rule in map(str.strip, found[2].split(",")):
+            for rule in map(str.strip, (found[2] or "").split(",")):
                 self._unused[number, rule] = None
                 self._by_line[for_line, rule] = (number, rule)
 
@@ -64,8 +64,12 @@ class _Comments:
     def warnings(self) -> Iterator[Result]:
         """Yield a warning for each rule of a comment that accepted nothing."""
         for line, rule in self._unused:
-            what = "is a rule that finds nothing there" if rule in RULES else "is no rule"
-            problem = f"the comment's {rule!r} {what}: leave it out"
+            if not rule:
+                problem = "the comment names no rule: write ignore[ID], with the id that --ids shows"
+            elif rule in RULES:
+                problem = f"the comment's {rule!r} matches no finding on that line: remove it"
+            else:
+                problem = f"the comment's {rule!r} is not the id of a rule: correct it, or remove it"
             yield Result(self._file, "", "warning", (), problem, line, "document/ignore")
 
 

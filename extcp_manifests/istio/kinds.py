@@ -67,7 +67,7 @@ _SERVED = (
     _Served("extensions.istio.io", ("TrafficExtension",), "v1alpha1", releases=since("1.30")),  # istio 1.30.3
     _Served(INSTALL, ("IstioOperator",), "v1alpha1"),
     _Served(CORE, ("ConfigMap",), "v1"),
-    _Served(OURS, ("ExternalControlPlane", "Credentials"), "v1"),
+    _Served(OURS, ("ExternalControlPlane", "ExternalControlPlanes", "Credentials"), "v1"),
 )
 
 

@@ -25,5 +25,18 @@ def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[F
     yield from mesh_config_at(("spec", "meshConfig"), topology.mesh_config, topology.istio, as_warnings)
 
 
-TOPOLOGY_CHECKS: Checks = {(OURS, "ExternalControlPlane"): check_topology}
-"""The check of topologies, for the `more` of `validate_texts` and its like."""
+def check_fleet(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:
+    """Yield the problems of several control planes in a document, each by itself and between them."""
+    from extcp_manifests.topology.fleet_file import load_fleet
+
+    try:
+        load_fleet({**document, "apiVersion": f"{OURS}/v1"})
+    except InvalidInput as refusal:
+        yield from as_errors(refusal.problems, "topology/invalid")
+
+
+TOPOLOGY_CHECKS: Checks = {
+    (OURS, "ExternalControlPlane"): check_topology,
+    (OURS, "ExternalControlPlanes"): check_fleet,
+}
+"""The check of topologies and fleets, for the `more` of `validate_texts` and its like."""

@@ -116,3 +116,19 @@ def test_completion(shell: str) -> None:
     assert "extcp-manifests" in completed(_EXTCP_MANIFESTS_COMPLETE=f"{shell}_source")
     words = {"COMP_WORDS": "extcp-manifests gen", "COMP_CWORD": "1" if shell != "fish" else "gen"}
     assert "generate" in completed(_EXTCP_MANIFESTS_COMPLETE=f"{shell}_complete", **words)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize("words", ["releases", "schema", "generate -", "init --address h.example.com --cluster a"])
+def test_closed_streams(closed: str, words: str, tmp_path: Path) -> None:
+    """A standard stream that the caller has closed is an empty one, and no traceback."""
+    program = f'{sys.executable} -c "from extcp_manifests.cli import main; main()"'
+    command = ["bash", "-c", f"{program} {words} {closed}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    given = "" if closed == "<&-" else GUIDE.read_text()
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, input=given, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    expected = 1 if words == "generate -" and closed == "<&-" else 0
+    assert done.returncode == expected

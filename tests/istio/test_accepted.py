@@ -39,14 +39,15 @@ def test_comments(text: str) -> None:
 @pytest.mark.parametrize(
     ("comment", "problem"),
     [
-        ("networking/port", "the comment's 'networking/port' is a rule that finds nothing there: leave it out"),
-        ("servers", "the comment's 'servers' is no rule: leave it out"),
-        ("", "the comment's '' is no rule: leave it out"),
+        ("[networking/port]", "the comment's 'networking/port' matches no finding on that line: remove it"),
+        ("[servers]", "the comment's 'servers' is not the id of a rule: correct it, or remove it"),
+        ("[]", "the comment names no rule: write ignore[ID], with the id that --ids shows"),
+        ("", "the comment names no rule: write ignore[ID], with the id that --ids shows"),
     ],
 )
 def test_comments_that_accept_nothing(comment: str, problem: str) -> None:
     """A comment that accepts nothing is a warning, and takes nothing away."""
-    found = report(GATEWAY.replace("[]", f"[] # extcp-manifests: ignore[{comment}]"))
+    found = report(GATEWAY.replace("[]", f"[] # extcp-manifests:ignore{comment}"))
     assert [(each.level, each.rule, each.line) for each in found.results] == [
         ("error", "networking/servers", 5),
         ("warning", "document/ignore", 5),

@@ -16,6 +16,8 @@ from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import validate_text, validate_texts
 from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
+ROOT = Path(__file__).parents[2]
+
 PACKAGE = Path(extcp_manifests.__file__).parent
 
 GUIDE = (Path(__file__).parents[2] / "examples/guide.yaml").read_text("utf-8")
@@ -139,3 +141,26 @@ def test_a_text_in_a_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio}}\ndata:\n  mesh: |\n{indented}"
     assert [result.line for result in validate_text("", text, more=TOPOLOGY_CHECKS)] == list(range(6, 56))
     assert sorted(map(len, read)) == [len(mesh), len(mesh), len(text)]  # once more by what merges mesh config
+
+
+FOLDERS = [max(folder.iterdir(), key=lambda path: path.name) for folder in sorted((ROOT / "golden").iterdir())]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.parent.name)
+def test_what_is_written_has_no_error(folder: Path) -> None:
+    """What this library writes for any topology, by any method, passes its own validation."""
+    texts = {str(path): path.read_bytes() for path in sorted(folder.rglob("*.yaml"))}
+    found = validate_texts(texts, release=folder.name).results
+    assert [str(each) for each in found if each.level == "error"] == []
+
+
+def test_fleets_are_checked() -> None:
+    """A file of several control planes is checked as a whole, with the lines of its problems."""
+    text = (ROOT / "examples/fleet.yaml").read_text("utf-8")
+    assert validate_texts({"f": text}, more=TOPOLOGY_CHECKS).results == ()
+    wrong = text.replace("address: search.istiod.example.com", "address: payments.istiod.example.com")
+    [found] = validate_texts({"f": wrong}, more=TOPOLOGY_CHECKS).results
+    assert str(found) == (
+        "f:23 ExternalControlPlanes fleet error: spec.controlPlanes[1].address: 'payments.istiod.example.com' is "
+        "already the address of control plane 'payments': choose another"
+    )

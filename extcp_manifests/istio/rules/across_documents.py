@@ -147,8 +147,10 @@ def _namespaces_of_an_operator(document: Document, _: _DocumentSet) -> Iterator[
     own = at(document, "metadata", "namespace")
     if not own:
         return
-    paths: list[Path] = [("spec", "values", "global", "istioNamespace")]
-    paths += [("spec", "components", kind, EACH, "namespace") for kind in GATEWAY_CHARTS]
+    system: Path = ("spec", "values", "global", "istioNamespace")
+    paths = [system]
+    if at(document, *system) != own:  # else gateways are meant to be in another namespace than the control plane
+        paths += [("spec", "components", kind, EACH, "namespace") for kind in GATEWAY_CHARTS]
     for path in paths:
         for place, namespace in each_at(document, path):
             if namespace and namespace != own:

@@ -38,8 +38,8 @@ RULES: Mapping[str, About] = {
         "Leave out what is not a document, with an apiVersion and a kind of its own.",
     ),
     "document/ignore": About(
-        "A comment accepts a finding that there is not.",
-        "Leave out of the comment what is not found on its line, or on the next one.",
+        "An ignore comment accepts a finding that does not exist.",
+        "Remove ids from the comment that match no finding on its line, or on the next one.",
     ),
     "document/release": About(
         "The documents name different releases of Istio.",
