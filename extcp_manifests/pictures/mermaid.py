@@ -29,7 +29,13 @@ def fleet_mermaid(fleet: Fleet) -> str:
     for number, (name, topologies) in enumerate(clusters.items(), start=1):
         lines.append(f'  subgraph external{number}["external cluster {_text(name)}"]')
         for index, topology in enumerate(topologies, start=1):
-            about = (f"Istio {topology.release}", topology.address, f"config cluster {topology.config_cluster.name}")
+            number_of_clusters = len(topology.mesh_clusters)
+            about = (
+                f"Istio {topology.release} in {topology.namespace}",
+                topology.address,
+                f"config cluster {topology.config_cluster.name}",
+                f"{number_of_clusters} clusters" if number_of_clusters > 1 else "1 cluster",
+            )
             lines.append(f"    plane{number}_{index}[{_label(str(topology.name), *about)}]")
         lines.append("  end")
     return "".join(f"{line}\n" for line in lines)
@@ -59,7 +65,8 @@ def _lines(scene: Scene) -> Iterator[str]:
     for words in scene.to_istiod:
         yield f"  remotes -->|{_label(*words.split(', '))}| {entrance}"
     of_all, of_config = scene.to_api_servers
-    yield f"  istiod -.->|{_label(*of_all.split(', '))}| remotes"
+    if of_all:
+        yield f"  istiod -.->|{_label(*of_all.split(', '))}| remotes"
     config_cluster = _text(scene.networks[0].cards[0].name)
     what, _, secret = of_config.partition(", ")
     yield f'  istiod -.->|"{_text(what)} of {config_cluster}<br>{_text(secret)}"| remotes'

@@ -51,7 +51,7 @@ class Scene(Record, kw_only=True):
     to_istiod: tuple[str, str]
     """What proxies ask for, and where; and what API servers ask for, and where."""
     to_api_servers: tuple[str, str]
-    """What istiod asks API servers of remote clusters, and the config cluster's, for, with the Secrets."""
+    """What istiod asks API servers of further clusters, if any, and the config cluster's, for, with the Secrets."""
 
     @classmethod
     def of(cls, topology: Topology, *, most_clusters: int, most_networks: int) -> "Scene":
@@ -64,7 +64,6 @@ class Scene(Record, kw_only=True):
                 shown.setdefault(cluster.network, _Members()).add(cluster, most_clusters)
             else:
                 others.add(cluster.network)
-        authority = f"{topology.address}:{{}}" if not _is_ipv6(topology) else f"[{topology.address}]:{{}}"
         webhook_port = exposure.webhook_port
         return cls(
             name=topology.name or topology.mesh_id,
@@ -77,11 +76,11 @@ class Scene(Record, kw_only=True):
             networks=tuple(members.network(topology, name) for name, members in shown.items()),
             more_networks=len(others),
             to_istiod=(
-                f"proxies: xDS and certificates, {authority.format(XDS_PORT)}",
-                f"API servers: webhooks, {authority.format(webhook_port)}",
+                f"proxies: xDS and certificates, {topology.address}, port {XDS_PORT}",
+                f"API servers: webhooks, {topology.address}, port {webhook_port}",
             ),
             to_api_servers=(
-                "istiod: services and pods, by remote secrets",
+                "istiod: services and pods, by remote secrets" if topology.remote_clusters else "",
                 f"istiod: configuration, by {CONFIG_SECRET}",
             ),
         )
@@ -113,10 +112,6 @@ class _Members:
         return Network(name, cards, self._number - len(cards), self._is_reached)
 
 
-def _is_ipv6(topology: Topology) -> bool:
-    return isinstance(topology.reached_at, IPAddress) and ":" in topology.address
-
-
 def _gateway(topology: Topology) -> tuple[str, ...]:
     gateway = topology.gateway
     if topology.exposure.needs_credential:
@@ -125,7 +120,7 @@ def _gateway(topology: Topology) -> tuple[str, ...]:
         tls = "passes TLS through, for this istiod alone"
     else:
         tls = f"passes TLS for {topology.address} through"
-    there = ("is there already",) if gateway.install == "none" else ()
+    there = ("an existing gateway",) if gateway.install == "none" else ()
     return (gateway.name, f"namespace {gateway.namespace}", tls, *there)
 
 

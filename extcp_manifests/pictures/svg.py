@@ -35,7 +35,7 @@ _EXTERNAL_HEIGHT = 156
 _BOX_TOP = _EXTERNAL_TOP + 42
 _BOX_WIDTH, _BOX_HEIGHT = 400, 94
 _LEFT_BOX, _RIGHT_BOX = _MARGIN + 24, _WIDTH - _MARGIN - 24 - _BOX_WIDTH
-_MESH_TOP = _EXTERNAL_TOP + _EXTERNAL_HEIGHT + 116
+_MESH_TOP = _EXTERNAL_TOP + _EXTERNAL_HEIGHT + 122
 
 _CARD_WIDTH, _CARD_HEIGHT, _GAP = 200, 34, 12
 _FRAME_HEAD = 34
@@ -101,19 +101,26 @@ def _flows(scene: Scene) -> Iterator[str]:
         left = _LEFT_BOX + 20 + _FLOW_WIDTH * number
         yield _arrow(left, _MESH_TOP, left, bottom + 4, kind)
         yield from _words(left + 8, words, kind)
-    for number, (words, kind) in enumerate(zip(scene.to_api_servers, ("api", "config"), strict=True)):
+    for number, (words, kind) in enumerate(_asked_of_api_servers(scene)):
         left = _RIGHT_BOX + 20 + _FLOW_WIDTH * number
         yield _arrow(left, bottom, left, _MESH_TOP - 4, kind)
         yield from _words(left + 8, words, kind)
+
+
+def _asked_of_api_servers(scene: Scene) -> Iterator[tuple[str, str]]:
+    of_all, of_config = scene.to_api_servers
+    if of_all:
+        yield of_all, "api"
+    yield of_config, "config"
 
 
 _FLOW_WIDTH = 210
 
 
 def _words(left: int, words: str, kind: str) -> Iterator[str]:
-    top = _EXTERNAL_TOP + _EXTERNAL_HEIGHT + 34
+    top = _EXTERNAL_TOP + _EXTERNAL_HEIGHT + 36
     for number, line in enumerate(words.split(", ")):
-        yield _line_of_text(left, top + 18 * number, f"flow {kind}", line, 30)
+        yield _line_of_text(left, top + 18 * number, f"flow {kind}", line, 29)
 
 
 _MOST_COLUMNS = 5
@@ -175,9 +182,9 @@ def _frame(frame: _Frame, top: int) -> Iterator[str]:
 
 def _card(card: Card, left: int, top: int, height: int) -> Iterator[str]:
     yield _rectangle(left, top, _CARD_WIDTH, height, "card config" if card.is_config_cluster else "card")
-    yield _line_of_text(left + 12, top + 22, "name", card.name, 23)
+    yield _line_of_text(left + 12, top + 22, "name", card.name, 19)
     for number, (kind, text) in enumerate(_about(card)):
-        yield _line_of_text(left + 12, top + 40 + 17 * number, kind, text, 30)
+        yield _line_of_text(left + 12, top + 40 + 17 * number, kind, text, 28)
 
 
 def _about(card: Card) -> list[tuple[str, str]]:
@@ -200,15 +207,17 @@ def _links(rows: Sequence[Sequence[_Frame]], tops: Sequence[int]) -> Iterator[st
         if not reached:
             continue
         height = top - 14
-        yield _line(left, height, reached[-1].left + 20, height, "cross")
+        start = left if len(rows) > 1 else reached[0].left + 20
+        yield _line(start, height, reached[-1].left + 20, height, "cross")
         for frame in reached:
             yield _arrow(frame.left + 20, height, frame.left + 20, top - 2, "cross")
-    yield _line(left, tops[0] - 14, left, tops[-1] - 14, "cross")
+    if len(rows) > 1:
+        yield _line(left, tops[0] - 14, left, tops[-1] - 14, "cross")
 
 
 # --------------------------------------------------------------------------------------------------------------- fleet
 
-_PLANE_WIDTH, _PLANE_HEIGHT = 264, 92
+_PLANE_WIDTH, _PLANE_HEIGHT = 264, 110
 _PLANES_IN_A_ROW = 4
 
 
@@ -225,7 +234,7 @@ def _fleet_drawing(fleet: Fleet) -> Iterator[str]:
     for (name, topologies), height in zip(clusters.items(), heights, strict=True):
         yield _rectangle(_MARGIN, top, _INNER, height, "cluster")
         gateways = dict.fromkeys(_gateway_of(topology) for topology in topologies)
-        yield _line_of_text(_MARGIN + 16, top + 26, "name", f"external cluster {name}: {', '.join(gateways)}", 120)
+        yield _line_of_text(_MARGIN + 16, top + 26, "name", f"external cluster {name}: {', '.join(gateways)}", 110)
         for number, topology in enumerate(topologies):
             line, column = divmod(number, _PLANES_IN_A_ROW)
             left = _MARGIN + 16 + column * (_PLANE_WIDTH + 10)
@@ -244,11 +253,12 @@ def _plane(topology: Topology, left: int, top: int) -> Iterator[str]:
     clusters = topology.mesh_clusters
     networks = {cluster.network for cluster in clusters}
     yield _rectangle(left, top, _PLANE_WIDTH, _PLANE_HEIGHT, "istiod")
-    yield _line_of_text(left + 12, top + 22, "name", str(topology.name), 30)
-    yield _line_of_text(left + 12, top + 42, "about", f"Istio {topology.release}, namespace {topology.namespace}", 44)
-    yield _line_of_text(left + 12, top + 60, "flow xds", topology.address, 42)
-    words = f"{_count(clusters, 'cluster')} in {_count(networks, 'network')}, from {topology.config_cluster.name}"
-    yield _line_of_text(left + 12, top + 78, "about", words, 44)
+    yield _line_of_text(left + 12, top + 22, "name", str(topology.name), 26)
+    yield _line_of_text(left + 12, top + 42, "about", f"Istio {topology.release} in {topology.namespace}", 33)
+    yield _line_of_text(left + 12, top + 60, "flow xds", topology.address, 33)
+    yield _line_of_text(left + 12, top + 78, "flow config", f"config cluster {topology.config_cluster.name}", 33)
+    words = f"{_count(clusters, 'cluster')} in {_count(networks, 'network')}"
+    yield _line_of_text(left + 12, top + 96, "about", words, 33)
 
 
 def _count(things: Iterable[object], word: str) -> str:
@@ -293,7 +303,8 @@ def _line_of_text(left: int, base: int, kind: str, text: str, most: int) -> str:
     shown = _shown(text)
     if len(shown) <= most:
         return f'<text class="{kind}" x="{left}" y="{base}">{escape(shown)}</text>'
-    short = f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    end = (most - 1) // 2  # the middle is left out, since names of one kind differ at their ends
+    short = f"{shown[: most - 1 - end]}\N{HORIZONTAL ELLIPSIS}{shown[-end:]}"
     return f'<text class="{kind}" x="{left}" y="{base}">{escape(short)}<title>{escape(shown)}</title></text>'
 
 
