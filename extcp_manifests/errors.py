@@ -175,7 +175,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(key, names, n=1, cutoff=0.5)
     if nearest:
         return f"unknown key: did you mean {nearest[0]!r}?"
-    return f"unknown key: known are {', '.join(names)}"
+    return f"unknown key: known are {', '.join(names)}" if names else "unknown key: it has no keys of its own here"
 
 
 def why_not_text(text: str) -> str | None:

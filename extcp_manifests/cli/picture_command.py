@@ -30,10 +30,10 @@ def commands() -> None:
 def draw(file: str, output: str | None, form: str | None, release: str | None) -> None:
     """Draw the topology in FILE (- is standard input): clusters, networks, gateways, and which way requests go.
 
-    Several control planes are drawn as a grid.
+    Several control planes are drawn as a grid. Files that end in .mmd or .mermaid are in Mermaid's language.
     """
     the_plan = plan_of(file, release, None)
-    chosen = form or _BY_ENDING.get(Path(output or "").suffix, "svg")
+    chosen = form or _by_ending(output)
     if isinstance(the_plan, Plan):
         text = mermaid(the_plan.topology) if chosen == "mermaid" else svg(the_plan.topology)
     else:
@@ -43,11 +43,23 @@ def draw(file: str, output: str | None, form: str | None, release: str | None) -
         from extcp_manifests.pictures.png import png
 
         content = png(text)
-    if output is None:
+    if output in (None, "-"):
         sys.stdout.buffer.write(content)
         return
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_bytes(content)
     print_line(output)
 
 
-_BY_ENDING = {".png": "png", ".mmd": "mermaid", ".mermaid": "mermaid"}
+def _by_ending(output: str | None) -> str:
+    """Return the form of a file by its ending."""
+    if output in (None, "-"):
+        return "svg"
+    try:
+        return _BY_ENDING[Path(output).suffix]
+    except KeyError:
+        known = ", ".join(_BY_ENDING)
+        raise click.UsageError(f"{output} does not end in {known}: choose another name, or a --format.") from None
+
+
+_BY_ENDING = {".svg": "svg", ".png": "png", ".mmd": "mermaid", ".mermaid": "mermaid"}

@@ -11,6 +11,7 @@ import click
 from extcp_manifests.cli.shared import STDIN, name_of, print_differences, print_json, print_line, print_problem, text
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput
+from extcp_manifests.istio.releases import find_release
 from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
 from extcp_manifests.planning.folder.exchange import recover
 from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
@@ -39,17 +40,11 @@ CREDENTIALS = click.option(
 )
 
 
-def not_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty name of a folder, which would mean the current one."""
-    if value == "":
-        raise click.UsageError(f"{option.opts[0]} is empty: name a folder.")
-    return value
-
-
 def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | FleetPlan:
     """Return the plan of what is in a file or a folder, one control plane or several, and print the warnings."""
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
+    _require_release(release)
     contents = _contents(file)
     is_folder = Path(file).is_dir()
     if len(contents) == 1 and not is_folder and mapping_of(contents[0].data).get("kind") != KIND_OF_FLEETS:
@@ -60,6 +55,16 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | F
     if credentials is None:
         return plan_fleet(fleet)
     return plan_fleet(fleet, credentials=load_credentials(source(credentials), name=STDIN))
+
+
+def _require_release(release: str | None) -> None:
+    """Refuse a release that is not known, of which no file would be to blame."""
+    if release is None:
+        return
+    try:
+        find_release(release)
+    except InvalidInput as error:
+        raise InvalidInput([each.with_(place=("--release",)) for each in error.problems]) from None
 
 
 def _contents(file: str) -> list[Content]:

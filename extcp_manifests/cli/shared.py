@@ -39,6 +39,13 @@ STDIN = "<stdin>"
 """What messages call standard input."""
 
 
+def not_empty(_context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty name of a folder, which would mean the current one."""
+    if value == "":
+        raise click.UsageError(f"{option.opts[0]} is empty: name a folder.")
+    return value
+
+
 def name_of(file: str) -> str:
     """Return what messages call a file."""
     return STDIN if file == "-" else file

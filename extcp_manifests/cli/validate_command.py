@@ -56,6 +56,7 @@ def validate_files(
     texts = read_all(files)
     report = without_commented(validate_texts(texts, release=release, more=TOPOLOGY_CHECKS), texts)
     if write_baseline is not None:
+        Path(write_baseline).parent.mkdir(parents=True, exist_ok=True)
         Path(write_baseline).write_text(baseline_of(report.results), "utf-8")
         print_line(f"{write_baseline}: {len(report.results)} findings; name it with --baseline", err=True)
         return

@@ -11,6 +11,6 @@ def png(svg: str) -> bytes:
     try:
         resvg: Any = import_module("resvg_py")
     except ImportError:
-        problem = "needs resvg: install 'extcp-manifests[png]', or write svg"
-        raise InvalidInput([Problem(("format",), problem)]) from None
+        problem = "a PNG needs resvg: pip install 'extcp-manifests[png]', or write svg"
+        raise InvalidInput([Problem((), problem)]) from None
     return bytes(resvg.svg_to_bytes(svg_string=svg))

@@ -17,5 +17,6 @@ def install_schema(folder: Path, *, fleet: bool = False) -> Path:
     """Write a schema into a folder, and return the file's path. Raises OSError where that cannot be."""
     source = Path(__file__).parent / "v1" / ("fleet.json" if fleet else "topology.json")
     target = folder / (FLEET_SCHEMA_FILE if fleet else SCHEMA_FILE)
+    folder.mkdir(parents=True, exist_ok=True)
     target.write_bytes(source.read_bytes())
     return target
