@@ -231,8 +231,10 @@ class Clusters:
         is_config = "--type=config" in first
         account = value(first, "--service-account") if is_config else "istio-reader-service-account"
         name = "istio-kubeconfig" if is_config else f"istio-remote-secret-{value(first, '--name')}"
-        assert any("istio/multiCluster-" in program for program in programs) == is_config
         self._add(context(first), [key(namespace, f"secret/{account}-istio-remote-secret-token")], number)
+        if len(programs) == 1:  # it prints the Secret
+            return set()
+        assert any("istio/multiCluster-" in program for program in programs) == is_config
         return self._of_pipe(programs[-1], [key(namespace, f"secret/{name}")], number)
 
     def _uninstall(self, where: str, step: Step) -> set[tuple[str, Key]]:

@@ -109,7 +109,9 @@ _SECRETS_OF_STORE = """
 The Secrets by which istiod reaches the clusters are made by the External Secrets Operator. istiod reads that of the
 config cluster when it starts; where it started before, start it again:
 
-{restart}"""
+{restart}
+What these print holds tokens: put the text below `stringData` into the store, and nowhere else.
+"""
 
 
 _SECRETS = """

@@ -14,7 +14,7 @@ from extcp_manifests.planning.methods.method import Installation
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved
 from extcp_manifests.planning.stage import Place, Stage
 from extcp_manifests.planning.step import Builder, Check, Part, Step, piped
-from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret
+from extcp_manifests.planning.tools.istioctl import CreateRemoteSecret, PrintRemoteSecret
 from extcp_manifests.planning.tools.kubectl import Apply
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE
@@ -469,9 +469,12 @@ def _secrets(
     cluster = stage.cluster
     is_refused = kind == "remote" and why_not_dns_label(cluster.name) is not None
     if stage.topology.secret_store is not None:
+        key = _key_in(stage.topology.secret_store, stage)
         if is_refused:
-            yield _token(stage, "a token and a ca.crt, in base64, for the kubeconfig in the store")
-        yield _secret_of_store(stage, kind, stage.topology.secret_store, why, checks, prints=not is_refused)
+            yield _token(stage, f"a token and a ca.crt, in base64; {key} of the store needs a kubeconfig with them")
+        else:
+            yield _printed_secret(stage, kind, key)
+        yield _secret_of_store(stage, kind, key, why, checks)
     elif cluster.name in stage.resolved.credentials:
         yield _secret_of_credentials(stage, kind, why, checks)
     elif is_refused:
@@ -482,37 +485,47 @@ def _secrets(
         yield _created_secret(stage, kind, why, checks)
 
 
+def _key_in(store: SecretStore, stage: Stage) -> str:
+    """Return where the kubeconfig of a cluster is in the store."""
+    prefix = f"{stage.topology.mesh_id}/" if store.prefix is None else store.prefix
+    return f"{prefix}{stage.cluster.name}"
+
+
+def _printed_secret(stage: Stage, kind: Literal["remote", "config"], key: str) -> Step:
+    """Return the step that prints what people put into the store."""
+    place = stage.external
+    return Step(
+        stage=place.stage,
+        cluster=place.target.name,
+        access=place.target.access,
+        folder=place.target.folder,
+        why=f"Prints a Secret with a token. Put the text below its `stringData` into {key} of the store.",
+        action=PrintRemoteSecret(_created(stage, kind)),
+    )
+
+
 def _secret_of_store(
-    stage: Stage,
-    kind: Literal["remote", "config"],
-    store: SecretStore,
-    why: str,
-    checks: tuple[Check, ...],
-    *,
-    prints: bool,
+    stage: Stage, kind: Literal["remote", "config"], key: str, why: str, checks: tuple[Check, ...]
 ) -> Step:
-    """Return the step for a Secret that the External Secrets Operator makes; istioctl prints what the store needs."""
+    """Return the step for a Secret that the External Secrets Operator makes."""
     topology, cluster, place = stage.topology, stage.cluster, stage.external
+    store = topology.secret_store or SecretStore(name="")
     document = builders.ExternalRemoteSecret(
         cluster=cluster.name,
         store=store.name,
         store_kind=store.kind,
-        key=f"{topology.mesh_id}/{cluster.name}" if store.prefix is None else f"{store.prefix}{cluster.name}",
+        key=key,
         type=kind,
         namespace=topology.namespace,
     )
     name = CONFIG_SECRET if kind == "config" else remote_secret_name(cluster.name)
-    printed = Check(
-        piped(_created(stage, kind).printing()),
-        f"a Secret with a kubeconfig in `stringData`; that text is what {document.key} of the store needs",
-    )
     is_ready = place.check("an ExternalSecret that is ready", "get", "externalsecret", name, "-n", topology.namespace)
     return place.step(
         f"external-secret-{stage.remote.target.folder}.yaml",
         Apply(),
         document,
-        why=f"{why} The External Secrets Operator makes it of {document.key} in the store {store.name}.",
-        verify=(*((printed,) if prints else ()), is_ready, *checks),
+        why=f"{why} The External Secrets Operator makes it of {key} in the store {store.name}.",
+        verify=(is_ready, *checks),
     )
 
 

@@ -421,7 +421,7 @@ def test_secrets_of_a_store() -> None:
     """The runbook says which text belongs into the store; credentials have no use beside it."""
     whole = topology("", {}, secretStore={"name": "vault"})
     text = plan(whole).runbook()
-    assert "that text is what m/cluster2 of the store needs" in text
+    assert "Put the text below its `stringData` into m/cluster2 of the store." in text
     assert (
         "- The External Secrets Operator runs in the external cluster, in release 0.16 or later, with the store vault"
         in text

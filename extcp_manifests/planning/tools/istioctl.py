@@ -144,6 +144,19 @@ class CreateRemoteSecret(Record):
         )
 
 
+class PrintRemoteSecret(Record):
+    """Have istioctl print such a Secret, whose kubeconfig people put into a store; nothing is applied."""
+
+    created: CreateRemoteSecret
+    tool: ClassVar[Tool] = "istioctl"
+
+    def command(self, access: Access, file: str) -> Command:  # noqa: ARG002
+        return piped(self.created.printing())
+
+    def undo(self, access: Access, file: str) -> tuple[Command, ...]:
+        return self.created.undo(access, file)[1:]  # the token that istioctl has made, not the Secret
+
+
 def rendered(file: str) -> str:
     """Return the file for what istioctl renders of another; by its ending no tool reads it as a manifest."""
     return f"{file}.rendered"
