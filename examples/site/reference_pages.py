@@ -32,6 +32,7 @@ def _keys() -> Iterator[str]:
     yield ""
     yield "What `extcp-manifests explain KEY` says of each key. Lines that use them are in"
     yield "[what real installations need](../needs.md)."
+    yield "Files of several control planes have `spec.defaults` and `spec.controlPlanes`, whose keys are these too."
     waiting = ["spec"]
     while waiting:
         path = waiting.pop(0)

@@ -109,7 +109,7 @@ def show_plan(file: str, release: str | None, credentials: str | None, explain: 
     As JSON it is a list of steps: the cluster, the file, the commands, the checks and the undo of each.
     """
     if explain and form == "json":
-        raise click.UsageError("--explain is for people: leave it or --format json out.")
+        raise click.UsageError("--explain has no JSON form: use one of the two.")
     the_plan = plan_of(file, release, credentials)
     if form == "json":
         print_json([step for folder, each in plans_of(the_plan) for step in _steps(folder, each)])

@@ -46,7 +46,7 @@ def commands() -> None:
 )
 @click.option("--release", metavar="R", default=NEWEST, show_default=True, help="Istio minor.")
 @click.option(
-    "--name", metavar="NAME", default="mesh1", show_default=True, help="Name of the whole, and the mesh's ID."
+    "--name", metavar="NAME", default="mesh1", show_default=True, help="Name of the installation, and the mesh's ID."
 )
 @click.option("--credential-name", metavar="NAME", help="TLS secret for a host name; istiod-certificate if left out.")
 @click.option("--install", type=click.Choice(["istioctl", "helm", "sail"]), default="istioctl", show_default=True)

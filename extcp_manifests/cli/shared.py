@@ -24,7 +24,7 @@ RELEASE_OF_RULES = click.option(
 FILE = click.argument("file", metavar="FILE")
 
 
-QUIET = click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard output but what was asked for.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print only what was asked for.")
 FORMAT = click.option(
     "--format",
     "form",

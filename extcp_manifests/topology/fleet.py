@@ -25,7 +25,7 @@ class Fleet(Record, kw_only=True):
 
     control_planes: Sequence[Topology]
     name: str = "fleet"
-    """What the whole is called."""
+    """What the fleet is called."""
 
     def __post_init__(self) -> None:
         require(self.name, str, ("name",), "text")

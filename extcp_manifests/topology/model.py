@@ -66,7 +66,7 @@ class Topology(BaseModel, frozen=True):
 
     model_config = CONFIG
 
-    name: Annotated[GatewayName | None, Field(description="Name of the whole; metadata.name in a file.")] = None
+    name: Annotated[GatewayName | None, Field(description="Name of the installation; metadata.name in a file.")] = None
     release: Annotated[
         StrictStr,
         matching(partial(why_placeholder, what="release")),
@@ -153,7 +153,7 @@ class Topology(BaseModel, frozen=True):
     remote_clusters: Annotated[
         Sequence[MeshCluster],
         GetPydanticSchema(lambda _source, handler: handler(tuple[MeshCluster, ...])),
-        Field(description="Further remote clusters; a tuple, whatever sequence is given."),
+        Field(description="Further remote clusters."),
     ] = ()
     mesh_config: Annotated[
         Mapping[str, Any],

@@ -73,10 +73,10 @@ def schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What the whole is called."""
+    """What the installation is called."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    name: Annotated[GatewayName, Field(description="Name of the whole.")]
+    name: Annotated[GatewayName, Field(description="Name of the installation.")]
 
 
 API_VERSION = "extcp-manifests/v1"

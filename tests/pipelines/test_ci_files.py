@@ -39,7 +39,7 @@ def test_hooks(tmp_path: Path) -> None:
     pattern = re.compile(validate["files"])
     files = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*.yaml"))]
     assert all(map(pattern.search, files))
-    assert run(*entry(validate["id"]), *files, cwd=tmp_path).returncode == 0
+    assert run(*entry(validate["id"]), *validate["args"], *files, cwd=tmp_path).returncode == 0
     assert run(*entry(generate["id"]), *generate["args"], cwd=tmp_path).returncode == 0
     (tmp_path / "out/cluster1/namespace.yaml").write_text("{}")
     assert run(*entry(generate["id"]), *generate["args"], cwd=tmp_path).returncode == 1
