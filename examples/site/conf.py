@@ -21,7 +21,7 @@ html_title = f"extcp_manifests {release}"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_typehints = "none"  # pydantic's annotations are longer than what they say
 nitpicky = False
 suppress_warnings = ["myst.xref_missing"]  # README, which is included, links into the repository
 

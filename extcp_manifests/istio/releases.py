@@ -150,6 +150,9 @@ class Release(Record, kw_only=True, eq=False):
     trims_patch_paths: bool
     """Whether istioctl skips a patch whose path is blanks alone; else the blanks are a key."""
 
+    def __repr__(self) -> str:
+        return f"<Release {self.name}>"
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the name alone, since each release is there once."""
         return find_release, (self.name,)

@@ -60,15 +60,15 @@ def _lines(scene: Scene) -> Iterator[str]:
         yield f"    gateway[{_label(*scene.gateway)}]"
     yield f"    istiod[{_label(*scene.istiod)}]"
     if scene.gateway is not None:
-        yield f"    gateway -->|{_label(*scene.inward.split('; '))}| istiod"
+        yield f"    gateway -->|{_label(*scene.inward)}| istiod"
     yield "  end"
     for words in scene.to_istiod:
-        yield f"  remotes -->|{_label(*words.split(', '))}| {entrance}"
+        yield f"  remotes -->|{_label(*words)}| {entrance}"
     of_all, of_config = scene.to_api_servers
     if of_all:
-        yield f"  istiod -.->|{_label(*of_all.split(', '))}| remotes"
+        yield f"  istiod -.->|{_label(*of_all)}| remotes"
     config_cluster = _text(scene.networks[0].cards[0].name)
-    what, _, secret = of_config.partition(", ")
+    what, secret = of_config
     yield f'  istiod -.->|"{_text(what)} of {config_cluster}<br>{_text(secret)}"| remotes'
 
 

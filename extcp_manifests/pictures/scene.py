@@ -11,6 +11,10 @@ CROSS_NETWORK_PORT = 15443
 """The port of east-west gateways for services of other networks."""
 
 
+Lines = tuple[str, ...]
+"""What stands in a box, or beside an arrow, line by line."""
+
+
 class Card(Record):
     """A remote cluster."""
 
@@ -39,18 +43,18 @@ class Scene(Record, kw_only=True):
     address: str
     external: str
     """The name of the external cluster."""
-    gateway: tuple[str, ...] | None
+    gateway: Lines | None
     """What stands in the gateway's box, line by line; None where remote clusters reach istiod without one."""
-    istiod: tuple[str, ...]
+    istiod: Lines
     """What stands in istiod's box."""
-    inward: str
+    inward: Lines
     """How connections go from the gateway to istiod."""
     networks: tuple[Network, ...]
     more_networks: int
     """How many networks there are besides those that are shown."""
-    to_istiod: tuple[str, str]
+    to_istiod: tuple[Lines, Lines]
     """What proxies ask for, and where; and what API servers ask for, and where."""
-    to_api_servers: tuple[str, str]
+    to_api_servers: tuple[Lines, Lines]
     """What istiod asks API servers of further clusters, if any, and the config cluster's, for, with the Secrets."""
 
     @classmethod
@@ -76,12 +80,12 @@ class Scene(Record, kw_only=True):
             networks=tuple(members.network(topology, name) for name, members in shown.items()),
             more_networks=len(others),
             to_istiod=(
-                f"proxies: xDS and certificates, {topology.address}, port {XDS_PORT}",
-                f"API servers: webhooks, {topology.address}, port {webhook_port}",
+                ("proxies: xDS and certificates", topology.address, f"port {XDS_PORT}"),
+                ("API servers: webhooks", topology.address, f"port {webhook_port}"),
             ),
             to_api_servers=(
-                "istiod: services and pods, by remote secrets" if topology.remote_clusters else "",
-                f"istiod: configuration, by {CONFIG_SECRET}",
+                ("istiod: services and pods", "by remote secrets") if topology.remote_clusters else (),
+                ("istiod: configuration", f"by {CONFIG_SECRET}"),
             ),
         )
 
@@ -112,7 +116,7 @@ class _Members:
         return Network(name, cards, self._number - len(cards), self._is_reached)
 
 
-def _gateway(topology: Topology) -> tuple[str, ...]:
+def _gateway(topology: Topology) -> Lines:
     gateway = topology.gateway
     if topology.exposure.needs_credential:
         tls = f"ends TLS with {topology.credential_name}"
@@ -124,16 +128,14 @@ def _gateway(topology: Topology) -> tuple[str, ...]:
     return (gateway.name, f"namespace {gateway.namespace}", tls, *there)
 
 
-def _istiod(topology: Topology) -> tuple[str, ...]:
+def _istiod(topology: Topology) -> Lines:
     ends_tls = () if topology.exposure.needs_credential else ("ends TLS, with a certificate of its own",)
     return (topology.names.istiod, f"namespace {topology.namespace}", f"mesh {topology.mesh_id}", *ends_tls)
 
 
-def _inward(topology: Topology, webhook_port: int) -> str:
-    if topology.istiod.service is not None:
-        return ""
+def _inward(topology: Topology, webhook_port: int) -> Lines:
     again = "new TLS" if topology.exposure.needs_credential else "the same TLS"
-    return f"{XDS_PORT} to {XDS_PORT}, {webhook_port} to 443; {again}"
+    return (f"{XDS_PORT} to {XDS_PORT}, {webhook_port} to 443", again)
 
 
 def _card(topology: Topology, cluster: MeshCluster) -> Card:

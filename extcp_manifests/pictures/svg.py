@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from extcp_manifests.documents.name_forms import why_not_printable
-from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Card, Network, Scene
+from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Card, Lines, Network, Scene
 from extcp_manifests.records import Record
 from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
@@ -80,7 +80,7 @@ def _control_plane(scene: Scene) -> Iterator[str]:
     yield from _box(_LEFT_BOX, _BOX_WIDTH, scene.gateway, "gateway")
     middle = _BOX_TOP + _BOX_HEIGHT // 2
     yield _arrow(_LEFT_BOX + _BOX_WIDTH, middle, _RIGHT_BOX - 4, middle, "plain")
-    above, below = scene.inward.split("; ")
+    above, below = scene.inward
     yield _line_of_text(_WIDTH // 2, middle - 10, "flow plain middle", above, 36)
     yield _line_of_text(_WIDTH // 2, middle + 20, "flow plain middle", below, 36)
     yield from _box(_RIGHT_BOX, _BOX_WIDTH, scene.istiod, "istiod")
@@ -107,7 +107,7 @@ def _flows(scene: Scene) -> Iterator[str]:
         yield from _words(left + 8, words, kind)
 
 
-def _asked_of_api_servers(scene: Scene) -> Iterator[tuple[str, str]]:
+def _asked_of_api_servers(scene: Scene) -> Iterator[tuple[Lines, str]]:
     of_all, of_config = scene.to_api_servers
     if of_all:
         yield of_all, "api"
@@ -117,9 +117,9 @@ def _asked_of_api_servers(scene: Scene) -> Iterator[tuple[str, str]]:
 _FLOW_WIDTH = 210
 
 
-def _words(left: int, words: str, kind: str) -> Iterator[str]:
+def _words(left: int, words: Lines, kind: str) -> Iterator[str]:
     top = _EXTERNAL_TOP + _EXTERNAL_HEIGHT + 36
-    for number, line in enumerate(words.split(", ")):
+    for number, line in enumerate(words):
         yield _line_of_text(left, top + 18 * number, f"flow {kind}", line, 29)
 
 
