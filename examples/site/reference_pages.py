@@ -1,15 +1,25 @@
 """The reference pages of the site, from what the package itself says: keys, commands, findings, releases, exports."""
 
-from collections.abc import Iterator
+import contextlib
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
 
 import extcp_manifests
-from extcp_manifests.cli import cli
+from extcp_manifests import yaml
+from extcp_manifests.cli import EXAMPLES, cli
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.topology.explain import Explanation, explain
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def write_pages(folder: Path) -> None:
@@ -42,6 +52,11 @@ def _keys() -> Iterator[str]:
         yield ""
         yield _sentence(key)
         yield ""
+        if lines := _lines_with(path):
+            yield "Lines that use it:"
+            yield ""
+            yield from (f"- `{line}`" for line in lines)
+            yield ""
         for below in key.below:
             name = below.path.rpartition(".")[2]
             yield f"`{name}` ({below.type}{_note(below)})"
@@ -49,6 +64,26 @@ def _keys() -> Iterator[str]:
             yield ""
             if explain(below.path).below:
                 waiting.append(below.path)
+
+
+def _lines_with(path: str) -> list[str]:
+    """Return the lines of README's table of needs in which a key of a topology stands."""
+    keys = path.split(".")[1:]
+    return [line for line in _needs() if keys and _has(yaml.load(line), keys)][:3]
+
+
+@cache
+def _needs() -> list[str]:
+    table = README.read_text("utf-8").partition("<!-- needs -->")[2].partition("<!-- end of needs -->")[0]
+    return re.findall(r"^\| [^|]+ \| `([^`]+)` \|$", table, re.MULTILINE)
+
+
+def _has(data: object, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(data, Mapping) or key not in data:
+            return False
+        data = data[key]
+    return True
 
 
 def _sentence(key: Explanation) -> str:
@@ -81,6 +116,33 @@ def _commands(group: click.Group = cli, *above: str) -> Iterator[str]:
         words = " ".join((*above, name))
         help_text = command.get_help(click.Context(command, info_name=name, parent=context, max_content_width=100))
         yield from ("", f"## {words}", "", "```text", help_text, "```")
+        if output := _output(EXAMPLES[words]):
+            yield from ("", "Its example prints:", "", "```text", output, "```")
+
+
+_NOT_RUN = ("init", "krm", "plugin install", "plugin run", "patch")
+"""Commands whose examples are not run: they read standard input, write into the home folder, or are shown elsewhere."""
+
+
+def _output(example: str) -> str:
+    """Return the first lines that an example prints, in a folder with a topology and what was made of it."""
+    words = shlex.split(example)[1:]
+    if " ".join(words).startswith(_NOT_RUN):
+        return ""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        runner = CliRunner()
+        for made in ("init --address istiod.example.com --cluster prod-eu", "generate mesh.yaml -o out"):
+            runner.invoke(cli, made.split(), catch_exceptions=False)
+        runner.invoke(cli, ["generate", "mesh.yaml", "-o", "new", "--release", "1.30"], catch_exceptions=False)
+        for name in ("admin", "operator"):
+            shutil.copy(README.parent / f"examples/mesh_config/{name}.yaml", f"{name}.yaml")
+        shutil.copy("out/external/external-istiod.yaml", "istiod.yaml")
+        lines = runner.invoke(cli, words, catch_exceptions=False).output.rstrip().splitlines()
+    more = ["..."] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *more])
+
+
+_MOST_LINES = 16
 
 
 def _findings() -> Iterator[str]:

@@ -49,7 +49,7 @@ _MODULES = {
 """
 
 
-_EXAMPLES = {
+EXAMPLES = {
     "init": "extcp-manifests init --address istiod.example.com --cluster prod-eu=eu --cluster prod-us=us",
     "generate": "extcp-manifests generate mesh.yaml -o out",
     "plan": "extcp-manifests plan mesh.yaml",
@@ -80,7 +80,7 @@ def _with_examples(name: str, command: click.Command) -> click.Command:
         for below, each in command.commands.items():
             _with_examples(f"{name} {below}", each)
     else:
-        command.epilog = f"\b\nExample:\n  {_EXAMPLES[name]}"
+        command.epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
     return command
 
 
