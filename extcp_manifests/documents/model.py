@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Model):
         return value.plain()
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {key: item if type(item) in _SCALARS else _plain(item) for key, item in value.items()}
     return value
 

@@ -79,7 +79,9 @@ def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> 
     if depth > MAX_DEPTH:
         raise _UnwritableError
     inner = f"{indent}  "
-    if type(value) is dict or isinstance(value, Mapping):
+    kind = type(value)
+    # Of the two usual types it is known without asking whether they are mappings, which takes longer.
+    if kind is dict or (kind is not list and isinstance(value, Mapping)):
         for key, item in value.items():
             kind = type(item)
             if kind is str:
@@ -88,7 +90,8 @@ def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> 
                 lines.append(f"{head}{_KEYS[key]} {_flow(item)}\n")
             else:
                 lines.append(f"{head}{_KEYS[key]}\n")
-                deeper = inner if kind is dict or isinstance(item, Mapping) else indent
+                is_mapping = kind is dict or (kind is not list and isinstance(item, Mapping))
+                deeper = inner if is_mapping else indent
                 _block(item, deeper, deeper, lines, depth + 1)
             head = indent
     else:
