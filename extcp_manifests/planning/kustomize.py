@@ -45,7 +45,7 @@ VALUES = "values.yaml"
 _MORE_VALUES = b"# Values that beat those of the base.\n{}\n"
 
 
-BaseKind = Literal["cluster", "applied", "install", "values", "secrets"]
+BaseKind = Literal["cluster", "applied", "install", "values", "secrets", "external-secrets"]
 """What a base is for: all that is applied in a cluster, what one stage applies there, or a single file."""
 
 
@@ -287,7 +287,7 @@ def _placed(steps: Iterable[Step], overlay_folder: str) -> Iterator[PlacedStep]:
             yield PlacedStep(step, None)
             continue
         file = basename(step.path)
-        if step.secret or step.file_kind != "applied":
+        if step.secret or step.stands_alone or step.file_kind != "applied":
             before = None
             is_values = isinstance(step.action, InstallChart)
             yield _in_tree(step, _single_base(step, file), VALUES if is_values else file, overlay_folder)
@@ -306,7 +306,11 @@ def _single_base(step: Step, file: str) -> Base:
     """Return the base that a file has by itself."""
     if isinstance(step.action, InstallChart):
         return Base(step.folder, "values", file.removesuffix(".values.yaml"))
-    kind: BaseKind = "secrets" if step.secret else "install"
+    kind: BaseKind = "install"
+    if step.secret:
+        kind = "secrets"
+    elif step.stands_alone:
+        kind = "external-secrets"
     return Base(step.folder, kind, file.removesuffix(".yaml"))
 
 

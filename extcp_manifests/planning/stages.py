@@ -469,7 +469,7 @@ def _secrets(
     cluster = stage.cluster
     is_refused = kind == "remote" and why_not_dns_label(cluster.name) is not None
     if stage.topology.secret_store is not None:
-        key = _key_in(stage.topology.secret_store, stage)
+        key = stage.topology.key_in_store(cluster.name)
         if is_refused:
             yield _token(stage, f"a token and a ca.crt, in base64; {key} of the store needs a kubeconfig with them")
         else:
@@ -483,12 +483,6 @@ def _secrets(
         )
     else:
         yield _created_secret(stage, kind, why, checks)
-
-
-def _key_in(store: SecretStore, stage: Stage) -> str:
-    """Return where the kubeconfig of a cluster is in the store."""
-    prefix = f"{stage.topology.mesh_id}/" if store.prefix is None else store.prefix
-    return f"{prefix}{stage.cluster.name}"
 
 
 def _printed_secret(stage: Stage, kind: Literal["remote", "config"], key: str) -> Step:
@@ -526,7 +520,7 @@ def _secret_of_store(
         document,
         why=f"{why} The External Secrets Operator makes it of {key} in the store {store.name}.",
         verify=(is_ready, *checks),
-    )
+    ).with_(stands_alone=True)
 
 
 def _secret_of_credentials(

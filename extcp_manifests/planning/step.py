@@ -119,6 +119,8 @@ class Step(Record, kw_only=True):
     verify: tuple[Check, ...] = ()
     secret: bool = False
     """Whether the file holds a token."""
+    stands_alone: bool = False
+    """Whether a kustomize tree has the file by itself, since each further cluster has one in the same cluster."""
 
     @property
     def context(self) -> str:

@@ -347,6 +347,7 @@ class _Seen:
         if is_config_cluster or (topology.install == "helm" and not topology.istio.has_istiod_remote_chart):
             yield from self._definitions(member, access, cluster.name)
         yield from self._plugin(member, access, cluster.name)
+        yield from self._stored_kubeconfig(member, cluster.name)
         wanted = cluster.gateways
         if wanted.namespace is not None and wanted.namespace != topology.namespace:
             problem = self._namespace(member, access, cluster.name, wanted.namespace, "namespace of gateways")
@@ -354,6 +355,17 @@ class _Seen:
                 yield (*place, "gateways", "namespace"), problem
         if cluster.sample is not None and (other := self._other(member, "sample", access)):
             yield (*place, "sample"), f"is already deployed by control plane {other.name}: leave it out"
+
+    def _stored_kubeconfig(self, member: _Member, cluster: str) -> _Found:
+        """Yield that another control plane has its kubeconfig of a cluster at the same place of a store."""
+        topology = member.topology
+        if topology.secret_store is None:
+            return
+        store, key = topology.secret_store, topology.key_in_store(cluster)
+        in_namespace = topology.namespace if store.kind == "SecretStore" else None
+        if other := self._other(member, "kubeconfig", member.external, store.kind, store.name, in_namespace, key):
+            problem = f"has {key!r} in the store for control plane {other.name} too, with another token: choose another"
+            yield ("secret_store", "prefix"), problem
 
     def _revision(self, member: _Member, access: _Access, cluster: str) -> _Found:
         revision = member.topology.revision

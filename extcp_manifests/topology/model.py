@@ -197,6 +197,12 @@ class Topology(BaseModel, frozen=True):
         )
         return tuple(_problem(violation, from_file=True) for violation in found)
 
+    def key_in_store(self, cluster: str) -> str:
+        """Return where the kubeconfig of a cluster is in the store of Secrets."""
+        store = self.secret_store
+        prefix = f"{self.mesh_id}/" if store is None or store.prefix is None else store.prefix
+        return f"{prefix}{cluster}"
+
     @property
     def chart_repository(self) -> str:
         """The URL of the repository of Istio's charts."""

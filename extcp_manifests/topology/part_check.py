@@ -202,7 +202,7 @@ def _trust(topology: Topology) -> Iterator[tuple[Place, Problem]]:
     elif topology.private_ca is not None and not topology.istio.ca_bundles:
         yield ("private_ca",), Problem((), why_not_private_root(topology.istio))
     elif topology.private_ca is not None and topology.private_ca.config_map in _maps_of_istiod(topology):
-        problem = f"{topology.private_ca.config_map!r} is a ConfigMap of istiod's own: choose another"
+        problem = f"{topology.private_ca.config_map!r} is a ConfigMap that istiod or Kubernetes writes: choose another"
         yield ("private_ca", "config_map"), Problem((), problem)
     if topology.private_ca is not None:
         for key in _ROOTS:
@@ -229,7 +229,7 @@ def _maps_of_istiod(topology: Topology) -> Collection[str]:
     """Return the ConfigMaps of the control plane's namespace, and those that istiod writes into every one."""
     names = topology.names
     suffix = "" if topology.revision is None else f"-{topology.revision}"
-    return {*_OF_ISTIOD, names.mesh_config_map, names.injector_config_map, f"values{suffix}"}
+    return {*_OF_ISTIOD, "kube-root-ca.crt", names.mesh_config_map, names.injector_config_map, f"values{suffix}"}
 
 
 _OF_ISTIOD = frozenset(name for release in RELEASES.values() for name in release.config_maps_everywhere)
@@ -269,7 +269,7 @@ def _why_not_of_gateways(topology: Topology, cluster: MeshCluster) -> str | None
         return None
     if not (wanted.ingress or wanted.egress):
         return "has no use in a cluster without ingress and egress gateway: leave it out"
-    others = {SAMPLE_NAMESPACE: "sample workloads", topology.gateway.namespace: "shared gateway"}
+    others = {SAMPLE_NAMESPACE: "sample workloads"}
     if topology.cni is not None:
         others[namespace_of_cni(topology)] = "CNI plugin"
     return f"{namespace!r} is the namespace of the {others[namespace]}: choose another" if namespace in others else None

@@ -218,6 +218,11 @@ BY_IP = {"address": "192.0.2.2", "credentialName": None}
             "gateway.webhookPort: is not that of control plane 'a', which shares the gateway: make them equal",
         ),
         (
+            {"secretStore": {"name": "vault", "prefix": "x/"}},
+            {**SHARED, "revision": "r", "secretStore": {"name": "vault", "prefix": "x/"}},
+            "secretStore.prefix: has 'x/a1' in the store for control plane 'a' too, with another token: choose another",
+        ),
+        (
             {"name": "con"},
             {"name": "con-1143da2bc5"},
             "name: 'con-1143da2bc5' would share its folder with control plane 'con': choose another",

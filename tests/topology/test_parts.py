@@ -263,7 +263,7 @@ BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
         ),
         (
             {"privateCA": {**PRIVATE, "configMap": "values"}, **BY_HOST_NAME},
-            "spec.privateCA.configMap: 'values' is a ConfigMap of istiod's own: choose another",
+            "spec.privateCA.configMap: 'values' is a ConfigMap that istiod or Kubernetes writes: choose another",
         ),
         (
             {
@@ -301,7 +301,7 @@ BY_HOST_NAME = {"address": "h.example.com", "credentialName": "c"}
         ),
         (
             {"privateCA": {**PRIVATE, "configMap": "istio-ca-crl"}, **BY_HOST_NAME},
-            "spec.privateCA.configMap: 'istio-ca-crl' is a ConfigMap of istiod's own: choose another",
+            "spec.privateCA.configMap: 'istio-ca-crl' is a ConfigMap that istiod or Kubernetes writes: choose another",
         ),
         (
             {"gateway": {"webhookPort": 443}},
