@@ -49,6 +49,7 @@ def commands() -> None:
     "--name", metavar="NAME", default="mesh1", show_default=True, help="Name of the installation, and the mesh's ID."
 )
 @click.option("--credential-name", metavar="NAME", help="TLS secret for a host name; istiod-certificate if left out.")
+@click.option("--external", metavar="NAME", default="external", show_default=True, help="Name of istiod's own cluster.")
 @click.option("--install", type=click.Choice(["istioctl", "helm", "sail"]), default="istioctl", show_default=True)
 @click.option("--revision", metavar="NAME", help="The control plane's revision, which sail needs.")
 @click.option("--no-schema", is_flag=True, help="Write no JSON Schema beside the file.")
@@ -61,6 +62,7 @@ def write_first_file(
     release: str,
     name: str,
     credential_name: str | None,
+    external: str,
     install: str,
     revision: str | None,
     no_schema: bool,
@@ -88,6 +90,7 @@ def write_first_file(
         clusters=_first_clusters(clusters),
         name=name,
         credential_name=credential_name or "istiod-certificate",
+        external=external,
         install=install,
         revision=revision,
         schema=None if no_schema or output == "-" else f"./{SCHEMA_FILE}",

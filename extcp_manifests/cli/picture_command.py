@@ -33,6 +33,9 @@ def draw(file: str, output: str | None, form: str | None, release: str | None) -
     Several control planes are drawn as a grid. Files that end in .mmd or .mermaid are in Mermaid's language.
     """
     the_plan = plan_of(file, release, None)
+    by_ending = _BY_ENDING.get(Path(output or "").suffix.lower())
+    if None not in (form, by_ending) and form != by_ending:
+        raise click.UsageError(f"{output} ends as {by_ending}, and --format is {form}: choose one of them.")
     chosen = form or _by_ending(output)
     if isinstance(the_plan, Plan):
         text = mermaid(the_plan.topology) if chosen == "mermaid" else svg(the_plan.topology)
@@ -56,7 +59,7 @@ def _by_ending(output: str | None) -> str:
     if output in (None, "-"):
         return "svg"
     try:
-        return _BY_ENDING[Path(output).suffix]
+        return _BY_ENDING[Path(output).suffix.lower()]
     except KeyError:
         known = ", ".join(_BY_ENDING)
         raise click.UsageError(f"{output} does not end in {known}: choose another name, or a --format.") from None

@@ -23,6 +23,7 @@ from extcp_manifests.cli.shared import (
     FILE,
     FORMAT,
     QUIET,
+    differences_of,
     not_empty,
     print_differences,
     print_json,
@@ -230,15 +231,14 @@ def show_difference(old: str, new: str, form: str) -> None:
 
     The exit code is 1 if there are any. The contents of Secrets are not shown.
     """
-    from extcp_manifests.documents.compare import compare_files
-
-    changes = compare_files(_contents(old, new), _contents(new, old))
+    old_files, new_files = _contents(old, new), _contents(new, old)
     if form == "json":
-        keys = ("sign", "file", "document", "path", "old", "new")
-        rows = [{key: getattr(change, key) for key in keys} for change in changes]
+        rows = list(differences_of(old_files, new_files))
         print_json(rows)
         sys.exit(1 if rows else 0)
-    is_different = print_differences(changes)
+    from extcp_manifests.documents.compare import compare_files
+
+    is_different = print_differences(compare_files(old_files, new_files))
     sys.exit(1 if is_different else 0)
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from extcp_manifests.cli.shared import STDIN, name_of, print_differences, print_json, print_line, print_problem, text
+from extcp_manifests.cli.shared import (
+    STDIN,
+    differences_of,
+    name_of,
+    print_differences,
+    print_json,
+    print_line,
+    print_problem,
+    text,
+)
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.istio.releases import find_release
@@ -139,21 +148,24 @@ def plans_of(the_plan: Plan | FleetPlan) -> Iterator[tuple[str, Plan]]:
 
 def print_file_changes(folder: str, changes: "Iterable[FileChange]", mode: Mode, *, form: str = "text") -> NoReturn:
     """Print what a run would change, and exit 1 if that is anything."""
-    if form == "json":
-        rows = [{"path": change.path, "state": change.state} for change in changes]
-        print_json({"folder": folder, "changes": rows})
-        sys.exit(1 if rows else 0)
+    rows: list[dict[str, str]] = []
     old: dict[str, bytes] = {}
     new: dict[str, bytes] = {}
     found = False
     for change in changes:
         found = True
-        print_line(f"{Path(folder, change.path)}: {change.state}")
+        if form == "json":
+            rows.append({"path": change.path, "state": change.state})
+        else:
+            print_line(f"{Path(folder, change.path)}: {change.state}")
         if mode.diff and change.old is not None:
             old[change.path] = change.old
         if mode.diff and change.new is not None:
             new[change.path] = change.new
-    if old or new:
+    if form == "json":
+        differences = {"differences": list(differences_of(old, new))} if mode.diff else {}
+        print_json({"folder": folder, "changes": rows, **differences})
+    elif old or new:
         from extcp_manifests.documents.compare import compare_files
 
         click.echo()

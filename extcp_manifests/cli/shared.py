@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,14 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def differences_of(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Iterator[dict[str, object]]:
+    """Yield what differs between files, as data; values of Secrets are not among it."""
+    from extcp_manifests.documents.compare import compare_files
+
+    for change in compare_files(old, new):
+        yield {key: getattr(change, key) for key in ("sign", "file", "document", "path", "old", "new")}
 
 
 def print_differences(changes: "Iterable[Change]") -> bool:

@@ -8,8 +8,9 @@ import click
 from extcp_manifests.cli.folders import read_all
 from extcp_manifests.cli.reports import REPORTS, text_report_with_ids
 from extcp_manifests.cli.shared import RELEASE_OF_RULES, print_line
+from extcp_manifests.errors import InvalidInput, OutputError
 from extcp_manifests.istio.accepted import baseline_of, without_commented, without_known
-from extcp_manifests.istio.validation import validate_texts
+from extcp_manifests.istio.validation import Report, validate_texts
 from extcp_manifests.topology.document_check import TOPOLOGY_CHECKS
 
 
@@ -56,8 +57,7 @@ def validate_files(
     texts = read_all(files)
     report = without_commented(validate_texts(texts, release=release, more=TOPOLOGY_CHECKS), texts)
     if write_baseline is not None:
-        Path(write_baseline).parent.mkdir(parents=True, exist_ok=True)
-        Path(write_baseline).write_text(baseline_of(report.results), "utf-8")
+        _write_baseline(Path(write_baseline), report)
         print_line(f"{write_baseline}: {len(report.results)} findings; name it with --baseline", err=True)
         return
     if baseline is not None:
@@ -67,3 +67,16 @@ def validate_files(
     print_line(report.summary, err=True)
     is_wrong = any(result.level == "error" for result in report.results)
     sys.exit(1 if is_wrong or (strict and report.skipped) else 0)
+
+
+def _write_baseline(file: Path, report: Report) -> None:
+    """Write a baseline, in the place of another one alone."""
+    if file.exists():
+        try:
+            without_known(report, file.read_bytes())
+        except InvalidInput:
+            raise OutputError(str(file), "already exists and is not a baseline: choose another file") from None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(baseline_of(report.results), "utf-8")
+    new.replace(file)

@@ -5,14 +5,20 @@ alone. A baseline has no lines, so that it holds while other parts of a file cha
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import yaml as pyyaml
+
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Report, Result
+
+_Mark = tuple[int, int]
+"""A line and a column, from zero."""
 
 
 def without_commented(report: Report, texts: Mapping[str, str | bytes]) -> Report:
@@ -29,10 +35,36 @@ def without_commented(report: Report, texts: Mapping[str, str | bytes]) -> Repor
 
 
 def _mark_is_in(text: str | bytes) -> bool:
-    return b"extcp-manifests:" in text if isinstance(text, bytes) else "extcp-manifests:" in text
+    return _MARK in _decoded(text)
 
 
+_MARK = "extcp-manifests:"
 _COMMENT = re.compile(r"(^|\s)#\s*extcp-manifests:\s*ignore\b(?:\s*\[([^\]\n]*)\])?")
+
+
+def _decoded(text: str | bytes) -> str:
+    """Return a text as the reader of YAML takes it, which knows UTF-8 and UTF-16, with or without a mark."""
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    encoding = "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    return text.decode(encoding, "replace")
+
+
+def _texts_in(text: str) -> Iterator[tuple[_Mark, _Mark]]:
+    """Yield where texts begin and end whose signs are no comments; of mesh config in a ConfigMap they are."""
+    before = ""
+    try:
+        for event in pyyaml.parse(text, Loader=pyyaml.CSafeLoader if pyyaml.__with_libyaml__ else pyyaml.SafeLoader):
+            if not isinstance(event, pyyaml.ScalarEvent):
+                before = ""
+                continue
+            is_mesh_config = event.style in ("|", ">") and before in ("mesh", "meshNetworks")
+            start, end = event.start_mark, event.end_mark
+            if event.style is not None and not is_mesh_config and start is not None and end is not None:
+                yield (start.line, start.column), (end.line, end.column)
+            before = event.value
+    except pyyaml.YAMLError:
+        return  # what is after the mistake is not checked either
 
 
 class _Comments:
@@ -43,10 +75,14 @@ class _Comments:
         self._unused: dict[tuple[int, str], None] = {}
         """The line of a comment and a rule that it names, as long as it has accepted nothing."""
         self._by_line: dict[tuple[int, str], tuple[int, str]] = {}
-        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        for number, line in enumerate(shown.split("\n"), start=1):
+        shown = _decoded(text)
+        inside = list(_texts_in(shown))
+        for number, line in enumerate(re.split(r"\r\n|\n|\r", shown), start=1):
             found = _COMMENT.search(line)
             if found is None:
+                continue
+            mark = (number - 1, found.end(1))
+            if any(start <= mark < end for start, end in inside):
                 continue
             for_line = number if line[: found.start()].strip() else number + 1
             for rule in map(str.strip, (found[2] or "").split(",")):
@@ -56,7 +92,7 @@ class _Comments:
     def accept(self, result: Result) -> bool:
         """Return whether a comment is for a finding."""
         comment = self._by_line.get((result.line or 1, result.rule))
-        if comment is None:
+        if comment is None or result.rule == "yaml/syntax":  # a file that cannot be read was not checked
             return False
         self._unused.pop(comment, None)
         return True
@@ -83,7 +119,8 @@ _KEYS = ("file", "document", "rule", "path", "message")
 
 
 def _key(result: Result) -> tuple[str, ...]:
-    return (result.file, result.document, result.rule, result.path, result.message)
+    """Return what a finding is known by; files are named from the current folder, however they were given."""
+    return (os.path.relpath(result.file), result.document, result.rule, result.path, result.message)
 
 
 def without_known(report: Report, baseline: str | bytes, *, name: str = "") -> Report:

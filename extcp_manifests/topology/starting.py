@@ -25,6 +25,8 @@ class FirstTopology(Record, kw_only=True):
     name: str = "mesh1"
     credential_name: str = "istiod-certificate"
     """The TLS secret for a host name; an IP address needs none."""
+    external: str = "external"
+    """The name of the cluster where istiod runs."""
     install: str = "istioctl"
     revision: str | None = None
     schema: str | None = None
@@ -57,8 +59,8 @@ class FirstTopology(Record, kw_only=True):
         lines += [
             f"  install: {_scalar(self.install)} # or {_others(self.install)}",
             "  externalCluster:",
-            "    name: external",
-            "    context: external # in the kubeconfig",
+            f"    name: {_scalar(self.external)}",
+            f"    context: {_scalar(self.external)} # in the kubeconfig",
         ]
         first, *others = self.clusters or (FirstCluster("cluster1"),)
         lines += [

@@ -80,6 +80,9 @@ def test_files_for_programs(tmp_path: Path) -> None:
         1,
         [{"path": "cluster1/namespace.yaml", "state": "missing"}],
     )
+    (tmp_path / "out/cluster1/namespace.yaml").write_text("{}\n")
+    done = run("generate", GUIDE, "-o", "out", "--diff", "--format", "json", cwd=tmp_path)
+    assert {each["file"] for each in json.loads(done.stdout)["differences"]} == {"cluster1/namespace.yaml"}
 
 
 def test_differences_for_programs(tmp_path: Path) -> None:
@@ -132,3 +135,17 @@ def test_closed_streams(closed: str, words: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     expected = 1 if words == "generate -" and closed == "<&-" else 0
     assert done.returncode == expected
+
+
+def test_baselines_are_written_over_alone(tmp_path: Path) -> None:
+    """`--write-baseline` replaces another baseline, and no other file; files are known from the current folder."""
+    (tmp_path / "mesh.yaml").write_text("a: [")
+    done = run("validate", "mesh.yaml", "--write-baseline", "mesh.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "mesh.yaml: already exists and is not a baseline: choose another file\n",
+    )
+    assert (tmp_path / "mesh.yaml").read_text() == "a: ["
+    for _ in range(2):
+        assert run("validate", "mesh.yaml", "--write-baseline", "new/b.json", cwd=tmp_path).returncode == 0
+    assert run("validate", tmp_path / "mesh.yaml", "--baseline", "new/b.json", cwd=tmp_path).returncode == 0

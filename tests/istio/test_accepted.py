@@ -72,3 +72,49 @@ def test_what_is_no_baseline(text: str) -> None:
     assert str(caught.value) == (
         "baseline.json: is not a baseline as `validate --write-baseline` writes it: write it again"
     )
+
+
+INSIDE = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata:
+  name: gw
+  annotations:
+    doc: |
+      # extcp-manifests: ignore[networking/servers]
+spec: {servers: [], x: "# extcp-manifests: ignore[networking/unknown-key]"}
+"""
+
+
+def test_texts_are_no_comments() -> None:
+    """What looks like a comment inside a text accepts nothing, and is not reported either."""
+    found = report(INSIDE)
+    assert found.accepted == 0
+    assert {each.rule for each in found.results} == {"networking/servers", "networking/unknown-key"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_comments_in_every_encoding(encoding: str, newline: str) -> None:
+    """Comments are found in every encoding and with every line break that the reader takes."""
+    lines = GATEWAY.replace("  servers", "  # extcp-manifests: ignore[networking/servers]\n  servers")
+    texts = {"a.yaml": lines.replace("\n", newline).encode(encoding)}
+    found = without_commented(validate_texts(texts, release="1.30"), texts)
+    assert (found.results, found.accepted) == ((), 1)
+
+
+def test_mesh_config_has_comments() -> None:
+    """The text of a mesh config in a ConfigMap is YAML too, whose comments count."""
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio}\ndata:\n  mesh: |\n"
+        "    connectTimeout: 0s # extcp-manifests: ignore[mesh-config/invalid]\n"
+    )
+    rule = report(text).results[0].rule
+    assert report(text.replace("mesh-config/invalid", rule)).results == ()
+
+
+def test_what_is_no_yaml_cannot_be_accepted() -> None:
+    """A file that cannot be read was not checked, so that no comment accepts that."""
+    assert [each.rule for each in report("a: b: c # extcp-manifests: ignore[yaml/syntax]\n").results][:1] == [
+        "yaml/syntax"
+    ]
