@@ -19,7 +19,6 @@ CASES = [
     ("revision", "1.31"),
     ("helm_ip", "1.31"),
     ("sail", "1.31"),
-    ("gateways_namespace", "1.31"),
     ("secret_store", "1.31"),
 ]
 

@@ -58,7 +58,7 @@ def test_threads() -> None:
     """Many threads may plan and render at once, also what nothing has loaded before."""
     expected = plan(GUIDE).render()
     with ThreadPoolExecutor(8) as pool:
-        for rendered in pool.map(lambda _: plan(load(EXAMPLES / "guide.yaml")).render(), range(24)):
+        for rendered in pool.map(lambda _: plan(load(EXAMPLES / "guide.yaml")).render(), range(8)):
             assert rendered == expected
 
 

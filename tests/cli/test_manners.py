@@ -122,7 +122,7 @@ def test_completion(shell: str) -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
-@pytest.mark.parametrize("words", ["releases", "schema", "generate -", "init --address h.example.com --cluster a"])
+@pytest.mark.parametrize("words", ["generate -", "init --address h.example.com --cluster a"])
 def test_closed_streams(closed: str, words: str, tmp_path: Path) -> None:
     """A standard stream that the caller has closed is an empty one, and no traceback."""
     program = f'{sys.executable} -c "from extcp_manifests.cli import main; main()"'
