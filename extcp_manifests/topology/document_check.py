@@ -14,6 +14,7 @@ from extcp_manifests.istio.validation import Checks
 def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[Found]:
     """Yield the problems of a topology, and what its own release makes of its mesh config."""
     # Loaded for a topology alone: most documents that are validated are Istio's.
+    from extcp_manifests.topology.part_check import part_warnings
     from extcp_manifests.topology.topology_file import load
 
     known = {**document, "apiVersion": f"{OURS}/v1"}  # check_identity reports another version
@@ -22,6 +23,7 @@ def check_topology(document: Mapping[str, Any], _release: Release) -> Iterator[F
     except InvalidInput as refusal:
         yield from as_errors(refusal.problems, "topology/invalid")
         return
+    yield from as_warnings((*topology.warnings, *part_warnings(topology)), "topology/doubtful")
     yield from mesh_config_at(("spec", "meshConfig"), topology.mesh_config, topology.istio, as_warnings)
 
 
@@ -30,9 +32,11 @@ def check_fleet(document: Mapping[str, Any], _release: Release) -> Iterator[Foun
     from extcp_manifests.topology.fleet_file import load_fleet
 
     try:
-        load_fleet({**document, "apiVersion": f"{OURS}/v1"})
+        fleet = load_fleet({**document, "apiVersion": f"{OURS}/v1"})
     except InvalidInput as refusal:
         yield from as_errors(refusal.problems, "topology/invalid")
+        return
+    yield from as_warnings(fleet.warnings, "topology/doubtful")
 
 
 TOPOLOGY_CHECKS: Checks = {

@@ -164,3 +164,16 @@ def test_fleets_are_checked() -> None:
         "f:23 ExternalControlPlanes fleet error: spec.controlPlanes[1].address: 'payments.istiod.example.com' is "
         "already the address of control plane 'payments': choose another"
     )
+
+
+def test_doubts_about_topologies_are_warnings() -> None:
+    """What `generate` warns of is found by `validate` too, in a topology and in a file of several."""
+    guide = (ROOT / "examples/guide.yaml").read_text("utf-8").replace("eastWest: true", "eastWest: false")
+    found = validate_texts({"f": guide}, more=TOPOLOGY_CHECKS).results
+    assert {(each.level, each.rule) for each in found} == {("warning", "topology/doubtful")}
+    fleet = (ROOT / "examples/fleet.yaml").read_text("utf-8").replace("meshID: search", "meshID: payments")
+    [found_in_fleet] = validate_texts({"f": fleet}, more=TOPOLOGY_CHECKS).results
+    assert str(found_in_fleet) == (
+        "f:22 ExternalControlPlanes fleet warning: spec.controlPlanes[1].meshID: 'payments' is also the mesh of "
+        "control plane 'payments': leave it where both serve one mesh"
+    )

@@ -179,6 +179,10 @@ RULES: Mapping[str, About] = {
     ),
     "mesh-networks/refused": About("istiod refuses the mesh networks.", "Correct the value."),
     "mesh-networks/ignored": About("istiod silently ignores a key of the mesh networks.", "Correct the spelling."),
+    "topology/doubtful": About(
+        "A topology says something that is allowed and most likely not meant.",
+        "Follow the advice of the finding, or accept it by a comment where it is meant.",
+    ),
     "topology/invalid": About("Nothing can be generated from the topology.", "Do what the message says."),
     # ------------------------------------------------------------------------------------------- documents side by side
     "agreement/namespace": About(
