@@ -21,7 +21,7 @@ from extcp_manifests.cli.shared import (
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.istio.releases import find_release
-from extcp_manifests.planning.fleet import FleetPlan, plan_fleet
+from extcp_manifests.planning.fleet import FleetPlan, plan_read_fleet
 from extcp_manifests.planning.folder.exchange import recover
 from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.planning.plan import Plan, plan
@@ -62,8 +62,8 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | F
     for problem in warnings:
         print_problem("warning", problem)
     if credentials is None:
-        return plan_fleet(fleet)
-    return plan_fleet(fleet, credentials=load_credentials(source(credentials), name=STDIN))
+        return plan_read_fleet(fleet)
+    return plan_read_fleet(fleet, credentials=load_credentials(source(credentials), name=STDIN))
 
 
 def _require_release(release: str | None) -> None:

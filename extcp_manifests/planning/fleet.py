@@ -33,13 +33,24 @@ def plan_fleet(fleet: Fleet, *, credentials: Mapping[str, ClusterCredentials] | 
     cannot be.
     """
     require(fleet, Fleet, ("fleet",), "a Fleet, as `load_fleet` gives it")
-    given, problems = _checked_credentials(fleet, credentials or {})
+    problems = [
+        problem.under("control_planes", index)
+        for index, topology in enumerate(fleet.control_planes)
+        for problem in part_problems(topology, from_file=False)
+    ]
+    return _planned(fleet, credentials or {}, problems)
+
+
+def plan_read_fleet(fleet: Fleet, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "FleetPlan":
+    """Return the same for a fleet that was read, whose settings and overrides of parts were checked then."""
+    return _planned(fleet, credentials or {}, [])
+
+
+def _planned(fleet: Fleet, credentials: Mapping[str, ClusterCredentials], found: Sequence[Problem]) -> "FleetPlan":
+    given, problems = _checked_credentials(fleet, credentials)
     del credentials  # where they are plain texts, no traceback that shows variables may show them
-    for index, topology in enumerate(fleet.control_planes):
-        found = part_problems(topology, from_file=False)
-        problems += [problem.under("control_planes", index) for problem in found]
-    if problems:
-        raise InvalidInput(problems)
+    if problems or found:
+        raise InvalidInput((*problems, *found))
     return FleetPlan(fleet, given)
 
 
