@@ -200,35 +200,31 @@ def _plain_remote(topology: Topology, cluster: MeshCluster) -> Builder[IstioOper
 def ingress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the ingress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.ingress
-    if method_of_gateways(topology, cluster) == "helm":
-        return _with(
-            IngressGatewayValues(revision=topology.revision, templates=_templates(topology)),
-            _platform_of_chart(topology),
-            overrides,
-        )
-    builder = IngressGateway(
-        namespace=topology.namespace,
-        gateway_namespace=cluster.gateways.namespace,
-        revision=topology.revision,
-        templates=_templates(topology),
-    )
-    return _with(builder, _platform(topology), overrides)
+    return _mesh_gateway(topology, cluster, IngressGateway, IngressGatewayValues, overrides)
 
 
 def egress_gateway(topology: Topology, cluster: MeshCluster) -> Builder[Any]:
     """Return the egress gateway of a remote cluster, for what installs it."""
     overrides = cluster.gateways.overrides.egress
+    return _mesh_gateway(topology, cluster, EgressGateway, EgressGatewayValues, overrides)
+
+
+def _mesh_gateway(
+    topology: Topology,
+    cluster: MeshCluster,
+    by_istioctl: type[IngressGateway | EgressGateway],
+    by_chart: type[IngressGatewayValues | EgressGatewayValues],
+    overrides: Mapping[str, Any],
+) -> Builder[Any]:
+    templates = _templates(topology)
     if method_of_gateways(topology, cluster) == "helm":
-        return _with(
-            EgressGatewayValues(revision=topology.revision, templates=_templates(topology)),
-            _platform_of_chart(topology),
-            overrides,
-        )
-    builder = EgressGateway(
+        values = by_chart(revision=topology.revision, templates=templates)
+        return _with(values, _platform_of_chart(topology), overrides)
+    builder = by_istioctl(
         namespace=topology.namespace,
         gateway_namespace=cluster.gateways.namespace,
         revision=topology.revision,
-        templates=_templates(topology),
+        templates=templates,
     )
     return _with(builder, _platform(topology), overrides)
 
