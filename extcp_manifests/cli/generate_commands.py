@@ -142,9 +142,11 @@ def _steps(folder: str, the_plan: Plan) -> Iterator[dict[str, object]]:
 
 def _print_additions(the_plan: Plan | FleetPlan) -> None:
     """Print what settings and overrides put into documents; of a fleet, with the name of each control plane."""
-    is_one = isinstance(the_plan, Plan)
-    for topology in (the_plan.topology,) if isinstance(the_plan, Plan) else the_plan.fleet.control_planes:
-        of_whom = "" if is_one else f"{topology.name}  "
+    if isinstance(the_plan, Plan):
+        named = [("", the_plan.topology)]
+    else:
+        named = [(f"{topology.name}  ", topology) for topology in the_plan.fleet.control_planes]
+    for of_whom, topology in named:
         for each in additions(topology):
             print_line(f"{of_whom}{each}")
         merged = merged_mesh_config(topology)

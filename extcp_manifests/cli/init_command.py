@@ -9,7 +9,7 @@ import click
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import IPAddress, parse_address
-from extcp_manifests.cli.shared import QUIET, not_empty, print_line
+from extcp_manifests.cli.shared import QUIET, print_line
 from extcp_manifests.errors import InvalidInput, OutputError
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.planning.step import piped
@@ -33,7 +33,6 @@ def commands() -> None:
     metavar="FILE",
     default="mesh.yaml",
     show_default=True,
-    callback=not_empty,
     help="The file to write; - is standard output.",
 )
 @click.option("--address", metavar="A", help="Host name or IP address at which remote clusters reach istiod.")
@@ -73,6 +72,8 @@ def write_first_file(
 
     Beside it a JSON Schema is written, by which editors complete and check the file.
     """
+    if output == "":
+        raise click.UsageError("-o is empty: name a file.")
     if output != "-" and not force and Path(output).exists():
         raise OutputError(output, "already exists: choose another file, or overwrite it with --force")
     if sys.stdin.isatty():

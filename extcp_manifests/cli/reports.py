@@ -50,14 +50,19 @@ def _sarif_result(result: Result, index: int) -> dict[str, Any]:
     place: dict[str, Any] = {"artifactLocation": {"uri": _uri(result.file)}}
     if result.line is not None:
         place["region"] = {"startLine": result.line}
-    subject = f"{result.document} {result.path}".strip()
     return {
         "ruleId": result.rule,
         "ruleIndex": index,
         "level": result.level,
-        "message": {"text": visible(f"{subject}: {result.message}" if subject else result.message)},
+        "message": {"text": _message(result)},
         "locations": [{"physicalLocation": place}],
     }
+
+
+def _message(result: Result) -> str:
+    """Return where in its file a finding is, and what it is."""
+    subject = f"{result.document} {result.path}".strip()
+    return visible(f"{subject}: {result.message}" if subject else result.message)
 
 
 def _uri(file: str) -> str:
@@ -75,8 +80,7 @@ def github_report(results: Sequence[Result]) -> str:
 
 def _github_line(result: Result) -> str:
     line = "" if result.line is None else f",line={result.line}"
-    subject = f"{result.document} {result.path}".strip()
-    message = visible(f"{subject}: {result.message}" if subject else result.message)
+    message = _message(result)
     title = _escaped(result.rule, _OF_PROPERTIES)
     file = _escaped(visible(result.file), _OF_PROPERTIES)
     return f"::{result.level} file={file}{line},title={title}::{_escaped(message)}\n"
@@ -97,10 +101,9 @@ def gitlab_report(results: Sequence[Result]) -> str:
     for result in results:
         what = json.dumps([result.file, result.document, result.rule, result.path, result.message])
         seen[what] += 1
-        subject = f"{result.document} {result.path}".strip()
         rows.append(
             {
-                "description": visible(f"{subject}: {result.message}" if subject else result.message),
+                "description": _message(result),
                 "check_name": result.rule,
                 "fingerprint": sha256(f"{what}{seen[what]}".encode()).hexdigest(),
                 "severity": "major" if result.level == "error" else "minor",

@@ -7,6 +7,7 @@ alone. A baseline has no lines, so that it holds while other parts of a file cha
 import json
 import os
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -59,11 +60,12 @@ def _texts_in(text: str) -> Iterator[tuple[_Mark, _Mark]]:
                 before = ""
                 continue
             is_mesh_config = event.style in ("|", ">") and before in ("mesh", "meshNetworks")
+            is_text = event.style in ("|", ">", "'", '"') and not is_mesh_config
             start, end = event.start_mark, event.end_mark
-            if event.style is not None and not is_mesh_config and start is not None and end is not None:
+            if is_text and start is not None and end is not None:
                 yield (start.line, start.column), (end.line, end.column)
             before = event.value
-    except pyyaml.YAMLError:
+    except (pyyaml.YAMLError, UnicodeError):
         return  # what is after the mistake is not checked either
 
 
@@ -76,13 +78,15 @@ class _Comments:
         """The line of a comment and a rule that it names, as long as it has accepted nothing."""
         self._by_line: dict[tuple[int, str], tuple[int, str]] = {}
         shown = _decoded(text)
-        inside = list(_texts_in(shown))
+        inside = list(_texts_in(shown))  # in their order, and none in another
+        starts = [start for start, _ in inside]
         for number, line in enumerate(re.split(r"\r\n|\n|\r", shown), start=1):
             found = _COMMENT.search(line)
             if found is None:
                 continue
             mark = (number - 1, found.end(1))
-            if any(start <= mark < end for start, end in inside):
+            last = bisect_right(starts, mark) - 1
+            if last >= 0 and mark < inside[last][1]:
                 continue
             for_line = number if line[: found.start()].strip() else number + 1
             for rule in map(str.strip, (found[2] or "").split(",")):

@@ -6,7 +6,7 @@ Whatever names hold, they are text: every character that Mermaid could take for 
 from collections.abc import Iterator
 from itertools import pairwise
 
-from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Network, Scene
+from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Network, Scene, by_external_cluster, count
 from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
 
@@ -23,18 +23,14 @@ def mermaid(topology: Topology) -> str:
 def fleet_mermaid(fleet: Fleet) -> str:
     """Return a flow chart of a fleet: its external clusters with their control planes."""
     lines = ["flowchart LR"]
-    clusters: dict[str, list[Topology]] = {}
-    for topology in fleet.control_planes:
-        clusters.setdefault(topology.external_cluster.name, []).append(topology)
-    for number, (name, topologies) in enumerate(clusters.items(), start=1):
+    for number, (name, topologies) in enumerate(by_external_cluster(fleet).items(), start=1):
         lines.append(f'  subgraph external{number}["external cluster {_text(name)}"]')
         for index, topology in enumerate(topologies, start=1):
-            number_of_clusters = len(topology.mesh_clusters)
             about = (
                 f"Istio {topology.release} in {topology.namespace}",
                 topology.address,
                 f"config cluster {topology.config_cluster.name}",
-                f"{number_of_clusters} clusters" if number_of_clusters > 1 else "1 cluster",
+                count(topology.mesh_clusters, "cluster"),
             )
             lines.append(f"    plane{number}_{index}[{_label(str(topology.name), *about)}]")
         lines.append("  end")

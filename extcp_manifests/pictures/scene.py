@@ -1,10 +1,13 @@
 """What a picture of a control plane shows, in words and before any layout."""
 
+from collections.abc import Collection
+
 from extcp_manifests.builders.address import IPAddress
 from extcp_manifests.builders.exposure import XDS_PORT
 from extcp_manifests.builders.secrets import CONFIG_SECRET
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
+from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
 
 CROSS_NETWORK_PORT = 15443
@@ -146,3 +149,16 @@ def _card(topology: Topology, cluster: MeshCluster) -> Card:
         is_config_cluster=cluster is topology.config_cluster,
         gateways=tuple(word for word, is_there in words if is_there),
     )
+
+
+def by_external_cluster(fleet: Fleet) -> dict[str, list[Topology]]:
+    """Return the control planes of a fleet by the names of their external clusters."""
+    clusters: dict[str, list[Topology]] = {}
+    for topology in fleet.control_planes:
+        clusters.setdefault(topology.external_cluster.name, []).append(topology)
+    return clusters
+
+
+def count(things: Collection[object], word: str) -> str:
+    """Return how many things there are, in words: `1 cluster`, `2 clusters`."""
+    return f"{len(things)} {word}" if len(things) == 1 else f"{len(things)} {word}s"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from extcp_manifests.documents.name_forms import why_not_printable
-from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Card, Lines, Network, Scene
+from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Card, Lines, Network, Scene, by_external_cluster, count
 from extcp_manifests.records import Record
 from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
@@ -222,13 +222,11 @@ _PLANES_IN_A_ROW = 4
 
 
 def _fleet_drawing(fleet: Fleet) -> Iterator[str]:
-    clusters: dict[str, list[Topology]] = {}
-    for topology in fleet.control_planes:
-        clusters.setdefault(topology.external_cluster.name, []).append(topology)
+    clusters = by_external_cluster(fleet)
     heights = [44 + -(-len(each) // _PLANES_IN_A_ROW) * (_PLANE_HEIGHT + _GAP) for each in clusters.values()]
     yield from _head(84 + sum(heights) + 24 * len(heights) + 16, f"External control planes {fleet.name}")
     yield _line_of_text(_MARGIN, 40, "title", fleet.name, 60)
-    about = f"{_count(fleet.control_planes, 'control plane')} in {_count(clusters, 'external cluster')}"
+    about = f"{count(fleet.control_planes, 'control plane')} in {count(clusters, 'external cluster')}"
     yield _line_of_text(_MARGIN, 64, "about", about, 100)
     top = 84
     for (name, topologies), height in zip(clusters.items(), heights, strict=True):
@@ -257,13 +255,8 @@ def _plane(topology: Topology, left: int, top: int) -> Iterator[str]:
     yield _line_of_text(left + 12, top + 42, "about", f"Istio {topology.release} in {topology.namespace}", 33)
     yield _line_of_text(left + 12, top + 60, "flow xds", topology.address, 33)
     yield _line_of_text(left + 12, top + 78, "flow config", f"config cluster {topology.config_cluster.name}", 33)
-    words = f"{_count(clusters, 'cluster')} in {_count(networks, 'network')}"
+    words = f"{count(clusters, 'cluster')} in {count(networks, 'network')}"
     yield _line_of_text(left + 12, top + 96, "about", words, 33)
-
-
-def _count(things: Iterable[object], word: str) -> str:
-    number = len(list(things))
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 # --------------------------------------------------------------------------------------------------------------- shapes

@@ -18,7 +18,7 @@ from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.plan import Plan
 from extcp_manifests.planning.runbook import RUNBOOK, code, markdown
 from extcp_manifests.records import Record
-from extcp_manifests.topology.clusters import folder_of
+from extcp_manifests.topology.clusters import MeshCluster, folder_of
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.fleet import Fleet, folder_of_gateway, shares_gateway
 from extcp_manifests.topology.model import Topology
@@ -33,53 +33,62 @@ def plan_fleet(fleet: Fleet, *, credentials: Mapping[str, ClusterCredentials] | 
     cannot be.
     """
     require(fleet, Fleet, ("fleet",), "a Fleet, as `load_fleet` gives it")
-    problems = [
-        problem.under("control_planes", index)
-        for index, topology in enumerate(fleet.control_planes)
-        for problem in part_problems(topology, from_file=False)
-    ]
-    return _planned(fleet, credentials or {}, problems)
+    given, problems = _checked_credentials(fleet, credentials or {})
+    del credentials  # where they are plain texts, no traceback that shows variables may show them
+    for index, topology in enumerate(fleet.control_planes):
+        found = part_problems(topology, from_file=False)
+        problems += [problem.under("control_planes", index) for problem in found]
+    if problems:
+        raise InvalidInput(problems)
+    return FleetPlan(fleet, given)
 
 
 def plan_read_fleet(fleet: Fleet, *, credentials: Mapping[str, ClusterCredentials] | None = None) -> "FleetPlan":
     """Return the same for a fleet that was read, whose settings and overrides of parts were checked then."""
-    return _planned(fleet, credentials or {}, [])
-
-
-def _planned(fleet: Fleet, credentials: Mapping[str, ClusterCredentials], found: Sequence[Problem]) -> "FleetPlan":
-    given, problems = _checked_credentials(fleet, credentials)
-    del credentials  # where they are plain texts, no traceback that shows variables may show them
-    if problems or found:
-        raise InvalidInput((*problems, *found))
+    given, problems = _checked_credentials(fleet, credentials or {})
+    del credentials  # as above
+    if problems:
+        raise InvalidInput(problems)
     return FleetPlan(fleet, given)
 
 
 def _checked_credentials(
     fleet: Fleet, credentials: Mapping[str, ClusterCredentials]
 ) -> tuple[dict[str, ClusterCredentials], list[Problem]]:
-    """Return the credentials, and why they do not fit the fleet."""
+    """Return the credentials, and why they do not fit the control plane that has the cluster; nothing is raised."""
     if not credentials:
         return {}, []
-    users: dict[str, list[Topology]] = {}
-    api_servers: dict[str, str | None] = {}
+    first = fleet.control_planes[0]
+    if not isinstance(credentials, Mapping):
+        return checked_credentials(credentials, api_servers={}, release=first.istio)
+    users: dict[str, list[tuple[Topology, MeshCluster]]] = {}
     for topology in fleet.control_planes:
         for cluster in topology.mesh_clusters:
-            users.setdefault(cluster.name, []).append(topology)
-            api_servers[cluster.name] = cluster.api_server
-    release = max((topology.istio for topology in fleet.control_planes), key=lambda each: _number(each.name))
-    given, problems = checked_credentials(credentials, api_servers=api_servers, release=release)
-    for name in given:
-        if len(users.get(name, ())) > 1:
-            first, second, *_ = users[name]
-            problem = (
-                f"is a cluster of control planes {first.name!r} and {second.name!r}, which need tokens of accounts of "
-                "their own: leave it out, and let the runbooks make its Secrets"
-            )
-            problems.append(Problem(("credentials", name), problem))
-        elif name in users and users[name][0].secret_store is not None:
-            problem = "has no use where the control plane takes Secrets from a store: leave it out"
-            problems.append(Problem(("credentials", name), problem))
+            users.setdefault(cluster.name, []).append((topology, cluster))
+    given: dict[str, ClusterCredentials] = {}
+    problems: list[Problem] = []
+    for name, each in credentials.items():
+        owners = users.get(name, [])
+        release = owners[0][0].istio if owners else first.istio
+        api_servers = {cluster.name: cluster.api_server for _, cluster in owners}
+        right, found = checked_credentials({name: each}, api_servers=api_servers, release=release)
+        given |= right
+        problems += found
+        problems += _why_not_theirs(name, [topology for topology, _ in owners])
     return given, problems
+
+
+def _why_not_theirs(name: str, topologies: Sequence[Topology]) -> Iterator[Problem]:
+    """Yield why the control planes of a cluster cannot take credentials for it."""
+    if len(topologies) > 1:
+        problem = (
+            f"is a cluster of control planes {topologies[0].name!r} and {topologies[1].name!r}, which need tokens of "
+            "accounts of their own: leave it out, and let the runbooks make its Secrets"
+        )
+        yield Problem(("credentials", name), problem)
+    elif topologies and topologies[0].secret_store is not None:
+        problem = "has no use where the control plane takes Secrets from a store: leave it out"
+        yield Problem(("credentials", name), problem)
 
 
 class FleetPlan(Record, hidden=("credentials",)):

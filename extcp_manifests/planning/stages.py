@@ -187,27 +187,31 @@ def _control_plane(stage: Stage) -> Iterator[Step]:
         why="The Secret by which istiod reaches the API server of the config cluster.",
     )
     service = topology.istiod.service
-    is_exposed = service is not None and service.install == "none"
+    is_reached_by_others = service is not None and service.install == "none"
+    checks = [place.wait_for(names.istiod, topology.namespace)]
+    if is_reached_by_others:
+        checks.append(_injection(stage))
     yield from _installed(
         place,
         method_of(topology).external_istiod(stage),
         part="external istiod",
         why="The istiod that serves the remote clusters.",
-        verify=(place.wait_for(names.istiod, topology.namespace), *((_injection(stage),) if is_exposed else ())),
+        verify=tuple(checks),
     )
     if service is None:
         yield _routes(stage)
-    elif not is_exposed:
+    elif not is_reached_by_others:
         yield _exposed(stage, service)
 
 
 def _routes(stage: Stage) -> Step:
     topology, release = stage.topology, stage.resolved.release
+    routes_of = _routes_of_istio if topology.gateway.api == "istio" else _routes_of_kubernetes
     rule = builders.IstiodDestinationRule(release=release, namespace=topology.namespace, revision=topology.revision)
     return stage.external.step(
         "external-istiod-gw.yaml",
         Apply(),
-        *(_routes_of_istio(topology) if topology.gateway.api == "istio" else _routes_of_kubernetes(topology)),
+        *routes_of(topology),
         *((rule,) if stage.resolved.exposure.needs_credential else ()),
         why="The routes from the gateway to istiod, for xDS and certificates on 15012 and webhooks on 15017.",
         verify=(_injection(stage),),
@@ -468,13 +472,14 @@ def _secrets(
     """
     cluster = stage.cluster
     is_refused = kind == "remote" and why_not_dns_label(cluster.name) is not None
-    if stage.topology.secret_store is not None:
+    store = stage.topology.secret_store
+    if store is not None:
         key = stage.topology.key_in_store(cluster.name)
         if is_refused:
             yield _token(stage, f"a token and a ca.crt, in base64; {key} of the store needs a kubeconfig with them")
         else:
             yield _printed_secret(stage, kind, key)
-        yield _secret_of_store(stage, kind, key, why, checks)
+        yield _secret_of_store(stage, kind, store, why, checks)
     elif cluster.name in stage.resolved.credentials:
         yield _secret_of_credentials(stage, kind, why, checks)
     elif is_refused:
@@ -499,11 +504,11 @@ def _printed_secret(stage: Stage, kind: Literal["remote", "config"], key: str) -
 
 
 def _secret_of_store(
-    stage: Stage, kind: Literal["remote", "config"], key: str, why: str, checks: tuple[Check, ...]
+    stage: Stage, kind: Literal["remote", "config"], store: SecretStore, why: str, checks: tuple[Check, ...]
 ) -> Step:
     """Return the step for a Secret that the External Secrets Operator makes."""
     topology, cluster, place = stage.topology, stage.cluster, stage.external
-    store = topology.secret_store or SecretStore(name="")
+    key = topology.key_in_store(cluster.name)
     document = builders.ExternalRemoteSecret(
         cluster=cluster.name,
         store=store.name,

@@ -83,7 +83,7 @@ def test_schema_install(tmp_path: Path) -> None:
             ("--cluster", "a", "--credential-name", "c"),
             "--credential-name has no use with an IP address, where istiod ends TLS: leave it out.",
         ),
-        (("--cluster", "a", "-o", ""), "-o is empty: name a folder."),
+        (("--cluster", "a", "-o", ""), "-o is empty: name a file."),
     ],
 )
 def test_wrong_options(words: tuple[str, ...], problem: str, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Plans of several control planes."""
 
+import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +24,7 @@ from extcp_manifests.errors import OutputError
 from extcp_manifests.pipelines.argocd import argocd
 from extcp_manifests.pipelines.flux import flux
 from extcp_manifests.pipelines.parts import Repository
+from extcp_manifests.planning.fleet import plan_read_fleet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FLEET = EXAMPLES / "fleet.yaml"
@@ -200,10 +203,41 @@ def test_credentials_that_do_not_fit_a_fleet() -> None:
     with pytest.raises(InvalidInput) as caught:
         plan_fleet(load_fleet(whole), credentials=credentials("payments2", "nowhere"))
     assert str(caught.value).splitlines() == [
-        "credentials.nowhere: no remote cluster of the topology has this name: correct it or leave it out",
         "credentials.payments2: is a cluster of control planes 'payments' and 'search', which need tokens of accounts "
         "of their own: leave it out, and let the runbooks make its Secrets",
+        "credentials.nowhere: no remote cluster of the topology has this name: correct it or leave it out",
     ]
+
+
+def test_credentials_are_checked_by_the_release_of_their_control_plane() -> None:
+    """What the release of a control plane does not have is refused for its clusters, whatever the others' releases."""
+    whole = yaml.load(FLEET.read_bytes())
+    whole["spec"]["controlPlanes"][1]["release"] = "1.25"
+    given = {
+        name: ClusterCredentials(**{**vars_of(each), "tls_server_name": "api"})
+        for name, each in credentials("payments2", "search1").items()
+    }
+    with pytest.raises(InvalidInput) as caught:
+        plan_fleet(load_fleet(whole), credentials=given)
+    assert str(caught.value) == (
+        "credentials.search1.tls_server_name: Istio 1.25 has no tls-server-name in remote secrets: leave it out or use "
+        "1.26 or later"
+    )
+
+
+def test_no_traceback_shows_a_token() -> None:
+    """Tokens that are given as plain text are in no variable of the calls that refuse them."""
+    given: Any = {"nowhere": {"server": "https://192.0.2.9", "ca": "x", "token": "hunter2"}}
+    for call in (plan_fleet, plan_read_fleet):
+        with pytest.raises(InvalidInput) as caught:
+            call(load_fleet(FLEET), credentials=given)
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = "".join(line for frame in shown.stack[1:] for line in map(str, (frame.locals or {}).values()))
+        assert "hunter2" not in ours
+
+
+def vars_of(each: ClusterCredentials) -> dict[str, Any]:
+    return {"server": each.server, "ca": each.ca, "token": each.token}
 
 
 def test_control_planes_come_after_their_gateway() -> None:
