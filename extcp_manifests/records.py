@@ -2,7 +2,7 @@
 
 A `frozen, slots` dataclass writes seven methods as source and compiles them, which is most of the time of importing a
 package that has many. The methods of a record are the ones below, the same for all; only its constructor is compiled,
-once the first record is made. To type checkers a record is a frozen dataclass.
+once several records were made. To type checkers a record is a frozen dataclass.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,18 @@ class Record:
 
     Fields are given by position or by name, with `kw_only=True` behind the base by name alone. Two records are equal
     where they are of one class and their fields are equal, with `eq=False` where they are one object. Defaults must be
-    values that nothing changes. A class attribute that is no field is annotated as ClassVar, or not at all.
-    `functools.cached_property` works.
+    values that nothing changes, or `{}`, of which each record gets its own. A class attribute that is no field is
+    annotated as ClassVar, or not at all. `functools.cached_property` works.
     """
 
     _fields: ClassVar[dict[str, Any]] = {}
     """The fields in order, each with its annotation."""
     _defaults: ClassVar[dict[str, Any]] = {}
+    _hashed: ClassVar[tuple[str, ...]] = ()
     _hidden: ClassVar[tuple[str, ...]] = ()
     _kw_only: ClassVar[bool] = False
+    _made: ClassVar[int] = 0
+    """How many records there are, until the constructor is compiled."""
     __signature__ = _SignatureOfFields()
 
     def __init_subclass__(cls, *, kw_only: bool = False, eq: bool = True, hidden: tuple[str, ...] = ()) -> None:
@@ -51,21 +54,37 @@ class Record:
         given = vars(cls)
         cls._fields = cls._fields | annotations
         cls._defaults = cls._defaults | {name: given[name] for name in annotations if name in given}
+        cls._hashed = tuple(name for name in cls._fields if cls._defaults.get(name) != {})
         cls._hidden = (*cls._hidden, *hidden)
         cls._kw_only = kw_only
-        cls.__init__ = _compile_and_run  # type: ignore[method-assign, assignment]
+        cls._made = 0
+        cls.__init__ = _first_constructor  # type: ignore[method-assign, assignment]
         if not eq:  # as for any object, which is fast where caches ask for it
             cls.__eq__ = object.__eq__  # type: ignore[method-assign]
             cls.__hash__ = object.__hash__  # type: ignore[method-assign]
 
+    def _fill(self, given: dict[str, Any]) -> None:
+        """Set the fields to the values that are given by their names, which are right, or to their defaults."""
+        values = self.__dict__
+        for name in self._fields:
+            if name in given:
+                values[name] = given[name]
+            else:
+                default = self._defaults[name]
+                values[name] = {} if default == {} else default
+        self.__post_init__()
+
     @classmethod
     def _constructor(cls) -> Any:
-        """Return the constructor, which is made when the first record is."""
-        parameters = [f"{name}=defaults[{name!r}]" if name in cls._defaults else name for name in cls._fields]
+        """Return a constructor that does the same faster."""
+        parameters = [f"{name}=_defaults_[{name!r}]" if name in cls._defaults else name for name in cls._fields]
         lines = [f"_values_[{name!r}] = {name}" for name in cls._fields]
+        for name, default in cls._defaults.items():
+            if default == {}:
+                lines.append(f"if {name} is _defaults_[{name!r}]: _values_[{name!r}] = {{}}")
         if cls.__post_init__ is not Record.__post_init__:
             lines.append("_record_.__post_init__()")
-        return compiled(cls, parameters, lines, {"defaults": cls._defaults})
+        return compiled(cls, parameters, lines, {"_defaults_": cls._defaults})
 
     def __post_init__(self) -> None:
         """Check the fields, where a record has something to check; the name is the one of dataclasses."""
@@ -92,11 +111,18 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
+        own, others = self.__dict__, other.__dict__
+        if len(own) == len(others) == len(self._fields):
+            return own == others
         return self._field_values() == other._field_values()
 
     def __hash__(self) -> int:
         # What can change has no hash; two equal records have one all the same.
-        return hash((type(self), *(value for value in self._field_values().values() if value.__hash__ is not None)))
+        try:
+            return hash((type(self), *map(self.__dict__.__getitem__, self._hashed)))
+        except TypeError:
+            values = self._field_values().values()
+            return hash((type(self), *(value for value in values if value.__hash__ is not None)))
 
     def __repr__(self) -> str:
         shown = ((name, value) for name, value in self._field_values().items() if name not in self._hidden)
@@ -104,9 +130,20 @@ class Record:
         return f"{type(self).__qualname__}({fields})"
 
 
-def _compile_and_run(record: Record, /, *values: Any, **named: Any) -> None:
-    """Make the first record of a class, and the constructor for all others."""
+_FEW = 8
+"""How many records of a class are made before its constructor is compiled, which takes as long as to make a hundred."""
+
+
+def _first_constructor(record: Record, /, *values: Any, **named: Any) -> None:
+    """Make one of the first records of a class; compile the constructor for many, and for the error of a wrong call."""
     kind = type(record)
+    kind._made += 1
+    given = {**dict(zip(kind._fields, values, strict=False)), **named}
+    missing = kind._fields.keys() - kind._defaults.keys() - given.keys()
+    is_right = len(given) == len(values) + len(named) and not missing and given.keys() <= kind._fields.keys()
+    if is_right and kind._made <= _FEW and not (values and kind._kw_only):
+        record._fill(given)
+        return
     kind.__init__ = kind._constructor()  # type: ignore[method-assign]
     kind.__init__(record, *values, **named)
 

@@ -144,3 +144,31 @@ def test_the_signature() -> None:
     """`help` and editors see the fields."""
     assert str(inspect.signature(Named)) == "(x: int, y: int = 0, name: str = '')"
     assert str(inspect.signature(Login)).startswith("(*, token: str, settings: collections.abc.Mapping[str,")
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=3))
+def test_the_first_records_are_made_as_all_others(values: list[int]) -> None:
+    """A new class makes the same records, and the same errors, before its constructor is compiled and after."""
+
+    class Fresh(Record):
+        a: int
+        b: int = 7
+        c: Mapping[str, int] = {}
+
+    anew: Any = Fresh
+
+    def made() -> str:
+        try:
+            return repr(anew(*values[:2], **{"c": {"k": 1}} if len(values) > 2 else {}))
+        except TypeError as error:
+            return str(error)
+
+    assert len({made() for _ in range(20)}) == 1
+
+
+def test_each_record_has_its_own_empty_mapping() -> None:
+    """What somebody puts into the mapping of one record is in no other, among the first records and among many."""
+    logins = [Login(token="a") for _ in range(20)]
+    assert len({id(login.settings) for login in logins}) == 20
+    shared: Mapping[str, Any] = {}
+    assert Login(token="a", settings=shared).settings is shared

@@ -5,7 +5,8 @@ has an underscore behind it (`global_`). None means absent: it is not written. E
 are written. A class with `further_keys=True` carries other keys as given, explicit nulls included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, dataclass_transform, get_args, get_origin
 
@@ -21,10 +22,13 @@ class Model(Record):
     """Base of every document and its parts: frozen, strict about keys and types, and silent about values in errors."""
 
     _further_keys: ClassVar[bool] = False
+    _keys: ClassVar[Mapping[str, str]] = {}
+    """The keys of the attributes."""
 
     def __init_subclass__(cls, *, further_keys: bool = False) -> None:
         super().__init_subclass__(kw_only=True)
         cls._further_keys = cls._further_keys or further_keys
+        cls._keys = {attribute: attribute.removesuffix("_") for attribute in cls._fields}
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
@@ -40,16 +44,15 @@ class Model(Record):
 
     def plain(self) -> dict[str, Any]:
         """Return the document as mappings, lists and scalars, in the order of its keys; secrets are laid open."""
-        plain: dict[str, Any] = {}
-        for attribute, value in self.__dict__.items():
-            if value is None:
-                continue
-            if attribute == _FURTHER:
-                plain |= _plain(value)
-            else:
-                key = attribute if attribute[-1] != "_" else attribute[:-1]
-                plain[key] = value if type(value) in _SCALARS else _plain(value)
-        return plain
+        return {key: value if type(value) in _SCALARS else _plain(value) for key, value in self._entries_()}
+
+    def _entries_(self) -> Collection[tuple[str, Any]]:
+        """Return the keys that are written, with their values; the emitter asks for them too."""
+        values, keys = self.__dict__, self._keys
+        if _FURTHER not in values:
+            return [(keys[attribute], value) for attribute, value in values.items() if value is not None]
+        own = [(key, values[attribute]) for attribute, key in keys.items() if values[attribute] is not None]
+        return [*own, *values[_FURTHER].items()]
 
     if not TYPE_CHECKING:
 
@@ -66,9 +69,23 @@ class Model(Record):
         further: dict[str, Any] = values.pop(_FURTHER, {})
         return values | further
 
+    def _fill(self, given: dict[str, Any]) -> None:
+        """Set the keys to the values that are given, which are checked, or to their defaults."""
+        problems: list[Problem] = []
+        values = self.__dict__
+        for attribute, annotation in self._fields.items():
+            if attribute in given:
+                reader, value = _reader_of(annotation), given[attribute]
+                is_taken = type(value) in reader.kinds
+                values[attribute] = value if is_taken else reader.read(value, (_key(attribute),), problems)
+            else:
+                values[attribute] = self._defaults[attribute]
+        if problems:
+            raise InvalidInput(problems)
+
     @classmethod
     def _constructor(cls) -> Any:
-        """Return the constructor, which takes values of the right types as they are, and has readers for the others."""
+        """Return a constructor that does the same faster, and takes further keys."""
         names: dict[str, Any] = {"_type_": type, "_required_": _REQUIRED, "_InvalidInput_": InvalidInput}
         parameters, lines = [], ["_problems_ = []"]
         for number, (attribute, annotation) in enumerate(cls._fields.items()):
@@ -113,10 +130,7 @@ _FURTHER = "_further"
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of a document as plain data.
-
-    A plan of a thousand clusters makes every document anew, so most values are recognized by their very type.
-    """
+    """Return a value of a document as plain data."""
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -228,20 +242,24 @@ class _Entries(_Reader):
         self.item = item
 
     def read(self, value: Any, place: Path, problems: list[Problem]) -> Any:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             return super().read(value, place, problems)
         entries = _texts(value, place, problems)
+        kinds = self.item.kinds
         for key, item in entries.items():
-            if type(item) not in self.item.kinds:
+            if type(item) not in kinds:
                 entries[key] = self.item.read(item, (*place, key), problems)
         return entries
 
 
 def _texts(given: Mapping[Any, Any], place: Path, problems: list[Problem]) -> dict[str, Any]:
     """Return a copy of a mapping, since whoever gave it may change it, and note keys that are not text."""
-    wrong = [key for key in given if type(key) is not str and not isinstance(key, str)]
-    if not wrong:
+    for key in given:
+        if type(key) is not str and not isinstance(key, str):
+            break
+    else:
         return dict(given)
+    wrong = [key for key in given if not isinstance(key, str)]
     problems += [Problem(place, f"has a key that is {kind_of(key)}: put it in quotes") for key in wrong]
     return {key: value for key, value in given.items() if isinstance(key, str)}
 
@@ -250,13 +268,11 @@ class _Optional(_Reader):
     """Reads what another reader reads, or None."""
 
     def __init__(self, reader: _Reader) -> None:
-        self.reader = reader
         self.kinds = reader.kinds | {NoneType}
-
-    def read(self, value: Any, place: Path, problems: list[Problem]) -> Any:
-        return self.reader.read(value, place, problems)
+        self.read = reader.read  # type: ignore[method-assign]
 
 
+@cache
 def _reader_of(annotation: Any) -> _Reader:
     """Return who reads the values of a key, from its annotation."""
     if annotation is Any:

@@ -1,6 +1,6 @@
 """Secrets, whose values no repr shows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import SecretStr
@@ -18,9 +18,9 @@ class Secret(Model):
     type: str | None = None
     stringData: Mapping[str, SecretStr] | None = None
 
-    def plain(self) -> dict[str, Any]:
-        """Return the Secret as mappings and texts, with its values laid open."""
-        plain = super().plain()
+    def _entries_(self) -> Collection[tuple[str, Any]]:
+        """Return the keys that are written, with the values of the Secret laid open."""
+        entries = dict(super()._entries_())
         if self.stringData is not None:
-            plain["stringData"] = {key: value.get_secret_value() for key, value in self.stringData.items()}
-        return plain
+            entries["stringData"] = {key: value.get_secret_value() for key, value in self.stringData.items()}
+        return entries.items()

@@ -174,4 +174,4 @@ class StepSequence(Sequence[Step]):
 
 def text_of(builders: tuple[Builder, ...]) -> bytes:
     """Return the text of a file with the documents of these builders."""
-    return yaml.dump_all(builder.build().plain() for builder in builders).encode()
+    return yaml.dump_all(builder.build() for builder in builders).encode()

@@ -10,8 +10,9 @@ which most appear in every cluster again.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import NoneType
 from typing import Any
 
 from extcp_manifests.errors import InvalidInput, Path, Problem, require, why_not_text
@@ -26,7 +27,7 @@ _LONGEST_KEY = 1000
 
 
 def dump(document: Any) -> str:
-    """Return one document of plain data as YAML that ends in a newline.
+    """Return one document, plain or one of this library's, as YAML that ends in a newline.
 
     Raises InvalidInput, with the path of the value, for anything but mappings with text keys (of up to 1,000
     characters), sequences, text, whole numbers of 64 bits, finite floats, booleans and None, and for data nested deeper
@@ -34,8 +35,10 @@ def dump(document: Any) -> str:
     """
     lines: list[str] = []
     try:
-        if _is_block(document):
-            _block(document, "", "", lines, 1)
+        if entries := _entries(document):
+            _mapping(entries, "", "", lines, 1)
+        elif _is_list(document):
+            _list(document, "", "", lines, 1)
         else:
             lines.append(f"{_flow(document)}\n")
     except _UnwritableError:
@@ -71,46 +74,70 @@ class _UnwritableError(Exception):
     """The data holds something that YAML for Go cannot carry; where and what is only then looked for."""
 
 
-def _block(value: Any, head: str, indent: str, lines: list[str], depth: int) -> None:
-    """Append the lines of a collection that is not empty: the first begins with head, the others with indent.
+def _mapping(entries: Iterable[tuple[Any, Any]], head: str, indent: str, lines: list[str], depth: int) -> None:
+    """Append the lines of a mapping's entries: the first begins with head, the others with indent.
 
     Lists are not indented below their key, as kubectl and the guide write them.
     """
     if depth > MAX_DEPTH:
         raise _UnwritableError
     inner = f"{indent}  "
-    kind = type(value)
-    # Of the two usual types it is known without asking whether they are mappings, which takes longer.
-    if kind is dict or (kind is not list and isinstance(value, Mapping)):
-        for key, item in value.items():
-            kind = type(item)
-            if kind is str:
-                lines.append(f"{head}{_KEYS[key]} {_TEXTS[item] or _literal(item, indent)}\n")
-            elif not _is_block(item):
-                lines.append(f"{head}{_KEYS[key]} {_flow(item)}\n")
-            else:
-                lines.append(f"{head}{_KEYS[key]}\n")
-                is_mapping = kind is dict or (kind is not list and isinstance(item, Mapping))
-                deeper = inner if is_mapping else indent
-                _block(item, deeper, deeper, lines, depth + 1)
-            head = indent
-    else:
-        for item in value:
-            if _is_block(item):
-                _block(item, f"{head}- ", inner, lines, depth + 1)
-            else:
-                lines.append(f"{head}- {_flow(item, indent)}\n")
-            head = indent
+    for key, item in entries:
+        if type(item) is str:
+            lines.append(f"{head}{_KEYS[key]} {_TEXTS[item] or _literal(item, indent)}\n")
+        elif below := _entries(item):
+            lines.append(f"{head}{_KEYS[key]}\n")
+            _mapping(below, inner, inner, lines, depth + 1)
+        elif _is_list(item):
+            lines.append(f"{head}{_KEYS[key]}\n")
+            _list(item, indent, indent, lines, depth + 1)
+        else:
+            lines.append(f"{head}{_KEYS[key]} {_flow(item)}\n")
+        head = indent
 
 
-def _is_block(value: Any) -> bool:
-    """Return whether a value takes lines of its own: a mapping or a sequence with something in it."""
+def _list(items: Iterable[Any], head: str, indent: str, lines: list[str], depth: int) -> None:
+    """Append the lines of a list's items: the first begins with head, the others with indent."""
+    if depth > MAX_DEPTH:
+        raise _UnwritableError
+    inner = f"{indent}  "
+    for item in items:
+        if below := _entries(item):
+            _mapping(below, f"{head}- ", inner, lines, depth + 1)
+        elif _is_list(item):
+            _list(item, f"{head}- ", inner, lines, depth + 1)
+        else:
+            lines.append(f"{head}- {_flow(item, indent)}\n")
+        head = indent
+
+
+def _entries(value: Any) -> Collection[tuple[Any, Any]] | None:
+    """Return the entries of a mapping or of a document of this library; None for all else."""
     kind = type(value)
-    if kind is dict or kind is list:
+    entries: Collection[tuple[Any, Any]] | None = None
+    if kind is dict:
+        entries = value.items()
+    elif kind in _NO_MAPPINGS:
+        return None
+    elif hasattr(kind, "_entries_"):
+        entries = value._entries_()
+    elif isinstance(value, Mapping):
+        entries = value.items()
+    return entries
+
+
+_NO_MAPPINGS = frozenset({str, list, tuple, bool, int, float, NoneType})
+
+
+def _is_list(value: Any) -> bool:
+    """Return whether a value is a sequence with something in it."""
+    kind = type(value)
+    if kind is list or kind is tuple:
         return bool(value)
-    if kind is str or kind is bool or kind is int:
-        return False
-    return isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes | bytearray) and len(value) > 0
+    return kind not in _NO_MAPPINGS and isinstance(value, Sequence) and not isinstance(value, _TEXT) and bool(value)
+
+
+_TEXT = (str, bytes, bytearray)
 
 
 def _flow(value: Any, indent: str = "") -> str:
@@ -133,10 +160,10 @@ def _flow(value: Any, indent: str = "") -> str:
         case float() if math.isfinite(value):
             digits = float.__repr__(value)
             return digits if "." in digits else digits.replace("e", ".0e")  # YAML 1.1 wants the point: 1.0e+16
-        case Mapping():
-            return "{}"
         case Sequence() if not isinstance(value, bytes | bytearray):
             return "[]"
+        case _ if _entries(value) is not None:
+            return "{}"
         case _:
             raise _UnwritableError
 
@@ -239,7 +266,8 @@ _SHOWN_DEPTH = 20
 
 def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
     """Yield a problem for each value that cannot be written; `depth` is the number of collections around it."""
-    if not _is_block(value):
+    entries = _entries(value)
+    if not entries and not _is_list(value):
         try:
             _flow(value)
         except _UnwritableError:
@@ -250,8 +278,8 @@ def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
             )
     elif depth >= MAX_DEPTH:
         yield Problem(place[:_SHOWN_DEPTH], f"is nested deeper than {MAX_DEPTH} levels: flatten it")
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
+    elif entries:
+        for key, item in entries:
             problem = _why_not_key(key)
             if problem:
                 yield Problem(place, problem)

@@ -1,6 +1,7 @@
 """What all documents share: plain data, and the object that a document describes."""
 
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from extcp_manifests.documents.identity import Identity, document_name, identity_of
 from extcp_manifests.documents.istio_operator import GlobalValues, Values
 from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServicePort
+from extcp_manifests.documents.model import Model
 from extcp_manifests.documents.networking import Gateway
 from extcp_manifests.documents.secret import Secret
 from extcp_manifests.errors import InvalidInput
@@ -56,6 +58,26 @@ def test_no_key_is_one_of_ours(key: str) -> None:
     assert port.plain() == {"port": 1, key: 3}
     assert port.with_(port=2).plain() == {"port": 2, key: 3}
     assert pickle.loads(pickle.dumps(port)) == port  # noqa: S301
+
+
+@given(
+    st.dictionaries(st.sampled_from(["name", "namespace", "labels", "uid", "x"]), st.sampled_from(["a", 1, None, {}]))
+)
+def test_the_first_documents_are_checked_as_all_others(keys: dict[str, Any]) -> None:
+    """A new class takes and refuses the same, with the same sentences, before its constructor is compiled and after."""
+
+    class Fresh(Model, further_keys="uid" in keys):
+        name: str
+        namespace: str | None = None
+        labels: Mapping[str, str] | None = None
+
+    def made() -> str:
+        try:
+            return repr(Fresh(**keys))
+        except InvalidInput as error:
+            return str(error)
+
+    assert len({made() for _ in range(20)}) == 1
 
 
 def test_given_mappings_are_copied() -> None:
