@@ -113,8 +113,8 @@ class KustomizeTree(Record):
                 if base.kind != "applied":
                     yield from _single_file_base(base, placed.file)
 
-        yield from filled_entries(self.resolved, runs_of(self.resolved), files_of)
-        yield from filled_entries(self.resolved, clusters_of(self.resolved), self._kustomizations_of)
+        yield from filled_entries(runs_of(self.resolved), files_of)
+        yield from filled_entries(clusters_of(self.resolved), self._kustomizations_of)
         for path, steps in self.runbooks():
             yield Entry(path, Streamed(steps.runbook))
 
@@ -190,8 +190,8 @@ class KustomizeTree(Record):
             for base in self._applied_bases(cluster):
                 yield _skeleton(overlay, base)
 
-        yield from filled_entries(self.resolved, runs_of(self.resolved), over_files, keep=True)
-        yield from filled_entries(self.resolved, clusters_of(self.resolved), over_stages, keep=True)
+        yield from filled_entries(runs_of(self.resolved), over_files, keep=True)
+        yield from filled_entries(clusters_of(self.resolved), over_stages, keep=True)
 
     def bases(self) -> Iterator[Base]:
         """Yield every base once: those of single files in the plan's order, then the stages of each cluster."""

@@ -131,7 +131,7 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
                 if step.path is not None:
                     yield writing.Entry(step.path, (once(step.builders),), secret=step.secret)
 
-        return filled_entries(self.resolved, runs_of(self.resolved), files_of)
+        return filled_entries(runs_of(self.resolved), files_of)
 
 
 class Steps(StepSequence):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.planning.shapes import Shapes
 from extcp_manifests.planning.step import Access
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
@@ -33,6 +34,8 @@ class RemoteTarget(Record):
 
     cluster: MeshCluster
     target: Target
+    shape: int | None = None
+    """The number of its shape, of which what is made for one cluster can be filled in for another."""
 
 
 class Resolved(Record, kw_only=True, hidden=("credentials",)):
@@ -60,13 +63,18 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
     ) -> "Resolved":
         """Work out everything for a topology."""
         clusters = topology.mesh_clusters
+        config_cluster, *others = clusters
+        shapes = Shapes(credentials)
         return cls(
             topology=topology,
             release=topology.istio,
             exposure=topology.exposure,
             names=topology.names,
             external=Target.of(topology.external_cluster),
-            remotes=tuple(RemoteTarget(cluster, Target.of(cluster)) for cluster in clusters),
+            remotes=(
+                RemoteTarget(config_cluster, Target.of(config_cluster)),
+                *(RemoteTarget(cluster, Target.of(cluster), shapes.number(cluster)) for cluster in others),
+            ),
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
             needs_helm=_needs_helm(topology),
             credentials=credentials,

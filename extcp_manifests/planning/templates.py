@@ -2,24 +2,20 @@
 
 Most clusters of a large mesh differ by name, network and context only. What is made of the steps of one stage, or of
 all of them, is made for a stand-in whose names are marks, and the names of each cluster of the shape take the place of
-the marks. That is right for names that nothing on the way changes, quotes or shortens; `_plain_names` decides which
-names those are. For other clusters, for the config cluster, and for those with credentials, overrides, a kubeconfig or
-an address of their API server, everything is made as always.
+the marks. That is right for names that nothing on the way changes, quotes or shortens; `planning.shapes` decides which
+names those are. For other clusters, and for the config cluster, everything is made as always.
 
 A shape is trusted only after a trial: what was made for a stand-in with short names, filled with long ones, must be
 what is made for a stand-in with these long names.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from typing import Generic, TypeVar
 
-from extcp_manifests import yaml
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.resolved import RemoteTarget, Resolved, Target
 from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
+from extcp_manifests.planning.shapes import STAND_INS
 from extcp_manifests.planning.stages import ClusterStages, StageRun, reversed_runs_of, runs_of
 from extcp_manifests.planning.step import Step
 from extcp_manifests.records import Record
@@ -44,19 +40,16 @@ class Templates(Generic[_Work]):
 
     def __init__(
         self,
-        resolved: Resolved,
         make: Callable[[_Work], Sequence[Texts]],
         *,
         longest_name: int = LONGEST_NAME,
         unlike: str | None = None,
     ) -> None:
         """Clusters with a name above `longest_name`, and the one named `unlike`, get what their own steps give."""
-        self._credentials = resolved.credentials
-        self._config_cluster = resolved.remotes[0]
         self._make: Callable[[_Work], Sequence[Texts]] = make
         self._longest_name = longest_name
         self._unlike = unlike
-        self._templates: dict[tuple[object, ...], Sequence[_Template] | None] = {}
+        self._templates: dict[tuple[int, int], Sequence[_Template] | None] = {}
 
     def texts(self, work: _Work) -> Sequence[Texts]:
         """Return what is made for a cluster."""
@@ -66,25 +59,16 @@ class Templates(Generic[_Work]):
     def filled(self, work: _Work) -> Sequence[Texts] | None:
         """Return what is made for a cluster, or None where it must be made of its own steps."""
         remote = work.remote
-        cluster = remote.cluster
-        if remote is self._config_cluster:
+        name = remote.cluster.name
+        if remote.shape is None or len(name) > self._longest_name or name == self._unlike:
             return None
-        if cluster.api_server is not None or cluster.kubeconfig is not None or cluster.overrides:
-            return None
-        if cluster.name in self._credentials:
-            return None
-        if len(cluster.name) > self._longest_name or cluster.name == self._unlike:
-            return None
-        names = _plain_names(remote)
-        if names is None:
-            return None
-        shape = (work.number, cluster.gateways, cluster.sample)
-        try:
-            templates = self._templates[shape]
-        except KeyError:
-            templates = self._templates[shape] = self._new_templates(work)
+        shape = (work.number, remote.shape)
+        if shape not in self._templates:
+            self._templates[shape] = self._new_templates(work)
+        templates = self._templates[shape]
         if templates is None:
             return None
+        names = (name.encode(), remote.cluster.network.encode(), remote.target.access.context.encode())
         return [template.filled(names) for template in templates]
 
     def _new_templates(self, work: _Work) -> "Sequence[_Template] | None":
@@ -97,7 +81,6 @@ class Templates(Generic[_Work]):
 
 
 def filled_entries(
-    resolved: Resolved,
     works: Iterable[_Work],
     entries_of: Callable[[_Work], Iterable[Entry]],
     *,
@@ -110,7 +93,7 @@ def filled_entries(
     def paths_and_contents(work: _Work) -> Sequence[Texts]:
         return [(entry.path.encode(), b"".join(entry.pieces)) for entry in entries_of(work)]
 
-    templates = Templates(resolved, paths_and_contents, longest_name=longest_name, unlike=unlike)
+    templates = Templates(paths_and_contents, longest_name=longest_name, unlike=unlike)
     for work in works:
         texts = templates.filled(work)
         if texts is None:
@@ -129,7 +112,7 @@ def _stages(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]) 
     def texts(run: StageRun) -> Sequence[Texts]:
         return [(step_text(step).encode(),) for step in steps_of(run)]
 
-    templates = Templates(resolved, texts)
+    templates = Templates(texts)
     for run in runs_of(resolved):
         for (text,) in templates.texts(run):
             yield StageText(run.title, text.decode())
@@ -139,7 +122,7 @@ def _clean_up(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]
     def texts(run: StageRun) -> Sequence[Texts]:
         return [(undo_text(step).encode(),) for step in steps_of(run)]
 
-    templates = Templates(resolved, texts)
+    templates = Templates(texts)
     for run in reversed_runs_of(resolved):
         for (text,) in reversed(templates.texts(run)):
             yield text.decode()
@@ -147,19 +130,19 @@ def _clean_up(resolved: Resolved, steps_of: Callable[[StageRun], Iterable[Step]]
 
 def _stand_in(cluster: MeshCluster, names: _Names) -> RemoteTarget:
     name, network, context = (each.decode() for each in names)
-    stand_in = replace(cluster, name=name, network=network, context=context)
+    stand_in = cluster.with_(name=name, network=network, context=context)
     return RemoteTarget(stand_in, Target.of(stand_in))
 
 
 # Names that begin alike, so that one look tells whether a cluster's own name has one of them in it; none of those of a
 # stand-in is a part of another.
-_BEGINNING = "zqjv"
-_SHORT: _Names = (b"zqjv0n", b"zqjv0w", b"zqjv0c")
+_SHORT: _Names = (f"{STAND_INS}0n".encode(), f"{STAND_INS}0w".encode(), f"{STAND_INS}0c".encode())
 
 
 def _longest_names(longest_name: int) -> _Names:
     """Return names of the greatest lengths that plain ones have."""
-    return b"zqjv1n".ljust(longest_name, b"n"), b"zqjv1w".ljust(63, b"w"), b"zqjv1c".ljust(200, b"c")
+    name, network, context = (f"{STAND_INS}1{letter}".encode() for letter in "nwc")
+    return name.ljust(longest_name, b"n"), network.ljust(63, b"w"), context.ljust(200, b"c")
 
 
 class _Template(Record):
@@ -181,24 +164,3 @@ class _Template(Record):
         for number, mark in self.marks:
             texts[number] = texts[number].replace(_SHORT[mark], names[mark])
         return tuple(texts)
-
-
-def _plain_names(remote: RemoteTarget) -> _Names | None:
-    """Return the names of a cluster if YAML, shells, URLs, folders and Markdown all carry them as they are, or None."""
-    cluster, target = remote.cluster, remote.target
-    if target.folder != target.name or not _is_plain(target.name) or not _is_plain(cluster.network):
-        return None
-    if _CONTEXT.fullmatch(target.access.context) is None:
-        return None
-    return target.name.encode(), cluster.network.encode(), target.access.context.encode()
-
-
-@lru_cache(maxsize=2**13)
-def _is_plain(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and yaml.dump(name) == f"{name}\n"
-
-
-# A DNS label without `--`, as which an injection path writes a slash.
-_NAME = re.compile(rf"(?!.*(?:--|{_BEGINNING}))[a-z][a-z0-9-]{{0,61}}[a-z0-9]")
-# What no shell quotes (shlex.quote of Python), without what could be an option.
-_CONTEXT = re.compile(rf"(?!.*{_BEGINNING})[a-zA-Z0-9][a-zA-Z0-9@:,./_-]{{0,199}}")

@@ -18,6 +18,7 @@ from extcp_manifests.planning import kustomize, templates
 from extcp_manifests.planning.folder.writing import Entry
 from extcp_manifests.planning.kustomize import Base, PlacedStep
 from extcp_manifests.planning.runbook import StageText, runbook, step_text, undo_text
+from extcp_manifests.planning.shapes import Shapes
 from extcp_manifests.planning.stages import StageRun, runs_of
 from extcp_manifests.planning.step import Builder, Step, text_of
 
@@ -97,8 +98,8 @@ def checked_trees(values: dict[str, object], given: dict[str, ClusterCredentials
         return
     found = trees(the_plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(templates, "_plain_names", lambda _: None)
-        assert found == trees(the_plan)
+        patch.setattr(Shapes, "number", lambda *_: None)
+        assert found == trees(plan(the_plan.topology, credentials=given))
 
 
 def trees(the_plan: Plan) -> list[tuple[str, bytes, bool, bool]]:
@@ -262,10 +263,8 @@ def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
         release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
     )
     resolved = plan(topology).resolved
-    looking = templates.Templates[StageRun](
-        resolved, lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()]
-    )
-    plain = templates.Templates[StageRun](resolved, lambda run: [(step.cluster.encode(),) for step in run.steps()])
+    looking = templates.Templates[StageRun](lambda run: [(str(len(step.cluster)).encode(),) for step in run.steps()])
+    plain = templates.Templates[StageRun](lambda run: [(step.cluster.encode(),) for step in run.steps()])
     runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
     assert all(looking.filled(run) is None for run in runs if list(run.steps()))
     assert {text for run in runs for text in plain.filled(run) or ()} == {(b"b1",), (b"external",)}

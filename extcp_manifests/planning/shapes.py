@@ -1,0 +1,48 @@
+"""Which clusters are alike but for plain names: those of one shape."""
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+
+from extcp_manifests import yaml
+from extcp_manifests.topology.clusters import MeshCluster, context_of, folder_of
+
+STAND_INS = "zqjv"
+"""How the names of stand-ins begin, which no plain name has in it, so that one look tells."""
+
+
+class Shapes:
+    """Numbers the shapes of clusters; those with credentials have none."""
+
+    def __init__(self, with_credentials: Collection[str]) -> None:
+        self._with_credentials = with_credentials
+        self._numbers: dict[tuple[object, ...], int] = {}
+
+    def number(self, cluster: MeshCluster) -> int | None:
+        """Return the number of a cluster's shape, or None where all is made for the cluster itself.
+
+        That is so with credentials, overrides, a kubeconfig or an address of the API server, and with names that YAML,
+        shells, URLs, folders or Markdown do not carry as they are.
+        """
+        if cluster.api_server is not None or cluster.kubeconfig is not None or cluster.overrides:
+            return None
+        if cluster.name in self._with_credentials or not _has_plain_names(cluster):
+            return None
+        return self._numbers.setdefault((cluster.gateways, cluster.sample), len(self._numbers))
+
+
+def _has_plain_names(cluster: MeshCluster) -> bool:
+    if folder_of(cluster.name) != cluster.name or not _is_plain(cluster.name) or not _is_plain(cluster.network):
+        return False
+    return _CONTEXT.fullmatch(context_of(cluster)) is not None
+
+
+@lru_cache(maxsize=2**13)
+def _is_plain(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and yaml.dump(name) == f"{name}\n"
+
+
+# A DNS label without `--`, as which an injection path writes a slash.
+_NAME = re.compile(rf"(?!.*(?:--|{STAND_INS}))[a-z][a-z0-9-]{{0,61}}[a-z0-9]")
+# What no shell quotes (shlex.quote of Python), without what could be an option.
+_CONTEXT = re.compile(rf"(?!.*{STAND_INS})[a-zA-Z0-9][a-zA-Z0-9@:,./_-]{{0,199}}")
