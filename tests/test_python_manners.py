@@ -1,5 +1,6 @@
 """What Python users expect of every value: pickling, threads, and tables in notebooks."""
 
+import dataclasses
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,17 @@ from typing import Any
 import pytest
 
 import extcp_manifests
-from extcp_manifests import InvalidInput, OutputError, builders, load, load_fleet, plan, plan_fleet
+from extcp_manifests import (
+    ClusterCredentials,
+    InvalidInput,
+    MeshCluster,
+    OutputError,
+    builders,
+    load,
+    load_fleet,
+    plan,
+    plan_fleet,
+)
 from extcp_manifests.errors import ExtcpError, Problem
 from extcp_manifests.istio import merge_mesh_config
 
@@ -82,3 +93,13 @@ def test_what_is_exported_says_what_it_is() -> None:
         assert value.__doc__, name
         if isinstance(value, type) and issubclass(value, Exception):
             assert issubclass(value, ExtcpError)
+
+
+def test_parts_are_dataclasses() -> None:
+    """The parts of a topology work with the functions of `dataclasses`, and show no token there either."""
+    cluster = MeshCluster(name="a", network="n")
+    assert dataclasses.is_dataclass(cluster)
+    assert dataclasses.replace(cluster, network="m") == MeshCluster(name="a", network="m")
+    assert [field.name for field in dataclasses.fields(cluster)][:3] == ["name", "context", "kubeconfig"]
+    assert dataclasses.asdict(cluster)["gateways"]["overrides"] == {"ingress": {}, "egress": {}, "east_west": {}}
+    assert [field.name for field in dataclasses.fields(ClusterCredentials) if not field.repr] == ["token"]

@@ -1,16 +1,15 @@
 """The clusters of a topology."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictBool, StrictStr
+from pydantic import Field, StrictBool, StrictStr
 
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
-from extcp_manifests.topology.inputs import CONFIG, matching
+from extcp_manifests.topology.inputs import Part, matching
 from extcp_manifests.topology.names import NamespaceName, Text, why_not_cluster_name, why_not_kubeconfig
-from extcp_manifests.topology.workloads import OVERRIDES, Plain, no_entries
+from extcp_manifests.topology.workloads import OVERRIDES, Plain
 
 _OF_A_GATEWAY = "A piece of the IstioOperator's spec, or of the chart's values where Helm installs the gateway."
 
@@ -19,11 +18,9 @@ SAMPLE_NAMESPACE = "sample"
 """The namespace of helloworld and its client in Istio's guide."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExternalCluster:
+class ExternalCluster(Part):
     """The cluster where istiod runs."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[Text, Field(description="Name of the cluster.")] = "external"
     context: Annotated[
         Text | None, Field(description="Its context in the kubeconfig; the cluster's name if left out.")
@@ -34,21 +31,17 @@ class ExternalCluster:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GatewayOverrides:
+class GatewayOverrides(Part):
     """Pieces of the documents of a cluster's gateways, for all that has no key."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    ingress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
-    egress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = no_entries()
-    east_west: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = field(default_factory=dict, hash=False)
+    ingress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = {}
+    egress: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = {}
+    east_west: Annotated[Plain, Field(description=_OF_A_GATEWAY)] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MeshGateways:
+class MeshGateways(Part):
     """Which gateways of the mesh a remote cluster gets."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     ingress: Annotated[StrictBool, Field(description="Whether requests from outside enter the mesh here.")] = False
     egress: Annotated[StrictBool, Field(description="Whether requests leave the mesh here.")] = False
     east_west: Annotated[StrictBool, Field(description="Whether other networks reach this cluster's services.")] = False
@@ -62,22 +55,18 @@ class MeshGateways:
     ] = None
     overrides: Annotated[
         GatewayOverrides, Field(description="Pieces of the gateways' documents; they cannot undo what is set here.")
-    ] = field(default_factory=GatewayOverrides, hash=False)
+    ] = GatewayOverrides()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class Sample(Part):
     """Istio's helloworld and a client, to try the mesh."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     version: Annotated[Literal["v1", "v2"], Field(description="The version of helloworld in this cluster.")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MeshCluster:
+class MeshCluster(Part):
     """A remote cluster: one with workloads of the mesh and without istiod."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[
         StrictStr,
         matching(why_not_cluster_name),
@@ -95,9 +84,7 @@ class MeshCluster:
         matching(why_not_label_value),
         Field(description="The cluster's network; pods of one network reach each other directly."),
     ]
-    gateways: Annotated[MeshGateways, Field(description="The mesh's gateways in this cluster.")] = field(
-        default_factory=MeshGateways
-    )
+    gateways: Annotated[MeshGateways, Field(description="The mesh's gateways in this cluster.")] = MeshGateways()
     sample: Annotated[Sample | None, Field(description="The sample workload, where one is wanted.")] = None
     api_server: Annotated[
         Annotated[StrictStr, matching(why_not_api_server)] | None,
@@ -109,8 +96,8 @@ class MeshCluster:
     mesh_config: Annotated[
         Plain,
         Field(description="The mesh admin's mesh config, in the config cluster alone; the operator's own beats it."),
-    ] = no_entries()
-    overrides: Annotated[Plain, Field(description=OVERRIDES)] = no_entries()
+    ] = {}
+    overrides: Annotated[Plain, Field(description=OVERRIDES)] = {}
 
 
 def context_of(cluster: ExternalCluster | MeshCluster) -> str:

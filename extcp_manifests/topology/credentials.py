@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictStr, ValidationError
 
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release
-from extcp_manifests.topology.inputs import CONFIG, Readable, from_file, matching, problems_of, read, refusal
+from extcp_manifests.topology.inputs import CONFIG, Part, Readable, from_file, matching, problems_of, read, refusal
 from extcp_manifests.topology.names import why_not_certificates
 
 
@@ -32,22 +31,18 @@ def _check_token(token: SecretStr) -> SecretStr:
 _TOKEN = re.compile(r"[!-~]+")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClusterCredentials:
+class ClusterCredentials(Part, hidden=("token",)):
     """How istiod reaches one cluster.
 
     The token is one of the ServiceAccount `istiod` (`istiod-REVISION`) in the config cluster, and of
     `istio-reader-service-account` in every other; both accounts are there once the cluster is set up.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     server: Annotated[StrictStr, matching(why_not_api_server), Field(description="URL of the API server.")]
     ca: Annotated[
         StrictStr, matching(why_not_certificates), Field(description="The API server's CA certificates, in PEM form.")
     ]
-    token: Annotated[SecretStr, AfterValidator(_check_token), Field(description="Token of a ServiceAccount there.")] = (
-        field(repr=False)
-    )
+    token: Annotated[SecretStr, AfterValidator(_check_token), Field(description="Token of a ServiceAccount there.")]
     tls_server_name: Annotated[
         Annotated[StrictStr, matching(_why_not_server_name)] | None,
         Field(description="Name in the API server's certificate, if not the server's own; from Istio 1.26."),

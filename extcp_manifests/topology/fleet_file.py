@@ -5,11 +5,10 @@ ExternalControlPlanes, which has in `spec.defaults` what its control planes shar
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import at, mapping_of
@@ -17,10 +16,20 @@ from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.operator.merging import overlay
 from extcp_manifests.records import Record
 from extcp_manifests.topology.fleet import Fleet, clashes
-from extcp_manifests.topology.inputs import CONFIG, Content, Place, Readable, from_file, is_text, place_of, read_all
+from extcp_manifests.topology.inputs import (
+    CONFIG,
+    Content,
+    Part,
+    Place,
+    Readable,
+    from_file,
+    is_text,
+    place_of,
+    read_all,
+)
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.topology_file import API_VERSION, KIND, Metadata, schema, topology_of
-from extcp_manifests.topology.workloads import Plain, no_entries
+from extcp_manifests.topology.workloads import Plain
 
 KIND_OF_FLEETS = "ExternalControlPlanes"
 
@@ -208,18 +217,16 @@ def _without_required(definitions: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Spec:
+class _Spec(Part):
     """The control planes."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     control_planes: Annotated[
         Sequence[Plain],
         Field(description="The control planes: each with its name, and the keys of spec of an ExternalControlPlane."),
     ]
     defaults: Annotated[
         Plain, Field(description="Keys of spec of an ExternalControlPlane, for each that does not say them itself.")
-    ] = no_entries()
+    ] = {}
 
 
 class _File(BaseModel):

@@ -1,15 +1,18 @@
 """What inputs share: how a file spells them, how they are read, and how their problems are reported.
 
-Fields are snake case in Python and camel case in files, with Istio's `ID`. Parts of an input are plain dataclasses
-that accept anything; the whole checks them, so that all problems are reported at once.
+Fields are snake case in Python and camel case in files, with Istio's `ID`. Parts of an input are records that accept
+anything; the whole checks them, so that all problems are reported at once.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from copy import copy
+from dataclasses import MISSING, field, make_dataclass
+from dataclasses import Field as DataclassField
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, dataclass_transform, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -58,12 +61,49 @@ CONFIG = ConfigDict(
     alias_generator=file_spelling,
     validate_by_name=True,
     validate_by_alias=False,
-    # Parts are dataclasses that accept anything, so that it is the whole that checks them.
+    # Parts are records that accept anything, so that it is the whole that checks them.
     revalidate_instances="always",
     hide_input_in_errors=True,
     defer_build=True,
 )
 """The configuration of every input."""
+
+
+class _DataclassFields:
+    """The fields of a part as a dataclass would have them, made when pydantic or a user asks for them."""
+
+    def __get__(self, _part: object, kind: Any) -> "Mapping[str, DataclassField[Any]]":
+        return _dataclass_fields(kind)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Part(Record):
+    """Base of the parts of inputs: records that take any values, by name.
+
+    To pydantic, and to functions such as `dataclasses.replace`, a part is a dataclass.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    __dataclass_fields__: ClassVar = _DataclassFields()
+
+    def __init_subclass__(cls, *, hidden: tuple[str, ...] = ()) -> None:
+        super().__init_subclass__(kw_only=True, hidden=hidden)
+
+
+@cache
+def _dataclass_fields(kind: Any) -> "Mapping[str, DataclassField[Any]]":
+    """Return the fields of a dataclass with the fields of a part, of which nothing else is made."""
+    fields = []
+    for name, annotation in kind._fields.items():
+        default: Any = kind._defaults.get(name, MISSING)
+        # A factory's value is in no schema, where keys of its own say the same.
+        is_made = default == {} or isinstance(default, Part)
+        value = {"default_factory": partial(copy, default)} if is_made else {"default": default}
+        given: Any = field(**value, repr=name not in kind._hidden)
+        fields.append((name, annotation, given))
+    alike: Any = make_dataclass(kind.__name__, fields, init=False, repr=False, eq=False, match_args=False, kw_only=True)
+    made: Mapping[str, DataclassField[Any]] = alike.__dataclass_fields__
+    return made
 
 
 def matching(why_not: Callable[[str], str | None]) -> AfterValidator:
@@ -314,19 +354,19 @@ def _unknown_key(model: type[Any], place: Place, from_file: bool) -> str:
 
 
 def _model_of_field(model: type[Any], key: str) -> type[Any]:
-    """Return the dataclass of a field's value or of its items; the model itself for what is no field, as an index."""
+    """Return the part that a field's value is, or its items; the model itself for what is no field, as an index."""
     for name, annotation in _field_types(model).items():
         if key in (name, file_spelling(name)):
             for kind in _types_in(annotation):
-                if isinstance(kind, type) and is_dataclass(kind):
+                if isinstance(kind, type) and issubclass(kind, Part):
                     return kind
     return model
 
 
 def _field_types(model: type[Any]) -> dict[str, Any]:
-    """Return the annotations of a model's or a dataclass's fields by their names."""
-    if is_dataclass(model):
-        return {field.name: field.type for field in fields(model)}
+    """Return the annotations of a model's or a part's fields by their names."""
+    if issubclass(model, Part):
+        return model._fields
     return {name: field.annotation for name, field in model.model_fields.items()}
 
 

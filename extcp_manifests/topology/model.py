@@ -5,7 +5,7 @@ is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -171,17 +171,12 @@ class Topology(BaseModel, frozen=True):
     @property
     def reached_at(self) -> Address:
         """The address, with who ends TLS there, and how webhooks and proxies reach and trust it."""
-        address = address_of(self.address, self.tls_termination)
-        if isinstance(address, IPAddress):
-            return address
-        private = self.private_ca
-        root = None if private is None else PrivateRoot(private.certificates, private.config_map)
-        return address.with_(webhook_port=self.gateway.webhook_port, private_root=root)
+        return _reached(self.address, self.tls_termination, self.gateway.webhook_port, self.private_ca).address
 
     @property
     def exposure(self) -> Exposure:
         """What the kind of address decides."""
-        return exposure_of(self.reached_at)
+        return _reached(self.address, self.tls_termination, self.gateway.webhook_port, self.private_ca)
 
     @property
     def names(self) -> Names:
@@ -242,6 +237,16 @@ class Topology(BaseModel, frozen=True):
         if topology is None or problems:
             raise InvalidInput(problems)
         return topology
+
+
+@lru_cache(maxsize=64)  # every step of every cluster asks
+def _reached(text: str, termination: TLSTermination | None, webhook_port: int, private: PrivateCA | None) -> Exposure:
+    """Return the exposure of an address, with who ends TLS there, and how webhooks and proxies reach and trust it."""
+    address = address_of(text, termination)
+    if isinstance(address, IPAddress):
+        return exposure_of(address)
+    root = None if private is None else PrivateRoot(private.certificates, private.config_map)
+    return exposure_of(address.with_(webhook_port=webhook_port, private_root=root))
 
 
 def placed_clusters(topology: Topology) -> Iterator[tuple[Place, MeshCluster]]:

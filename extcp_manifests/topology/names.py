@@ -77,10 +77,10 @@ def why_breaks_charts(name: str) -> str | None:
 
 def plain_mapping(value: object) -> Mapping[str, Any]:
     """Return a copy of a mapping of plain data; the rules report what is not plain."""
+    if type(value) is dict and not value:  # as most are
+        return {}
     if not isinstance(value, Mapping):
         raise PydanticCustomError("mapping_type", "must be a mapping")
-    if not value:
-        return {}
     try:
         yaml.dump({"spec": {"meshConfig": value}})
     except InvalidInput:

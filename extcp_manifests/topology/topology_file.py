@@ -1,13 +1,12 @@
 """Topology files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from extcp_manifests.errors import InvalidInput, Problem
-from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, Readable, from_file, read
+from extcp_manifests.topology.inputs import CONFIG, FROM_FILE, Part, Readable, from_file, read
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.names import GatewayName
 from extcp_manifests.topology.part_check import part_problems
@@ -71,11 +70,9 @@ def schema() -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metadata:
+class Metadata(Part):
     """What the installation is called."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[GatewayName, Field(description="Name of the installation.")]
 
 

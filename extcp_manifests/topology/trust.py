@@ -1,20 +1,17 @@
 """Who vouches for the gateway, and where the Secrets with tokens come from."""
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictStr
+from pydantic import Field, StrictStr
 
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
-from extcp_manifests.topology.inputs import CONFIG, matching
+from extcp_manifests.topology.inputs import Part, matching
 from extcp_manifests.topology.names import Text, why_not_pem
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrivateCA:
+class PrivateCA(Part):
     """The authority that signed the gateway's certificate, where API servers and proxies do not trust it anyway."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     certificates: Annotated[StrictStr, matching(why_not_pem), Field(description="Its root certificates, as PEM.")]
     config_map: Annotated[
         StrictStr,
@@ -26,11 +23,9 @@ class PrivateCA:
     ] = "istiod-root"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SecretStore:
+class SecretStore(Part):
     """A store of the External Secrets Operator, from which the external cluster takes the Secrets with tokens."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     name: Annotated[StrictStr, matching(why_not_dns_subdomain), Field(description="Name of the store.")]
     kind: Annotated[
         Literal["ClusterSecretStore", "SecretStore"],

@@ -1,14 +1,13 @@
 """What pods of istiod and of the shared gateway are like, and their Service; each is a piece of an IstioOperator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
+from pydantic import Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
 
 from extcp_manifests.builders.address import WEBHOOK_PORT
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
-from extcp_manifests.topology.inputs import CONFIG, matching
+from extcp_manifests.topology.inputs import Part, matching
 from extcp_manifests.topology.names import (
     GatewayName,
     NamespaceName,
@@ -33,55 +32,44 @@ OVERRIDES = (
 )
 
 
-def no_entries() -> Any:
-    """Return a field that is an empty mapping if left out, and is no part of a hash."""
-    return field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Autoscaling:
+class Autoscaling(Part):
     """How many pods there are, by load."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     min: Annotated[StrictInt, Field(ge=1, le=MOST_PODS, description="The least number of pods.")]
     max: Annotated[StrictInt, Field(ge=1, le=MOST_PODS, description="The greatest number of pods.")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
+class Resources(Part):
     """CPU and memory of a container."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
-    requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = no_entries()
-    limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = no_entries()
+    requests: Annotated[Texts, Field(description="What is kept for it, such as cpu: 500m.")] = {}
+    limits: Annotated[Texts, Field(description="The most that it gets, such as memory: 4Gi.")] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Part):
     """How pods are run."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     replicas: Annotated[
         Annotated[StrictInt, Field(ge=1, le=MOST_PODS)] | None,
         Field(description="How many pods there are; autoscaling is switched off then."),
     ] = None
     autoscaling: Annotated[Autoscaling | None, Field(description="How many pods there are, by load.")] = None
-    env: Annotated[Texts, Field(description="Further variables of the container.")] = no_entries()
+    env: Annotated[Texts, Field(description="Further variables of the container.")] = {}
     resources: Annotated[Resources | None, Field(description="CPU and memory of the container.")] = None
-    node_selector: Annotated[Texts, Field(description="Labels of the nodes for the pods.")] = no_entries()
+    node_selector: Annotated[Texts, Field(description="Labels of the nodes for the pods.")] = {}
     tolerations: Annotated[
         Sequence[Plain],
         GetPydanticSchema(lambda _source, handler: handler(tuple[Plain, ...])),
         Field(description="Taints of nodes that the pods tolerate, as Kubernetes has them."),
     ] = ()
-    affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = no_entries()
-    pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = no_entries()
+    affinity: Annotated[Plain, Field(description="Affinity of the pods, as Kubernetes has it.")] = {}
+    pod_annotations: Annotated[Texts, Field(description="Further annotations of the pods.")] = {}
     priority_class_name: Annotated[
         Annotated[StrictStr, matching(why_not_dns_subdomain)] | None, Field(description="PriorityClass of the pods.")
     ] = None
     pod_disruption_budget: Annotated[
         Plain, Field(description="How many pods may be away, as Kubernetes has it, such as minAvailable: 1.")
-    ] = no_entries()
+    ] = {}
     hub: Annotated[
         Annotated[StrictStr, matching(why_not_hub)] | None,
         Field(description="The registry of its image alone; spec.hub if left out."),
@@ -90,18 +78,16 @@ class Workload:
         Annotated[StrictStr, matching(why_not_tag)] | None,
         Field(description="The tag of its image alone; spec.tag if left out."),
     ] = None
-    overrides: Annotated[Plain, Field(description=OVERRIDES)] = no_entries()
+    overrides: Annotated[Plain, Field(description=OVERRIDES)] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServiceSettings:
+class ServiceSettings(Part):
     """The Service of the shared gateway, or of istiod where there is no gateway."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     type: Annotated[
         Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Field(description="LoadBalancer if left out.")
     ] = None
-    annotations: Annotated[Texts, Field(description="What a cloud's load balancer is told.")] = no_entries()
+    annotations: Annotated[Texts, Field(description="What a cloud's load balancer is told.")] = {}
     load_balancer_ip: Annotated[StrictStr | None, Field(description="The address that the load balancer takes.")] = None
     load_balancer_source_ranges: Annotated[
         Sequence[StrictStr],
@@ -124,21 +110,17 @@ class ServiceSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceOfIstiod(ServiceSettings):
     """The Service by which remote clusters reach istiod without a gateway."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     install: Annotated[
         Literal["none"] | None, Field(description="none for a Service that is there already; written if left out.")
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CNIPlugin:
+class CNIPlugin(Part):
     """The CNI plugin of the nodes of all remote clusters, for which istiod injects pods."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     install: Annotated[
         Literal["none"] | None,
         Field(description="none where it is there already; what sets up clusters installs it if left out."),
@@ -149,11 +131,9 @@ class CNIPlugin:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Istiod(Workload):
     """The external istiod."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     service: Annotated[
         ServiceOfIstiod | None,
         Field(
@@ -175,11 +155,9 @@ class Istiod(Workload):
         return piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SharedGateway(Workload):
     """The ingress gateway of the external cluster, through which remote clusters reach istiod."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     namespace: Annotated[NamespaceName, Field(description="Namespace of the gateway and of its own istiod.")] = (
         "istio-system"
     )
@@ -191,7 +169,7 @@ class SharedGateway(Workload):
     selector: Annotated[
         Texts,
         Field(description="With install: none, the labels of its pods, if not those of its name."),
-    ] = no_entries()
+    ] = {}
     api: Annotated[
         Literal["istio", "kubernetes"],
         Field(
