@@ -98,7 +98,7 @@ def _dataclass_fields(kind: Any) -> "Mapping[str, DataclassField[Any]]":
         default: Any = kind._defaults.get(name, MISSING)
         # A factory's value is in no schema, where keys of its own say the same.
         is_made = default == {} or isinstance(default, Part)
-        value = {"default_factory": partial(copy, default)} if is_made else {"default": default}
+        value: Any = {"default_factory": partial(copy, default)} if is_made else {"default": default}
         given: Any = field(**value, repr=name not in kind._hidden)
         fields.append((name, annotation, given))
     alike: Any = make_dataclass(kind.__name__, fields, init=False, repr=False, eq=False, match_args=False, kw_only=True)
