@@ -167,14 +167,18 @@ def kind_of(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
-def unknown_key(key: str, known: Iterable[str]) -> str:
-    """Return the sentence for a key that is not known, with the one that was most likely meant."""
+def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known text that is most like another one, or None where none is; the cutoff is that of difflib."""
     from difflib import get_close_matches  # takes longer to load than all errors
 
+    return next(iter(get_close_matches(text, list(known), n=1, cutoff=cutoff)), None)
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Return the sentence for a key that is not known, with the one that was most likely meant."""
     names = list(known)
-    nearest = get_close_matches(key, names, n=1, cutoff=0.5)
-    if nearest:
-        return f"unknown key: did you mean {nearest[0]!r}?"
+    if meant := nearest(key, names, cutoff=0.5):
+        return f"unknown key: did you mean {meant!r}?"
     return f"unknown key: known are {', '.join(names)}" if names else "unknown key: it has no keys of its own here"
 
 

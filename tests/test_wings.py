@@ -88,6 +88,8 @@ def test_an_import_brings_only_what_it_needs() -> None:
     assert not loaded_by("from extcp_manifests import *") & never
     for module in ("istio.validation", "istio.mesh.merging", "istio.operator.compose", "documents.compare"):
         assert not loaded_by(f"import extcp_manifests.{module}") & {"pydantic", "dataclasses", "inspect", *never}
+    rare = {"hashlib", "shutil", "difflib", "deepmerge", "tarfile"}
+    assert not loaded_by("import extcp_manifests.cli.validate_command, extcp_manifests.cli.reports") & rare
 
 
 def test_every_name_of_the_top_is_handed_on() -> None:

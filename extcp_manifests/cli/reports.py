@@ -3,13 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
 from extcp_manifests.errors import visible
-from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Result
 
 
@@ -42,6 +40,8 @@ def sarif_report(results: Sequence[Result]) -> str:
 
 
 def _sarif_rule(rule: str) -> dict[str, Any]:
+    from extcp_manifests.istio.rules.rule_ids import RULES  # for this report alone
+
     about = RULES[rule]
     return {"id": rule, "shortDescription": {"text": about.short}, "help": {"text": about.help}}
 
@@ -96,6 +96,8 @@ def _escaped(text: str, signs: Mapping[str, str] = _OF_MESSAGES) -> str:
 
 def gitlab_report(results: Sequence[Result]) -> str:
     """Return a code quality report of GitLab; equal findings of a file are told apart by their number."""
+    from hashlib import sha256  # for this report alone
+
     seen: Counter[str] = Counter()
     rows = []
     for result in results:

@@ -5,7 +5,6 @@ where it has. The sentences follow the place of a problem: `spec.gateway.name: '
 """
 
 import re
-from hashlib import sha256
 
 from extcp_manifests.errors import visible
 
@@ -105,6 +104,8 @@ _WORD = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 def stand_in(name: str) -> str:
     """Return a DNS-1123 label for any name: its letters and digits, and a digest that keeps different names apart."""
+    from hashlib import sha256  # takes longer to load than this module, and few names need it
+
     readable = "-".join(re.findall("[a-z0-9]+", name.lower()))[:40].strip("-")
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     return f"{readable}-{digest}" if readable else digest

@@ -5,11 +5,11 @@ release-1.31: manifests/charts/base/files/crd-all.gen.yaml.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, error
 from extcp_manifests.documents.lookup import text_of
+from extcp_manifests.errors import nearest
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since
 from extcp_manifests.records import Record
 
@@ -119,9 +119,9 @@ def _check_version(api_version: str, kind: Any, release: Release) -> Iterator[Fo
     of_group = [row for row in of_kind if row.group == group]
     served = [row.api_version for row in of_group if release in row.releases]
     if not of_group:
-        near = get_close_matches(group, {row.group for row in of_kind}, n=1, cutoff=0.9)
+        near = nearest(group, {row.group for row in of_kind}, cutoff=0.9)
         if near:
-            problem = f"is {api_version!r}, which has no {kind}: did you mean the group {near[0]!r}?"
+            problem = f"is {api_version!r}, which has no {kind}: did you mean the group {near!r}?"
             yield error(("apiVersion",), problem, "document/api-version")
     elif api_version not in served:
         use = f"use {' or '.join(served)}" if served else "leave the document out"
@@ -151,5 +151,4 @@ def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterato
 def _nearest(kind: Any, known: list[str]) -> str | None:
     if not isinstance(kind, str) or len(kind) > 80:
         return None
-    near = get_close_matches(kind, known, n=1, cutoff=0.8)
-    return near[0] if near else None
+    return nearest(kind, known, cutoff=0.8)

@@ -6,10 +6,8 @@ Source: istio 1.24.6 to 1.30.3: operator/pkg/render/manifest.go; 1.15.7 to 1.23.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from typing import Any
-
-from deepmerge import Merger
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, mapping_of
@@ -17,6 +15,9 @@ from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.records import Record
 from extcp_manifests.yaml.emitter import require_plain
+
+if TYPE_CHECKING:
+    from deepmerge import Merger
 
 
 def unshared(value: Any) -> Any:
@@ -30,7 +31,11 @@ def unshared(value: Any) -> Any:
     return value
 
 
-_OVERLAY = Merger([(dict, ["merge"])], ["override"], ["override"])
+@cache
+def _overlay() -> "Merger":
+    from deepmerge import Merger  # takes longer to load than this module, and much is checked that needs no merging
+
+    return Merger([(dict, ["merge"])], ["override"], ["override"])
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,26 +43,27 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
     Null is a value like others, and lists are replaced.
     """
-    merged: dict[str, Any] = deepcopy(dict(base))
+    merged: dict[str, Any] = unshared(base)
     overlay_onto(merged, over)
     return merged
 
 
 def overlay_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     """Change the base as `overlay` does, which takes no longer than `over` is large."""
-    _OVERLAY.merge(base, deepcopy(dict(over)))
+    if over:
+        _overlay().merge(base, unshared(over))
 
 
 def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge as RFC 7386 does: null deletes, lists are replaced."""
-    result = deepcopy(dict(base))
+    result: dict[str, Any] = unshared(base)
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, Mapping):
             result[key] = json_merge_patch(mapping_of(result.get(key)), value)
         else:
-            result[key] = deepcopy(value)
+            result[key] = unshared(value)
     return result
 
 
@@ -219,14 +225,14 @@ def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[st
     istioctl also refuses mappings and lists that are on both sides under a key that it does not know; here they are
     merged as if it did.
     """
-    merged: dict[str, Any] = deepcopy(dict(base))
+    merged: dict[str, Any] = unshared(base)
     strategic_merge_onto(merged, over)
     return merged
 
 
 def strategic_merge_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     """Change the base as `strategic_merge` does; where that raises NamelessItem, in part."""
-    _STRATEGIC.merge(base, deepcopy(dict(over)))
+    _strategic().merge(base, unshared(over))
 
 
 def touched(base: Any, over: Any, path: Path = ()) -> Any:
@@ -240,7 +246,7 @@ def touched(base: Any, over: Any, path: Path = ()) -> Any:
     return {key: touched(base[key], over[key], (*path, key)) for key in common}
 
 
-def _merged_mappings(merger: Merger, path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
+def _merged_mappings(merger: "Merger", path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
     directive = over.pop("$patch", None)
     if directive == "delete":
         return {}
@@ -256,7 +262,7 @@ def _merged_mappings(merger: Merger, path: list[Any], base: dict[str, Any], over
     return base
 
 
-def _merged_lists(merger: Merger, path: list[Any], base: list[Any], over: list[Any]) -> Any:
+def _merged_lists(merger: "Merger", path: list[Any], base: list[Any], over: list[Any]) -> Any:
     key = _BY_KEY.get(tuple(path))
     if key is not None:
         return _merged_by_key(merger, path, key, base, over)
@@ -268,7 +274,7 @@ def _merged_lists(merger: Merger, path: list[Any], base: list[Any], over: list[A
     return over
 
 
-def _merged_by_key(merger: Merger, path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
+def _merged_by_key(merger: "Merger", path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
     """Return a list whose items are merged where both sides have one of the same name, the value at `key`."""
     if any(at(item, "$patch") == "replace" for item in over):
         return [_without_nulls(item) for item in over if not _has_directive(item)]
@@ -321,4 +327,8 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-_STRATEGIC = Merger([(dict, [_merged_mappings]), (list, [_merged_lists])], ["override"], ["override"])
+@cache
+def _strategic() -> "Merger":
+    from deepmerge import Merger
+
+    return Merger([(dict, [_merged_mappings]), (list, [_merged_lists])], ["override"], ["override"])

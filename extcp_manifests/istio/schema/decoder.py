@@ -4,10 +4,10 @@ Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeAlias
 
 from extcp_manifests.documents.lookup import MAPPING
+from extcp_manifests.errors import nearest
 from extcp_manifests.istio.releases import Release
 from extcp_manifests.istio.schema.model import Field, Schema
 from extcp_manifests.istio.schema.scalars import (
@@ -210,8 +210,8 @@ class _Decoder:
             if value.name == data:
                 return f": it is known to {value.releases}"
         if isinstance(data, str):
-            for nearest in get_close_matches(data.upper(), list(self._schema.values(name, self._release)), n=1):
-                return f": did you mean {nearest}?"
+            meant = nearest(data.upper(), self._schema.values(name, self._release))
+            return f": did you mean {meant}?" if meant else ""
         return ""
 
     def _error(self, path: Path, message: str) -> None:

@@ -22,12 +22,12 @@ it is JSON's, within its minimum and maximum. A type that is left out takes anyt
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 from pkgutil import get_data
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
+from extcp_manifests.errors import nearest
 from extcp_manifests.istio.releases import EVERY_RELEASE, RELEASES, ReleaseRange
 from extcp_manifests.istio.schema.model import EnumValue, Field, Schema
 
@@ -369,8 +369,8 @@ def _require_object(node: Any, known: frozenset[str], needed: Sequence[str], pla
 def _require_one_of(value: Any, known: Sequence[str], what: str, place: Place) -> None:
     if value in known:
         return
-    nearest = get_close_matches(str(value), known, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"use {' or '.join(known)}"
+    meant = nearest(str(value), known)
+    hint = f"did you mean {meant!r}?" if meant else f"use {' or '.join(known)}"
     _fail(place, f"{value!r} is not a valid {what}: {hint}")
 
 

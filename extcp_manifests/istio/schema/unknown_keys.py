@@ -1,8 +1,8 @@
 """What there is to say of a key that a release does not know."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
+from extcp_manifests.errors import nearest
 from extcp_manifests.istio.releases import RELEASES, Release, ReleaseRange
 from extcp_manifests.istio.schema.model import Field, Schema
 
@@ -22,14 +22,14 @@ def why_unknown(schema: Schema, message: str, key: str, release: Release) -> str
         return f"is known to {' and '.join(map(str, elsewhere))}, not to {release}"
     if key in _EMBEDDED:
         return "is unknown to Istio here: write what it holds in its place"
-    nearest = _nearest_name(key, fields)
-    return "is unknown to Istio: leave it out" if nearest is None else f"is unknown to Istio: did you mean {nearest!r}?"
+    meant = _nearest_name(key, fields)
+    return "is unknown to Istio: leave it out" if meant is None else f"is unknown to Istio: did you mean {meant!r}?"
 
 
 def _nearest_name(key: str, fields: Mapping[str, Field]) -> str | None:
     names = sorted({field.name for field in fields.values()})
-    for nearest in get_close_matches(key, names, n=1):
-        return nearest
+    if meant := nearest(key, names):
+        return meant
     for name in names:
         if name.lower() == key.lower():
             return name

@@ -18,7 +18,6 @@ single files and journals are synced, since syncing thousands of files takes min
 import errno
 import json
 import os
-import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -280,7 +279,7 @@ class Stage:
     def close(self) -> None:
         """Remove the stage, unless it holds what only a further run can put right."""
         if not self._paths.journal.exists():
-            shutil.rmtree(self._paths.stage, ignore_errors=True)
+            _remove_tree(self._paths.stage, ignore_errors=True)
 
     def _make_folders(self, folder: str) -> None:
         """Make a folder of the stage and those above it, with the permissions of those that they replace."""
@@ -347,18 +346,28 @@ def _create(target: Path, pieces: Iterable[bytes], mode: int, *, store: bool = F
             os.fsync(file.fileno())
 
 
+def _remove_tree(folder: Path, *, ignore_errors: bool = False) -> None:
+    from shutil import rmtree
+
+    rmtree(folder, ignore_errors=ignore_errors)
+
+
 def _copy_rights(old: Path, new: Path) -> None:
     if sys.platform != "win32":
         with suppress(PermissionError):  # a group that we are not in
             os.chown(new, -1, old.stat().st_gid)
-    shutil.copystat(old, new)
+    from shutil import copystat  # takes as long to load as this module
+
+    copystat(old, new)
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except OSError:  # not every file system has links
-        shutil.copy2(source, target)
+        from shutil import copy2
+
+        copy2(source, target)
 
 
 # --------------------------------------------------------------------------------------------------------------- moves
@@ -483,7 +492,7 @@ def _finish_stage(paths: _Paths) -> None:
             with reporting(paths.shown / move.path, _UNFINISHED):
                 _make_move(paths, move)
         paths.journal.unlink()
-    shutil.rmtree(paths.stage)
+    _remove_tree(paths.stage)
 
 
 def _is_stage(stage: Path) -> bool:

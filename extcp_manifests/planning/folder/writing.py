@@ -9,7 +9,6 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -271,6 +270,8 @@ class _Compared(Record):
 
 def _compared(current: _Folder, entries: Iterable[Entry]) -> Iterator[_Compared]:
     """Yield the entries, each compared with its file; those that are the user's own are left out."""
+    from hashlib import sha256  # loads OpenSSL, which nothing else needs
+
     for entry in entries:
         current.require_plain_file(entry.path)
         with current.opened(entry.path) as old:
@@ -295,6 +296,8 @@ def _state(current: _Folder, entry: Entry, old: BufferedReader | None, *, is_sam
         return "readable by others" if exposed else None
     if not listed:
         return "not written by extcp-manifests"
+    from hashlib import file_digest
+
     old.seek(0)
     return current.state(entry.path, file_digest(old, "sha256").hexdigest(), "changed", "edited by hand")
 
@@ -305,6 +308,8 @@ def _is_exposed(place: Path) -> bool:
 
 def _left_over(current: _Folder, written: Iterable[str]) -> Iterator[FileChange]:
     """Yield the files of an earlier run that are still there and that this one does not write."""
+    from hashlib import sha256
+
     for path in sorted(set(current.listing.files).difference(written)):
         old = current.content(path)
         if old is not None:
