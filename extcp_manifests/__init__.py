@@ -7,9 +7,9 @@ Data goes one way::
 
 The wings in reading order, in which each imports only from those before it::
 
-    records, errors, schemas, tables, injection, yaml
-                                the ground: frozen values; problems with their places; published schemas; tables for
-                                notebooks; injection paths; YAML
+    records, patterns, errors, schemas, tables, injection, yaml
+                                the ground: frozen values; regular expressions; problems with their places; published
+                                schemas; tables for notebooks; injection paths; YAML
     documents                   typed documents, and what every reader of plain data needs
     istio                       what Istio makes of documents: releases, schemas, rules, mesh config, IstioOperators
     builders                    from inputs to one typed document; what the kind of address decides

@@ -9,10 +9,10 @@ part of a document can put the problem under the place of that part. No message 
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from types import UnionType
 
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 Path = tuple[str | int, ...]
@@ -71,7 +71,7 @@ def path_text(path: Path) -> str:
     return text
 
 
-_SIMPLE_KEY = re.compile(r'[^.\["\]]+')
+_SIMPLE_KEY = pattern(r'[^.\["\]]+')
 
 
 # -------------------------------------------------------------------------------------------------------------- errors
@@ -169,9 +169,12 @@ def kind_of(value: object) -> str:
 
 def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known text that is most like another one, or None where none is; the cutoff is that of difflib."""
+    names = list(known)
+    if not text or not names:
+        return None
     from difflib import get_close_matches  # takes longer to load than all errors
 
-    return next(iter(get_close_matches(text, list(known), n=1, cutoff=cutoff)), None)
+    return next(iter(get_close_matches(text, names, n=1, cutoff=cutoff)), None)
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
@@ -189,4 +192,4 @@ def why_not_text(text: str) -> str | None:
     return None
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = pattern("[\ud800-\udfff]")

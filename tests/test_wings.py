@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import extcp_manifests.istio
 PACKAGE = Path(extcp_manifests.__file__).parent
 # From the ground up; a wing imports only from itself and from those before it.
 WINGS: Sequence[str] = """
-lazy records errors schemas tables yaml documents injection istio builders topology pictures planning
+lazy records patterns errors schemas tables yaml documents injection istio builders topology pictures planning
 pipelines __init__ testing cli __main__
 """.split()
 
@@ -90,6 +91,16 @@ def test_an_import_brings_only_what_it_needs() -> None:
         assert not loaded_by(f"import extcp_manifests.{module}") & {"pydantic", "dataclasses", "inspect", *never}
     rare = {"hashlib", "shutil", "difflib", "deepmerge", "tarfile"}
     assert not loaded_by("import extcp_manifests.cli.validate_command, extcp_manifests.cli.reports") & rare
+
+
+def test_every_pattern_is_one() -> None:
+    """Patterns are compiled when they are used; each of them can be."""
+    names = [module_of(path).removesuffix("__init__").rstrip(".") for path in PACKAGE.rglob("*.py")]
+    modules = [import_module(f"extcp_manifests.{name}".rstrip(".")) for name in names]
+    found = [each for module in modules for each in vars(module).values() if type(each).__name__ == "_Pattern"]
+    assert len(found) > 60
+    for each in found:
+        assert each.fullmatch.__self__.pattern == each.pattern
 
 
 def test_every_name_of_the_top_is_handed_on() -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, has_user, why_placeholder
 from extcp_manifests.errors import InvalidInput, Problem, require
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 TLSTermination = Literal["gateway", "istiod"]
@@ -118,7 +119,7 @@ def _and_write(text: str) -> str:
 
 # What looks like an IP address to the charts is treated as one here too, so that a mistyped address never becomes a
 # host name (istio 1.30.3: istio-discovery/templates/remote-istiod-service.yaml). Brackets and zones are caught as well.
-_LIKE_AN_IP = re.compile(r"(?:[0-9]*\.){3}[0-9]*")
+_LIKE_AN_IP = pattern(r"(?:[0-9]*\.){3}[0-9]*")
 
 
 def _ip_address(text: str) -> IPAddress:
@@ -188,14 +189,14 @@ def why_not_api_server(text: str) -> str | None:
     return None
 
 
-_API_SERVER = re.compile(
+_API_SERVER = pattern(
     r"https://(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]\x00-\x1f\x7f]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/[^\s?#\x00-\x1f\x7f]*)?"
 )
 
 
 # Resolvers read each of these as an IPv4 address: 127.1, 2130706433, 0x7f.1.
-_NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
+_NUMERIC_HOST = pattern(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 
 
 # Docker Desktop writes the second one.

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from extcp_manifests import yaml
 from extcp_manifests.documents.identity import Identity, identity_of
 from extcp_manifests.errors import InvalidInput, require, visible
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 Sign = Literal["+", "-", "~", " "]
@@ -479,10 +480,10 @@ _SECRET_TEXT = (
     r"""|(?<![\w-])kind["']?\s*:\s*["']?(?:Secret|Config|Credentials)\b"""
     r"""|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{8}"""
 )
-_HOLDS_A_SECRET = re.compile(_SECRET_TEXT)
+_HOLDS_A_SECRET = pattern(_SECRET_TEXT)
 
 # Text that no parser takes is not shown either where it may be a document, or has more that sounds like credentials.
-_LIKE_A_SECRET = re.compile(
+_LIKE_A_SECRET = pattern(
     rf"""{_SECRET_TEXT}|(?<![\w-])(?:kind|data|[\w.-]*(?:token|password|passwd|secret))["']?\s*[:=]""", re.IGNORECASE
 )
 

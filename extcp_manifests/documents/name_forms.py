@@ -7,14 +7,15 @@ where it has. The sentences follow the place of a problem: `spec.gateway.name: '
 import re
 
 from extcp_manifests.errors import visible
+from extcp_manifests.patterns import pattern
 
 # kubernetes apimachinery: pkg/util/validation/validation.go (DNS-1123 label and subdomain, label value, Secret key)
-DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-DNS_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){DNS_LABEL.pattern}(?:\.{DNS_LABEL.pattern})*")
-LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
-SECRET_KEY = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
+DNS_LABEL = pattern(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+DNS_SUBDOMAIN = pattern(rf"(?=.{{1,253}}\Z){DNS_LABEL.pattern}(?:\.{DNS_LABEL.pattern})*")
+LABEL_VALUE = pattern(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+SECRET_KEY = pattern(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
 
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Characters that no command line, environment variable or YAML stream carries unharmed."""
 
 
@@ -88,15 +89,15 @@ def _put_in(text: str, what: str) -> str:
 
 
 # A context may be called `admin@prod@west`.
-_BETWEEN_AT = re.compile(r"@[A-Z_][A-Z0-9_]*@|\A@[a-z_]\w*@\Z", re.ASCII)
+_BETWEEN_AT = pattern(r"@[A-Z_][A-Z0-9_]*@|\A@[a-z_]\w*@\Z", re.ASCII)
 
 # `${A}`, `$A`, `{{ a }}`, `<a>`, `%A%` and `@A@`; between percent signs it must not be an escape of a URL: `%C3%A9`.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     rf"\$\{{[^}}]*\}}|\$[A-Za-z_]|\{{\{{.*\}}\}}|<[^<>]+>|%(?![0-9A-F]{{2}}%)[A-Za-z_]\w*%|{_BETWEEN_AT.pattern}",
     re.ASCII,
 )
 
-_WORD = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_WORD = pattern("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
 # ----------------------------------------------------------------------------------------------------------- stand-ins

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from extcp_manifests.errors import Path
+from extcp_manifests.patterns import pattern
 
 # One step of a path: a key, behind a dot unless it comes first, an index in brackets, or a quoted key in brackets.
-_STEP = re.compile(r'\.?(?P<key>[^.\["\]]+)|\[(?P<index>[0-9]+)\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]')
+_STEP = pattern(r'\.?(?P<key>[^.\["\]]+)|\[(?P<index>[0-9]+)\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]')
 
 
 def parsed_path(text: str) -> Path:

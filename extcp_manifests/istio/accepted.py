@@ -17,6 +17,7 @@ import yaml as pyyaml
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Report, Result
+from extcp_manifests.patterns import pattern
 
 _Mark = tuple[int, int]
 """A line and a column, from zero."""
@@ -40,7 +41,7 @@ def _mark_is_in(text: str | bytes) -> bool:
 
 
 _MARK = "extcp-manifests:"
-_COMMENT = re.compile(r"(^|\s)#\s*extcp-manifests:\s*ignore\b(?:\s*\[([^\]\n]*)\])?")
+_COMMENT = pattern(r"(^|\s)#\s*extcp-manifests:\s*ignore\b(?:\s*\[([^\]\n]*)\])?")
 
 
 def _decoded(text: str | bytes) -> str:

@@ -1,7 +1,8 @@
 """Durations as protobuf writes them in JSON, and Go reads them: `1.5s`, `1h30m`."""
 
-import re
 from functools import lru_cache
+
+from extcp_manifests.patterns import pattern
 
 MILLISECOND = 10**6
 SECOND = 10**9
@@ -18,8 +19,8 @@ _NANOSECONDS = {
     "h": 3600 * 10**9,
 }
 _UNIT = "|".join(_NANOSECONDS)
-_DURATION = re.compile(rf"([-+]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:{_UNIT}))+|0)")
-_TERM = re.compile(rf"([0-9.]+)({_UNIT})")
+_DURATION = pattern(rf"([-+]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:{_UNIT}))+|0)")
+_TERM = pattern(rf"([0-9.]+)({_UNIT})")
 _LONGEST_TEXT = 1000
 
 

@@ -11,6 +11,7 @@ from extcp_manifests.documents.lookup import EACH, at, each_at, text_of
 from extcp_manifests.errors import InvalidInput, Path, path_text
 from extcp_manifests.istio.kinds import INSTALL, OURS, likely_group
 from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 
@@ -90,13 +91,13 @@ def _release_in(text: str, form: re.Pattern[str]) -> str:
 _ANY = "*"
 
 
-_VERSION = re.compile(r"v?(1\.[0-9]{1,3})(?:[.-].*)?", re.DOTALL)
+_VERSION = pattern(r"v?(1\.[0-9]{1,3})(?:[.-].*)?", re.DOTALL)
 
 
-_CHART = re.compile(r"(?:istiod|base|gateway|cni|ztunnel|istio-[a-z]+)-v?(1\.[0-9]{1,3})\..*", re.DOTALL)
+_CHART = pattern(r"(?:istiod|base|gateway|cni|ztunnel|istio-[a-z]+)-v?(1\.[0-9]{1,3})\..*", re.DOTALL)
 
 
-_IMAGE = re.compile(r".*/(?:pilot|proxyv2)[^/:]*:v?(1\.[0-9]{1,3})(?:[.-].*)?", re.DOTALL)
+_IMAGE = pattern(r".*/(?:pilot|proxyv2)[^/:]*:v?(1\.[0-9]{1,3})(?:[.-].*)?", re.DOTALL)
 
 
 class _Row(Record):

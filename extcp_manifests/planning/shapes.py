@@ -1,10 +1,10 @@
 """Which clusters are alike but for plain names: those of one shape."""
 
-import re
 from collections.abc import Collection
 from functools import lru_cache
 
 from extcp_manifests import yaml
+from extcp_manifests.patterns import pattern
 from extcp_manifests.topology.clusters import MeshCluster, context_of, folder_of
 
 STAND_INS = "zqjv"
@@ -43,6 +43,6 @@ def _is_plain(name: str) -> bool:
 
 
 # A DNS label without `--`, as which an injection path writes a slash.
-_NAME = re.compile(rf"(?!.*(?:--|{STAND_INS}))[a-z][a-z0-9-]{{0,61}}[a-z0-9]")
+_NAME = pattern(rf"(?!.*(?:--|{STAND_INS}))[a-z][a-z0-9-]{{0,61}}[a-z0-9]")
 # What no shell quotes (shlex.quote of Python), without what could be an option.
-_CONTEXT = re.compile(rf"(?!.*{STAND_INS})[a-zA-Z0-9][a-zA-Z0-9@:,./_-]{{0,199}}")
+_CONTEXT = pattern(rf"(?!.*{STAND_INS})[a-zA-Z0-9][a-zA-Z0-9@:,./_-]{{0,199}}")

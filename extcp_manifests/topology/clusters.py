@@ -1,12 +1,12 @@
 """The clusters of a topology."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictStr
 
 from extcp_manifests.builders.address import why_not_api_server
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN, stand_in, why_not_label_value
+from extcp_manifests.patterns import pattern
 from extcp_manifests.topology.inputs import Part, matching
 from extcp_manifests.topology.names import NamespaceName, Text, why_not_cluster_name, why_not_kubeconfig
 from extcp_manifests.topology.workloads import OVERRIDES, Plain
@@ -116,6 +116,6 @@ def folder_of(name: str) -> str:
 
 # Lower case, since some file systems do not tell the cases apart; not what Windows keeps for devices; not the files
 # that a plan writes beside the folders.
-_FOLDER = re.compile(
+_FOLDER = pattern(
     rf"(?=.{{1,100}}\Z)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)|runbook\.md\Z|overlays\Z){DNS_SUBDOMAIN.pattern}"
 )

@@ -1,6 +1,5 @@
 """How to reach the API servers of remote clusters; kept apart from the topology, since tokens are secrets."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ from extcp_manifests.builders.secrets import why_no_tls_server_name
 from extcp_manifests.documents.name_forms import DNS_SUBDOMAIN
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.patterns import pattern
 from extcp_manifests.topology.inputs import CONFIG, Part, Readable, from_file, matching, problems_of, read, refusal
 from extcp_manifests.topology.names import why_not_certificates
 
@@ -28,7 +28,7 @@ def _check_token(token: SecretStr) -> SecretStr:
 
 
 # Any printable characters of ASCII but the blank.
-_TOKEN = re.compile(r"[!-~]+")
+_TOKEN = pattern(r"[!-~]+")
 
 
 class ClusterCredentials(Part, hidden=("token",)):

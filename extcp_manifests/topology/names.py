@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from extcp_manifests import injection, yaml
 from extcp_manifests.documents.name_forms import has_user, why_not_dns_label, why_not_printable, why_placeholder
 from extcp_manifests.errors import InvalidInput
+from extcp_manifests.patterns import pattern
 from extcp_manifests.topology.inputs import matching
 
 DEFAULT_NAMESPACE = "external-istiod"
@@ -23,7 +24,7 @@ _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease", "local-
 
 # istioctl sets values.revision as it does with --set, by Go's ParseFloat and ParseBool
 # (istio 1.30.3: operator/pkg/render/manifest.go); in DNS labels these are:
-_RETYPED = re.compile(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|nan|t|true|f|false")
+_RETYPED = pattern(r"[0-9]+(?:e-?[0-9]+)?|0x[0-9a-f]+p-?[0-9]+|inf|infinity|nan|t|true|f|false")
 
 
 def why_not_cluster_name(name: str) -> str | None:
@@ -133,8 +134,8 @@ def why_not_pem(text: str) -> str | None:
     return "has something else than whole certificates: give BEGIN CERTIFICATE, base64 and END CERTIFICATE of each"
 
 
-_PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_PEM_BLOCK = pattern(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?")
+_BASE64 = pattern(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 def _is_der(block: str) -> bool:
@@ -149,7 +150,7 @@ def why_not_tag(text: str) -> str | None:
     return why_placeholder(text) or f"{text!r} is not a valid tag of images: write it as in 1.24.6 or 1.24.6-distroless"
 
 
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
+_TAG = pattern(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 
 
 def why_not_kubeconfig(text: str) -> str | None:
@@ -181,10 +182,10 @@ def _why_no_query(text: str) -> str | None:
 
 
 # A host, perhaps with a port, and a path, as images begin (github.com/distribution/reference: regexp.go).
-_HUB = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+_HUB = pattern(r"[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
-_CHARTS = re.compile(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
+_CHARTS = pattern(r"(?:https?|oci)://[-a-zA-Z0-9.:\[\]]+(?:/[-\w.~%!$&'()*+,;=:@/]*)?", re.ASCII)
 
 
 # Places that are taken down in December 2026 and have nothing of Istio 1.31, and what to write for each

@@ -1,6 +1,5 @@
 """The check of what people add to parts of a topology; it needs a topology that is right in all else."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 from extcp_manifests import yaml
@@ -10,6 +9,7 @@ from extcp_manifests.builders.gateway_api import why_no_routes
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
+from extcp_manifests.patterns import pattern
 from extcp_manifests.topology.clusters import SAMPLE_NAMESPACE, GatewayOverrides, MeshCluster
 from extcp_manifests.topology.inputs import Key, Place, place_of
 from extcp_manifests.topology.model import Topology, placed_clusters
@@ -110,7 +110,7 @@ def _why_not_tag_of(release: str, tag: str) -> str | None:
     return f"{tag!r} is not a tag of Istio {release}: write one that begins with {release}., or leave it out"
 
 
-_MINOR = re.compile(r"([0-9]+\.[0-9]+)(?![0-9])")
+_MINOR = pattern(r"([0-9]+\.[0-9]+)(?![0-9])")
 
 
 def _workload(place: Place, workload: Workload) -> Iterator[tuple[Place, Problem]]:

@@ -1,6 +1,5 @@
 """The documents that install the parts of a topology, with the settings and overrides that belong to each."""
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +31,7 @@ from extcp_manifests.documents.paths import leaves
 from extcp_manifests.documents.sail import Istio
 from extcp_manifests.errors import path_text
 from extcp_manifests.istio.operator.merging import overlay
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
 from extcp_manifests.topology.inputs import Place, place_of
@@ -286,7 +286,7 @@ def _is_sail_version(tag: str | None) -> bool:
     return tag is not None and _PATCH.fullmatch(tag) is not None
 
 
-_PATCH = re.compile(r"\d+\.\d+\.\d+")
+_PATCH = pattern(r"\d+\.\d+\.\d+")
 
 
 def _with(builder: Builder[Document], settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Builder[Document]:

@@ -16,6 +16,7 @@ from types import NoneType
 from typing import Any
 
 from extcp_manifests.errors import InvalidInput, Path, Problem, require, why_not_text
+from extcp_manifests.patterns import pattern
 
 MAX_DEPTH = 100
 """How many collections may lie within each other."""
@@ -240,7 +241,7 @@ _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r
 # Plain text begins with a letter, `_` or `/`, so that it is not a number, date or indicator, and is not a word that
 # some parser takes for a boolean or null, nor the exponent of a number (`e1`), which lax parsers take for a float; ": "
 # and " #" never occur in it.
-_PLAIN = re.compile(
+_PLAIN = pattern(
     r"(?!(?i:y|n|yes|no|on|off|true|false|null|e[-+]?[0-9]+)\Z)"
     r"[A-Za-z_/](?:[-A-Za-z0-9_./@%+=~,;()\[\]{}'*&!|<>?^$\\]|:(?=[-A-Za-z0-9_./\[])| (?=[A-Za-z0-9_(/]))*"
 )
@@ -251,11 +252,11 @@ _INVISIBLE = (
     "\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_ESCAPED = re.compile(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff]')
+_ESCAPED = pattern(f'["\\\\\t\n{_INVISIBLE}\ud800-\udfff]')
 
 # Not written as a block: text with such characters or tabs, a first line that starts with a blank, lines of blanks
 # alone, and more than one newline at the end.
-_UNFIT_FOR_BLOCK = re.compile(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
+_UNFIT_FOR_BLOCK = pattern(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z", re.MULTILINE)
 
 
 # ------------------------------------------------------------------------------------------------------------ problems

@@ -9,13 +9,13 @@ for what only problems need.
 """
 
 import math
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import yaml as pyyaml
 
 from extcp_manifests.errors import InvalidInput, Path, Problem, require
+from extcp_manifests.patterns import pattern
 from extcp_manifests.yaml.emitter import MAX_DEPTH
 from extcp_manifests.yaml.scalars import resolve
 
@@ -265,7 +265,7 @@ def begins_block(line: str) -> bool:
     return _BLOCK.search(line) is not None
 
 
-_BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
+_BLOCK = pattern(r"[|>][-+0-9]*\s*(?:#.*)?$")
 
 
 class _Outline:

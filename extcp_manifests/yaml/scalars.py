@@ -8,6 +8,8 @@ in the cluster.
 import math
 import re
 
+from extcp_manifests.patterns import pattern
+
 
 def resolve(text: str) -> str | int | float | bool | None:
     """Return the value of an unquoted scalar as Go's parser types it; dates stay text.
@@ -35,8 +37,8 @@ def _integer(digits: str) -> int | None:
     """Return the integer that is written here, or None for text of another form or of too many digits."""
     if len(digits) > _LONGEST_INTEGER:
         return None
-    for base, pattern in _INTEGERS.items():
-        if pattern.fullmatch(digits):
+    for base, form in _INTEGERS.items():
+        if form.fullmatch(digits):
             return int(digits, base)
     return None
 
@@ -45,13 +47,13 @@ def _integer(digits: str) -> int | None:
 _LONGEST_INTEGER = len("-0b") + 64
 
 _INTEGERS = {
-    10: re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII),
-    16: re.compile(r"[-+]?0[xX][0-9a-fA-F]+"),
-    2: re.compile(r"[-+]?0[bB][01]+"),
-    8: re.compile(r"[-+]?0[oO]?[0-7]+"),
+    10: pattern(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII),
+    16: pattern(r"[-+]?0[xX][0-9a-fA-F]+"),
+    2: pattern(r"[-+]?0[bB][01]+"),
+    8: pattern(r"[-+]?0[oO]?[0-7]+"),
 }
 
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
 def _in_each_case(*words: str) -> list[str]:

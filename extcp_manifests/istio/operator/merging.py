@@ -31,13 +31,6 @@ def unshared(value: Any) -> Any:
     return value
 
 
-@cache
-def _overlay() -> "Merger":
-    from deepmerge import Merger  # takes longer to load than this module, and much is checked that needs no merging
-
-    return Merger([(dict, ["merge"])], ["override"], ["override"])
-
-
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return both mappings as one, key by key on every level; of other values than two mappings, `over` has its way.
 
@@ -50,8 +43,12 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def overlay_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     """Change the base as `overlay` does, which takes no longer than `over` is large."""
-    if over:
-        _overlay().merge(base, unshared(over))
+    for key, value in over.items():
+        below = base.get(key)
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            overlay_onto(below, value)
+        else:
+            base[key] = unshared(value)
 
 
 def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -329,6 +326,6 @@ def _without_nulls(value: Any) -> Any:
 
 @cache
 def _strategic() -> "Merger":
-    from deepmerge import Merger
+    from deepmerge import Merger  # for this alone
 
     return Merger([(dict, [_merged_mappings]), (list, [_merged_lists])], ["override"], ["override"])

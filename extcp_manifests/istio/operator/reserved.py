@@ -1,6 +1,5 @@
 """What a topology decides, and no override may: beside the values that a document sets, those that it leaves out."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.documents.paths import leaves
 from extcp_manifests.errors import Path, Problem
 from extcp_manifests.istio.operator.merging import overlay
+from extcp_manifests.patterns import pattern
 
 _DECIDED = "is decided by the topology, and the installation would not work with another value: leave it out"
 
@@ -190,4 +190,4 @@ def _patches(piece: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 # The list of variables, and perhaps one of them by its name; an index could be any.
-_ENV = re.compile(r"\.env(?:\.?\[(?:name:([^\]]*)|[^\]]*)\].*)?$")
+_ENV = pattern(r"\.env(?:\.?\[(?:name:([^\]]*)|[^\]]*)\].*)?$")

@@ -15,6 +15,7 @@ from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.istio.operator.tree_paths import Nodes, PatchError, TreeWriter, split_path
 from extcp_manifests.istio.releases import Release
+from extcp_manifests.patterns import pattern
 
 
 def checked_flags(given: Any) -> tuple[str, ...]:
@@ -103,11 +104,11 @@ def _finite(read: Callable[[str], float], text: str) -> str | float:
     return number if math.isfinite(number) else text
 
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,25}")
+_INTEGER = pattern(r"[-+]?[0-9]{1,25}")
 _DIGITS = "[0-9](?:_?[0-9])*"
-_DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
-_HEXADECIMAL = re.compile(r"[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?[0-9]{1,4}")
-_NO_FINITE_NUMBER = re.compile(r"[-+]?(?:inf|infinity)|nan", re.IGNORECASE)
+_DECIMAL = pattern(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?{_DIGITS})?")
+_HEXADECIMAL = pattern(r"[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?[0-9]{1,4}")
+_NO_FINITE_NUMBER = pattern(r"[-+]?(?:inf|infinity)|nan", re.IGNORECASE)
 _BOOLEANS = {
     **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),

@@ -18,6 +18,7 @@ from extcp_manifests.documents.dropped import MISSING, Change
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.rules import go_regex
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 
@@ -27,8 +28,8 @@ class PatchError(Exception):
 
 # ---------------------------------------------------------------------------------------------------- paths and values
 
-SELECTOR = re.compile(r"\[.*\]", re.DOTALL)
-KEY_AND_VALUE = re.compile(r"([A-Za-z0-9_-]+):((?:[^:\\]|\\.)*)", re.DOTALL)
+SELECTOR = pattern(r"\[.*\]", re.DOTALL)
+KEY_AND_VALUE = pattern(r"([A-Za-z0-9_-]+):((?:[^:\\]|\\.)*)", re.DOTALL)
 
 
 def split_path(path: str) -> list[str]:

@@ -4,7 +4,6 @@ kustomize's `namespace:` and `namePrefix:` change metadata alone. What refers to
 config, hosts and gateways, stays as it is, and the mesh breaks without an error (kustomize 5.8.1, run).
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from ipaddress import ip_address
@@ -17,6 +16,7 @@ from extcp_manifests.documents.lookup import EACH, at, each_at, items_of, mappin
 from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio.rules.shared_checks import is_ip
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 Document = Mapping[str, Any]
@@ -162,7 +162,7 @@ def _namespaces_of_an_operator(document: Document, _: _DocumentSet) -> Iterator[
         yield warning(root_place, problem)
 
 
-_ISTIOD = re.compile(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
+_ISTIOD = pattern(r"(istiod(?:-[a-z0-9-]+)?)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 
 
 def _host_of_istiod(document: Document, place: Path, host: Any) -> Iterator[Found]:

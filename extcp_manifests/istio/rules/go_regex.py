@@ -13,6 +13,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from extcp_manifests.patterns import pattern
+
 
 class RegexError(ValueError):
     """A pattern that Go refuses; the text says why, and what to do."""
@@ -37,7 +39,7 @@ def finds(pattern: str, text: str) -> bool | None:
 
 
 # Text without operators, from the beginning or to the end.
-_PLAIN = re.compile(r"(\^?)((?:[^\\.+*?()|\[\]{}^$]|\\[^A-Za-z0-9])*)(\$?)")
+_PLAIN = pattern(r"(\^?)((?:[^\\.+*?()|\[\]{}^$]|\\[^A-Za-z0-9])*)(\$?)")
 
 
 def _finds_plain(text: str, wanted: str, *, at_begin: bool, at_end: bool) -> bool:
@@ -72,30 +74,28 @@ _MOST_REPEATS = 1000
 _MOST_LEVELS = 1000
 
 
-_COUNT = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
+_COUNT = pattern(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 
 
-_NAMED_GROUP = re.compile(r"\(\?P?<[A-Za-z0-9_]+>")
+_NAMED_GROUP = pattern(r"\(\?P?<[A-Za-z0-9_]+>")
 
 
-_FLAGS = re.compile(r"\(\?(?:[imsU]*|[imsU]*-[imsU]+)([:)])")
+_FLAGS = pattern(r"\(\?(?:[imsU]*|[imsU]*-[imsU]+)([:)])")
 
 
-_ASSERTION = re.compile(r"[$^]|\\[AbBz]")
+_ASSERTION = pattern(r"[$^]|\\[AbBz]")
 
 
-_QUOTED = re.compile(r"\\Q(.*?)(?:\\E|\Z)", re.DOTALL)
+_QUOTED = pattern(r"\\Q(.*?)(?:\\E|\Z)", re.DOTALL)
 
 
-_SHORTHAND = re.compile(r"\\[dDsSwW]")
+_SHORTHAND = pattern(r"\\[dDsSwW]")
 
 
-_UNICODE_CLASS = re.compile(r"\\[pP](?:\{\^?([^}]*)\}|([^{]))", re.DOTALL)
+_UNICODE_CLASS = pattern(r"\\[pP](?:\{\^?([^}]*)\}|([^{]))", re.DOTALL)
 
 
-_ESCAPE = re.compile(
-    r"\\(?:x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{2})|(0[0-7]{0,2}|[1-7][0-7]{1,2})|([afnrtv])|([\0-\x7f]))"
-)
+_ESCAPE = pattern(r"\\(?:x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{2})|(0[0-7]{0,2}|[1-7][0-7]{1,2})|([afnrtv])|([\0-\x7f]))")
 
 
 _LETTERS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}

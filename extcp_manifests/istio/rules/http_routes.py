@@ -18,6 +18,7 @@ from extcp_manifests.istio.releases import since, until
 from extcp_manifests.istio.rules import go_regex
 from extcp_manifests.istio.rules.rows import Duration, Excludes, OneOf, Range, Required, RuleRow
 from extcp_manifests.istio.rules.shared_checks import check_port
+from extcp_manifests.patterns import pattern
 
 # --------------------------------------------------------------------------------------------------------------- faults
 
@@ -233,14 +234,14 @@ def _origin(origin: Mapping[str, Any]) -> Iterator[Found]:
 
 # -------------------------------------------------------------------------------------------------------------- headers
 
-_ANY_NAME = re.compile(".+", re.DOTALL)
+_ANY_NAME = pattern(".+", re.DOTALL)
 
 
-_WORD = re.compile(r"[-_A-Za-z0-9]+")
+_WORD = pattern(r"[-_A-Za-z0-9]+")
 """Names of headers in istio 1.23."""
 
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~A-Za-z0-9-]+")
+_TOKEN = pattern(r"[!#$%&'*+.^_`|~A-Za-z0-9-]+")
 """Names of headers as RFC 7230 has them."""
 
 
@@ -262,7 +263,7 @@ def _header_matches(*pseudo_headers: str, header: re.Pattern[str]) -> Rule:
 
 
 # istio 1.30.3: pkg/jwt/routing.go
-_CLAIM = re.compile(r"(?i:@request\.auth\.claims)(?:\..+|\[.+\])", re.DOTALL)
+_CLAIM = pattern(r"(?i:@request\.auth\.claims)(?:\..+|\[.+\])", re.DOTALL)
 
 
 def _changed_headers(value: Callable[[str], str | None], *, of_a_destination: tuple[str, ...]) -> Rule:
@@ -326,7 +327,7 @@ def _envoy_format(value: str) -> str | None:
     return None if state == "text" else "has a '%' that begins no variable such as %HOSTNAME%: write '%%'"
 
 
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = pattern("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 # What a header's value may go on with: plain text, %NAME%, %NAME(text)% or %NAME(["a", "b"])%. A closing parenthesis

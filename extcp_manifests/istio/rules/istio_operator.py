@@ -39,6 +39,7 @@ from extcp_manifests.istio.rules.service_ports import check_service_ports
 from extcp_manifests.istio.rules.shared_checks import LABEL, is_subnet
 from extcp_manifests.istio.schema.decoder import Decoded, Finding, decode
 from extcp_manifests.istio.schema.tables import read_schema
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 
@@ -152,13 +153,13 @@ def _components(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
 
 
 # An image's repository and tag as go-containerregistry takes them (github.com/google/go-containerregistry/pkg/name).
-_HUB = re.compile(r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9_./-]{1,255}")
+_HUB = pattern(r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9_./-]{1,255}")
 
 
-_TAG = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_TAG = pattern(r"[A-Za-z0-9_.-]{1,128}")
 
 
-_GATEWAY_NAME = re.compile(r"[a-z0-9.-]{1,254}")
+_GATEWAY_NAME = pattern(r"[a-z0-9.-]{1,254}")
 
 
 def _revision(spec: Mapping[str, Any], _: Release) -> Iterator[Found]:

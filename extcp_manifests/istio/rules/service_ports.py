@@ -5,7 +5,6 @@ gateways/istio-ingress/templates/service.yaml, which takes a gateway's ports as 
 numbers a cluster allows as nodePort is the cluster's own setting.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -13,6 +12,7 @@ from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
 from extcp_manifests.documents.name_forms import why_not_dns_label
 from extcp_manifests.errors import Path, Problem, path_text
+from extcp_manifests.patterns import pattern
 
 
 def check_service_ports(spec: Mapping[str, Any]) -> Iterator[Problem]:
@@ -96,7 +96,7 @@ def _check_number(place: Path, number: int) -> Iterator[Problem]:
 
 
 # kubernetes 1.34.0: apimachinery: pkg/util/validation/validation.go (IsValidPortName)
-_PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]{0,13}[a-z0-9])?")
+_PORT_NAME = pattern(r"(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]{0,13}[a-z0-9])?")
 
 
 def _port_name(text: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 from extcp_manifests.documents.findings import Found, error
 from extcp_manifests.documents.lookup import items_of, text_of
 from extcp_manifests.errors import Path
+from extcp_manifests.patterns import pattern
 
 # --------------------------------------------------------------------------------------------- ports, durations, labels
 
@@ -39,7 +40,7 @@ def check_labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Found]:
             yield error(path, f"has the label value {value!r}: use letters, digits and inner '-', '_' and '.'")
 
 
-_LABEL_TEXT = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?")
+_LABEL_TEXT = pattern(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
 def _is_dns_name(text: str) -> bool:
@@ -49,11 +50,11 @@ def _is_dns_name(text: str) -> bool:
 # -------------------------------------------------------------------------------------------------- hosts and addresses
 
 
-LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+LABEL = pattern(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 """A DNS label in Istio's sense, upper case allowed."""
 
 
-_FIRST_OF_WILDCARD = re.compile(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_FIRST_OF_WILDCARD = pattern(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 
 
 def is_fqdn(text: str) -> bool:

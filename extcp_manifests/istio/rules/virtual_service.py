@@ -1,6 +1,5 @@
 """What istiod's webhook reports of a VirtualService; the parts of its HTTP routes are in `http_routes`."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from extcp_manifests.istio.rules.shared_checks import (
     texts_of,
 )
 from extcp_manifests.istio.rules.unreachable_routes import UNREACHABLE, unreachable_routes
+from extcp_manifests.patterns import pattern
 
 _PROTOCOLS = ("http", "tls", "tcp")
 """The keys of a spec that have routes."""
@@ -92,7 +92,7 @@ def _hosts(*, sni_names: bool) -> Rule:
 
 
 # istio 1.22.8: pkg/config/validation/virtualservice.go; as istiod names a service's port for other networks.
-_SNI_NAME = re.compile(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
+_SNI_NAME = pattern(r"outbound_\.[0-9]+_\.[^.]*_\.[-a-zA-Z0-9.]+")
 
 
 def _wildcard_of_the_mesh(spec: Mapping[str, Any]) -> Iterator[Found]:

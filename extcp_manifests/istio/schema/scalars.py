@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from extcp_manifests.istio.durations import parse_duration
+from extcp_manifests.patterns import pattern
 
 
 class WrongValueError(Exception):
@@ -123,7 +124,7 @@ def _interval(data: Any) -> str:
 
 
 # A number of JSON or of YAML, in text.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NUMBER = pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 def _float(data: Any) -> Any:

@@ -8,12 +8,12 @@
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast, get_args
 
 from extcp_manifests.errors import OutputError
+from extcp_manifests.patterns import pattern
 from extcp_manifests.records import Record
 
 LISTING = ".extcp-manifests"
@@ -102,7 +102,7 @@ def _read_owner(place: Path, line: str) -> Owner:
     return Owner(cast("Kind", kind), read)
 
 
-_LINE = re.compile(r"(?P<checksum>[0-9a-f]{64})  (?P<path>.+)")
+_LINE = pattern(r"(?P<checksum>[0-9a-f]{64})  (?P<path>.+)")
 
 
 def _read_files(place: Path, lines: list[str], *, first: int) -> dict[str, str | None]:
