@@ -9,10 +9,21 @@ for what only problems need.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import yaml as pyyaml
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.patterns import pattern
@@ -45,11 +56,12 @@ def load(text: str | bytes) -> Any:
 
 def load_all(text: str | bytes) -> list[Any]:
     """Return every document of a YAML text as plain data; limits and errors as in `load`."""
-    reader = _Reader(_events(text))
-    documents = []
-    while reader.begins_document():
-        documents.append(reader.document())
-    return documents
+    with _refusals():
+        reader = _Reader(text)
+        documents = []
+        while reader.begins_document():
+            documents.append(reader.document())
+        return documents
 
 
 def load_first(text: str | bytes) -> tuple[Any, bool]:
@@ -58,12 +70,14 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
     What follows is not read, so it may be another document or not YAML at all. Limits and errors as in `load`; an empty
     text is None.
     """
-    reader = _Reader(_events(text))
-    if not reader.begins_document():
-        return None, False
-    first = reader.document()
+    with _refusals():
+        reader = _Reader(text)
+        if not reader.begins_document():
+            return None, False
+        first = reader.document()
     try:
-        return first, reader.begins_document()
+        with _refusals():
+            return first, reader.begins_document()
     except NotYaml:
         return first, True
 
@@ -71,14 +85,11 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
 _PARSER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)  # some builds of PyYAML lack the C parser
 
 
-def _events(text: str | bytes) -> Iterator[Any]:
-    """Yield the events of PyYAML's parser. Raises InvalidInput for text that is too long, and NotYaml."""
-    require(text, str | bytes, ("text",), "text or bytes")
-    size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_BYTES:
-        raise InvalidInput([Problem((), f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise NotYaml for what PyYAML's parser refuses."""
     try:
-        yield from pyyaml.parse(text, Loader=_PARSER)
+        yield
     except pyyaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -96,18 +107,28 @@ class _Anchored(NamedTuple):
 
 
 class _Reader:
-    """Turns the events of a text into plain data, document by document."""
+    """Turns the events of a text into plain data, document by document.
 
-    def __init__(self, events: Iterator[Any]) -> None:
-        self._events = events
+    Much time is spent here. So the type of an event is compared and not asked for, scalars go a short way, and what
+    unquoted ones mean is remembered.
+    """
+
+    def __init__(self, text: str | bytes) -> None:
+        """Raise InvalidInput for text that is too long."""
+        require(text, str | bytes, ("text",), "text or bytes")
+        size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
+        if size > MAX_BYTES:
+            problem = f"{size} bytes are more than the {MAX_BYTES} that are read: split the file"
+            raise InvalidInput([Problem((), problem)])
+        self._next: Callable[[], Any] = _PARSER(text).get_event
         self._start: Any = None  # the event of the current document's beginning
         self._anchors: dict[str, _Anchored] = {}
         self._nodes = 0
 
     def begins_document(self) -> bool:
         """Go to the beginning of the next document, and return whether there is one."""
-        for event in self._events:
-            if isinstance(event, pyyaml.DocumentStartEvent):
+        while (event := self._next()) is not None:
+            if type(event) is DocumentStartEvent:
                 self._start = event
                 return True
         return False
@@ -117,25 +138,33 @@ class _Reader:
         if self._start.version not in (None, (1, 1)):
             raise _problem(self._start, "Go's parser refuses the directive %YAML unless it is 1.1: leave it out")
         self._anchors = {}
-        return self._node(next(self._events), 0)
+        return self._node(self._next(), 0)
 
     def _node(self, event: Any, depth: int) -> Any:
         """Return the value that begins with an event; `depth` is the number of collections around it."""
-        if depth >= MAX_DEPTH and isinstance(event, pyyaml.CollectionStartEvent):
+        kind = type(event)
+        if kind is ScalarEvent and event.tag is None and event.anchor is None:
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                self._count(event, 0)
+            return _unquoted(event) if event.implicit[0] else event.value
+        return self._alias(event) if kind is AliasEvent else self._other_node(event, depth)
+
+    def _other_node(self, event: Any, depth: int) -> Any:
+        """Return a value that is a collection, or has an anchor."""
+        if depth >= MAX_DEPTH and isinstance(event, CollectionStartEvent):
             raise _problem(event, f"nested deeper than {MAX_DEPTH} levels: flatten it")
-        if isinstance(event, pyyaml.AliasEvent):
-            return self._alias(event)
         nodes_before = self._nodes
         self._count(event, 1)
         if event.tag is not None:
             raise _problem(event, f"the tag {event.tag!r} is not allowed: leave it out")
         value: Any
-        if isinstance(event, pyyaml.ScalarEvent):
-            value = _scalar(event)
-        elif isinstance(event, pyyaml.SequenceStartEvent):
+        if type(event) is MappingStartEvent:
+            value = self._mapping(depth + 1)
+        elif type(event) is SequenceStartEvent:
             value = self._sequence(depth + 1)
         else:
-            value = self._mapping(depth + 1)
+            value = _unquoted(event) if event.implicit[0] else event.value
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, self._nodes - nodes_before)
         return value
@@ -154,34 +183,26 @@ class _Reader:
 
     def _sequence(self, depth: int) -> list[Any]:
         items = []
-        event = next(self._events)
-        while not isinstance(event, pyyaml.SequenceEndEvent):
+        while type(event := self._next()) is not SequenceEndEvent:
             items.append(self._node(event, depth))
-            event = next(self._events)
         return items
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         merged: dict[str, Any] | None = None
-        event = next(self._events)
-        while not isinstance(event, pyyaml.MappingEndEvent):
-            if _is_merge_key(event):
+        while type(event := self._next()) is not MappingEndEvent:
+            key = self._node(event, depth)
+            if key == "<<" and type(event) is ScalarEvent and event.implicit[0]:
                 if merged is not None:
                     raise _problem(event, "'<<' stands twice in one mapping: give it a list of mappings")
                 merged = self._merged(event, mapping, depth)
-            else:
-                key = self._key(event, mapping, depth)
-                mapping[key] = self._node(next(self._events), depth)
-            event = next(self._events)
+                continue
+            if type(key) is not str:
+                raise _problem(event, "the key is no text: put it in quotes")
+            if key in mapping:
+                raise _problem(event, f"the key {key!r} stands twice in one mapping: remove one")
+            mapping[key] = self._node(self._next(), depth)
         return {**merged, **mapping} if merged else mapping
-
-    def _key(self, event: Any, mapping: dict[str, Any], depth: int) -> str:
-        key = self._node(event, depth)
-        if not isinstance(key, str):
-            raise _problem(event, "the key is no text: put it in quotes")
-        if key in mapping:
-            raise _problem(event, f"the key {key!r} stands twice in one mapping: remove one")
-        return key
 
     def _merged(self, merge_key: Any, before: dict[str, Any], depth: int) -> dict[str, Any]:
         """Return what the merge key `<<` brings into a mapping; `before` are the keys that appear above it.
@@ -189,7 +210,7 @@ class _Reader:
         Of several mappings the first one wins, as YAML 1.1 has it. Go's parser lets `<<` win over the keys before it,
         other parsers do not, so none of those may be among the merged ones.
         """
-        event = next(self._events)
+        event = self._next()
         value = self._node(event, depth)
         sources = value if isinstance(value, list) else [value]
         merged: dict[str, Any] = {}
@@ -203,18 +224,21 @@ class _Reader:
         return merged
 
 
-def _is_merge_key(event: Any) -> bool:
-    return isinstance(event, pyyaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
-
-
-def _scalar(event: Any) -> Any:
-    is_plain = event.implicit[0]  # written without quotes, and not as a block
-    if not is_plain:
-        return event.value
-    value = resolve(event.value)
+def _unquoted(event: Any) -> Any:
+    """Return what a scalar means that is written without quotes, and not as a block."""
+    text = event.value
+    if text in _VALUES:
+        return _VALUES[text]
+    value = resolve(text)
     if isinstance(value, float) and not math.isfinite(value):
-        raise _problem(event, f"the number {event.value} has no JSON form: put it in quotes or choose another")
+        raise _problem(event, f"the number {text} has no JSON form: put it in quotes or choose another")
+    if len(_VALUES) < 4096 and len(text) < 64:
+        _VALUES[text] = value
     return value
+
+
+_VALUES: dict[str, Any] = {}
+"""What the first few thousand short ones mean, of which most are in every document again."""
 
 
 def _problem(event: Any, message: str) -> InvalidInput:
@@ -236,7 +260,7 @@ class Lines:
         events = pyyaml.parse(text, Loader=_PARSER)
         self._documents: list[_Outline] = []
         for event in events:
-            if isinstance(event, pyyaml.DocumentStartEvent):
+            if isinstance(event, DocumentStartEvent):
                 self._documents.append(_outline(events, next(events), {}))
 
     def line(self, place: Path, document: int = 0) -> int | None:
@@ -290,12 +314,12 @@ class _Entry(NamedTuple):
 
 def _outline(events: Iterator[Any], event: Any, anchors: dict[str, _Outline]) -> _Outline:
     """Return the outline of the value that begins with an event; takes the events of what is in it."""
-    if isinstance(event, pyyaml.AliasEvent):
+    if isinstance(event, AliasEvent):
         return anchors[str(event.anchor)]
     outline = _Outline(_line_of(event))
-    if isinstance(event, pyyaml.MappingStartEvent):
+    if isinstance(event, MappingStartEvent):
         _outline_entries(outline, events, anchors)
-    elif isinstance(event, pyyaml.SequenceStartEvent):
+    elif isinstance(event, SequenceStartEvent):
         _outline_items(outline, events, anchors)
     if event.anchor:
         anchors[event.anchor] = outline
@@ -304,16 +328,16 @@ def _outline(events: Iterator[Any], event: Any, anchors: dict[str, _Outline]) ->
 
 def _outline_entries(mapping: _Outline, events: Iterator[Any], anchors: dict[str, _Outline]) -> None:
     key = next(events)
-    while not isinstance(key, pyyaml.MappingEndEvent):
+    while not isinstance(key, MappingEndEvent):
         _outline(events, key, anchors)  # a key may have an anchor, and one that is not a scalar has further events
         value = _outline(events, next(events), anchors)
-        if isinstance(key, pyyaml.ScalarEvent):
+        if isinstance(key, ScalarEvent):
             mapping.entries[key.value] = _Entry(_line_of(key), value)
         key = next(events)
 
 
 def _outline_items(sequence: _Outline, events: Iterator[Any], anchors: dict[str, _Outline]) -> None:
     event = next(events)
-    while not isinstance(event, pyyaml.SequenceEndEvent):
+    while not isinstance(event, SequenceEndEvent):
         sequence.items.append(_outline(events, event, anchors))
         event = next(events)
