@@ -74,5 +74,5 @@ class Findings(Record):
         return tuple(each.problem for each in self.found if each.is_warning)
 
 
-Rule = Callable[[Mapping[str, Any]], Iterator[Found]]
+Rule = Callable[[Mapping[str, Any]], Iterable[Found]]
 """What checks a mapping; the places of its findings begin there."""

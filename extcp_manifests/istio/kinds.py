@@ -4,7 +4,8 @@ Source: istio 1.15.7 to 1.23.6: manifests/charts/base/crds/crd-all.gen.yaml; 1.2
 release-1.31: manifests/charts/base/files/crd-all.gen.yaml.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, error
@@ -71,9 +72,10 @@ _SERVED = (
 )
 
 
-def served_versions(kind: str, release: Release) -> list[str]:
+@lru_cache(maxsize=256)
+def served_versions(kind: str, release: Release) -> Sequence[str]:
     """Return the values of apiVersion with which a release serves a kind."""
-    return [row.api_version for row in _SERVED if kind in row.kinds and release in row.releases]
+    return tuple(row.api_version for row in _SERVED if kind in row.kinds and release in row.releases)
 
 
 def group_of(document: Mapping[str, Any]) -> str:
@@ -83,8 +85,9 @@ def group_of(document: Mapping[str, Any]) -> str:
 
 def likely_group(document: Mapping[str, Any]) -> str:
     """Return the group, or where apiVersion is missing or not text, the one of ours that has the kind."""
-    if isinstance(document.get("apiVersion"), str):
-        return group_of(document)
+    version = document.get("apiVersion")
+    if isinstance(version, str):
+        return version.rpartition("/")[0]
     kind = document.get("kind")
     return next((row.group for row in _SERVED if kind in row.kinds), CORE)
 
@@ -92,6 +95,8 @@ def likely_group(document: Mapping[str, Any]) -> str:
 def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Find a group, version or kind that is missing, misspelt or not served; those of other projects are left alone."""
     version, kind = document.get("apiVersion"), document.get("kind")
+    if isinstance(kind, str) and version in served_versions(kind, release):
+        return
     if isinstance(version, str):
         yield from _check_kind(group_of(document), kind)
         yield from _check_version(version, kind, release)

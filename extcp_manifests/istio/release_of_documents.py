@@ -29,20 +29,19 @@ class NamedRelease(Record):
 
 def release_named_by(document: Mapping[str, Any]) -> NamedRelease | None:
     """Return the release that a document names, or None; the first place that names one counts."""
-    for value in _values_that_name(document):
-        if value.release in RELEASES:
-            return NamedRelease(value.release, value.place)
-    return None
+    known, _ = releases_in(document)
+    return known
 
 
-def unknown_release_named_by(document: Mapping[str, Any]) -> NamedRelease | None:
-    """Return what a document names where that is no release known here, as the tags `latest` and `1.99.0`, or None."""
+def releases_in(document: Mapping[str, Any]) -> tuple[NamedRelease | None, NamedRelease | None]:
+    """Return the release that a document names; where it names none, what else is there, as the tag `latest`."""
+    unknown: NamedRelease | None = None
     for value in _values_that_name(document):
         if value.release in RELEASES:
-            continue
-        if value.release or (value.is_version and value.text):
-            return NamedRelease(value.text, value.place)
-    return None
+            return NamedRelease(value.release, value.place), None
+        if unknown is None and (value.release or (value.is_version and value.text)):
+            unknown = NamedRelease(value.text, value.place)
+    return None, unknown
 
 
 def releases_named_by(texts: Iterable[str | bytes]) -> list[NamedRelease]:
@@ -73,9 +72,10 @@ class _Value(Record):
 
 
 def _values_that_name(document: Mapping[str, Any]) -> Iterator[_Value]:
-    is_istio = at(document, "metadata", "labels", "app.kubernetes.io/part-of") == "istio"
+    labels = at(document, "metadata", "labels")
+    is_istio = at(labels, "app.kubernetes.io/part-of") == "istio"
     for row in _rows(likely_group(document), text_of(document, "kind")):
-        if row.only_of_istio and not is_istio:
+        if (row.only_of_istio and not is_istio) or (row.group == _ANY and not labels):
             continue
         for place, value in each_at(document, row.place):
             text = text_of(value)

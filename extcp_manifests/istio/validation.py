@@ -15,7 +15,7 @@ from extcp_manifests.documents.lookup import at, items_of, mapping_of, text_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text, require
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, check_identity, likely_group
 from extcp_manifests.istio.mesh.networks import choose_mesh_networks
-from extcp_manifests.istio.release_of_documents import NamedRelease, release_named_by, unknown_release_named_by
+from extcp_manifests.istio.release_of_documents import NamedRelease, releases_in
 from extcp_manifests.istio.releases import RELEASES, Release, find_release
 from extcp_manifests.istio.rules.across_documents import OtherDocuments, check_agreement
 from extcp_manifests.istio.rules.istio_operator import mesh_config_at, moved, validate_operator
@@ -183,9 +183,8 @@ def _examined(entry: _Entry, checks: Checks) -> _Entry:
     check, skipped = _check_of(entry.document, checks), _why_skipped(entry.document, checks)
     if not isinstance(entry.document, Mapping):
         return entry.with_(check=check, skipped=skipped)
-    named = release_named_by(entry.document)
-    unknown = unknown_release_named_by(entry.document) if named is None else None
-    return entry.with_(check=check, skipped=skipped, named=named, unknown=unknown)
+    named, unknown = releases_in(entry.document)
+    return _Entry(entry.document, entry.number, entry.place, check, skipped, named, unknown)
 
 
 def _is_list(document: Any) -> bool:

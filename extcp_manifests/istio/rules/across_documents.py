@@ -135,9 +135,9 @@ class _Server(Record):
 
 def _tls_servers(document: Document) -> Iterator[tuple[Path, _Server]]:
     """Yield each host of each server that is chosen by the name that TLS sends, and the server's place."""
-    pods = repr(sorted(mapping_of(document, "spec", "selector").items(), key=repr))
     for index, server in enumerate(items_of(document, "spec", "servers")):
         if text_of(server, "port", "protocol").upper() in ("HTTPS", "TLS"):
+            pods = repr(sorted(mapping_of(document, "spec", "selector").items(), key=repr))
             for host in items_of(server, "hosts"):
                 name = text_of(host).rpartition("/")[2]
                 yield ("spec", "servers", index, "hosts"), _Server(pods, repr(at(server, "port", "number")), name)

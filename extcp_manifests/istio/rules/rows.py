@@ -118,24 +118,25 @@ class _Node:
 
 def _visit(node: _Node, value: Any, place: Path, unclear: Sequence[Collection[Path]], findings: list[_FoundAt]) -> None:
     """Collect what the rules of a node, and of those below it, find in a value."""
-    if isinstance(value, MAPPING):
+    if isinstance(value, list | tuple):
+        if node.each is not None:
+            for index, item in enumerate(value):
+                _visit(node.each, item, (*place, index), unclear, findings)
+    elif not isinstance(value, str) and isinstance(value, MAPPING):
         for number, check in node.checks:
             if not (unclear and place in unclear[number]):
-                findings += [_FoundAt(number, place, found) for found in check(value)]
+                findings.extend([_FoundAt(number, place, found) for found in check(value)])
         for key, item in value.items():
             if item is None:
                 continue
             for number, check in node.checks_of_keys.get(key, ()):
                 if not (unclear and place in unclear[number]):
-                    findings += [_FoundAt(number, place, found) for found in check(value)]
+                    findings.extend([_FoundAt(number, place, found) for found in check(value)])
             child = node.below.get(key)
             if child is not None:
                 _visit(child, item, (*place, key), unclear, findings)
             if node.each is not None:
                 _visit(node.each, item, (*place, key), unclear, findings)
-    elif node.each is not None and isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _visit(node.each, item, (*place, index), unclear, findings)
 
 
 def _is_in(place: Path, known: frozenset[Path]) -> bool:
@@ -172,9 +173,8 @@ class Required(Record):
     key: str
     message: str = "is required: add it"
 
-    def __call__(self, settings: Mapping[str, Any]) -> Iterator[Found]:
-        if not is_given(settings.get(self.key)):
-            yield error((self.key,), self.message)
+    def __call__(self, settings: Mapping[str, Any]) -> Sequence[Found]:
+        return () if is_given(settings.get(self.key)) else (error((self.key,), self.message),)
 
 
 class OneOf(Record):
@@ -183,9 +183,8 @@ class OneOf(Record):
     keys: tuple[str, ...]
     message: str
 
-    def __call__(self, settings: Mapping[str, Any]) -> Iterator[Found]:
-        if not any(is_given(settings.get(key)) for key in self.keys):
-            yield error((), self.message)
+    def __call__(self, settings: Mapping[str, Any]) -> Sequence[Found]:
+        return () if any(is_given(settings.get(key)) for key in self.keys) else (error((), self.message),)
 
 
 class Excludes(Record):
@@ -194,11 +193,12 @@ class Excludes(Record):
     keys: tuple[str, ...]
     is_warning: bool = False
 
-    def __call__(self, settings: Mapping[str, Any]) -> Iterator[Found]:
-        given = [key for key in self.keys if is_given(settings.get(key))]
-        if len(given) > 1:
-            report = warning if self.is_warning else error
-            yield report((), f"has {' and '.join(given)}, which exclude each other: keep one")
+    def __call__(self, settings: Mapping[str, Any]) -> Sequence[Found]:
+        given = [key for key in self.keys if key in settings and is_given(settings[key])]
+        if len(given) < 2:
+            return ()
+        report = warning if self.is_warning else error
+        return (report((), f"has {' and '.join(given)}, which exclude each other: keep one"),)
 
 
 class Range(Record):
@@ -213,14 +213,14 @@ class Range(Record):
     what: str = ""
     """What the number is, where the range alone does not say it: `port`."""
 
-    def __call__(self, settings: Mapping[str, Any]) -> Iterator[Found]:
+    def __call__(self, settings: Mapping[str, Any]) -> Sequence[Found]:
         number = settings.get(self.key, self.missing)
         if number is None or (number >= self.least and (self.most is None or number <= self.most)):
-            return
+            return ()
         report = warning if self.is_warning else error
         bounds = f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
         reason = f", which is not a valid {self.what}" if self.what else ""
-        yield report((self.key,), f"is {number}{reason}: use {bounds}")
+        return (report((self.key,), f"is {number}{reason}: use {bounds}"),)
 
 
 class Duration(Record):
@@ -238,10 +238,11 @@ class Duration(Record):
     use: str = "whole milliseconds from 1ms, as in 5s"
     """What is valid, in words."""
 
-    def __call__(self, settings: Mapping[str, Any]) -> Iterator[Found]:
+    def __call__(self, settings: Mapping[str, Any]) -> Sequence[Found]:
         text = settings.get(self.key, self.missing)
-        if text is not None and not self._is_valid(text):
-            yield error((self.key,), f"is {text!r}: use {self.use}")
+        if text is None or self._is_valid(text):
+            return ()
+        return (error((self.key,), f"is {text!r}: use {self.use}"),)
 
     def _is_valid(self, text: Any) -> bool:
         nanoseconds = parse_duration(text) if isinstance(text, str) else None

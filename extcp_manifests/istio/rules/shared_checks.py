@@ -7,6 +7,7 @@ pkg/config/labels/instance.go.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -59,18 +60,28 @@ _FIRST_OF_WILDCARD = pattern(r"\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9
 
 def is_fqdn(text: str) -> bool:
     """Return whether a text is a host name in Istio's sense: DNS labels, upper case allowed, the last not a number."""
+    return 0 < len(text) <= 255 and _is_fqdn(text)
+
+
+@lru_cache(maxsize=1024)  # routes have the same few hosts
+def _is_fqdn(text: str) -> bool:
     *labels, last = text.split(".")
     labels += [last] if last else []
-    number = re.fullmatch(r"[-+]?[0-9]+", last)
-    return 0 < len(text) <= 255 and not number and all(map(LABEL.fullmatch, labels))
+    return not _NUMBER.fullmatch(last) and all(map(LABEL.fullmatch, labels))
+
+
+_NUMBER = pattern(r"[-+]?[0-9]+")
 
 
 def is_wildcard_domain(text: str) -> bool:
     """Return whether a text is a host name whose first label may be, or begin with, `*`."""
+    return len(text) <= 255 and _is_wildcard_domain(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_wildcard_domain(text: str) -> bool:
     first, dot, rest = text.partition(".")
-    return (
-        len(text) <= 255 and bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
-    )
+    return bool(_FIRST_OF_WILDCARD.fullmatch(first)) and (is_fqdn(rest) if dot else len(first) < 64)
 
 
 def is_ip(text: str) -> bool:

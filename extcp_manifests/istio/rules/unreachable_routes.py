@@ -114,7 +114,10 @@ def _identity(match: Any) -> str:
         for key, value in mapping_of(match).items()
         if key != "name" and (value or key in ("uri", "scheme", "method", "authority"))
     }
-    return json.dumps(kept, sort_keys=True)
+    return _as_text(kept)
+
+
+_as_text = json.JSONEncoder(sort_keys=True).encode
 
 
 def _match_by_prefix(place: Path, order: int, match: Mapping[str, Any]) -> _Match:

@@ -147,7 +147,8 @@ def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
 def _matches(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield every match of every route, with its place in the spec."""
     for protocol in _PROTOCOLS:
-        yield from each_at(spec, (protocol, EACH, "match", EACH))
+        if protocol in spec:
+            yield from each_at(spec, (protocol, EACH, "match", EACH))
 
 
 def _claims(*, beside_mesh: bool) -> Rule:

@@ -4,6 +4,7 @@ Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go
 """
 
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from extcp_manifests.documents.lookup import MAPPING
@@ -53,15 +54,55 @@ def decode(schema: Schema, message: str, data: Any, release: Release) -> Decoded
     return Decoded(value, decoder.errors, decoder.unknown, decoder.lost)
 
 
-class _Given(NamedTuple):
-    """A field that is given, and the spelling that counts."""
+class _GivenField(NamedTuple):
+    """A field that is given: the spelling that counts, its type in two parts, and the spelling that is lost."""
 
-    field: Field
     key: str
+    field: Field
+    kind: str
+    inner: str
+    lost: str | None
 
 
-def _index(given: _Given) -> int:
-    return given.field.index
+class _Given(NamedTuple):
+    """What the keys of a mapping are in a message."""
+
+    fields: tuple[_GivenField, ...]
+    """In the order of decoding."""
+    unknown: tuple[tuple[str, str], ...]
+    """Keys that the release does not know, each with the reason."""
+    not_text: tuple[Any, ...]
+
+
+_FEW_KEYS = 64
+"""As many keys as a mapping may have for what they are to be remembered."""
+
+
+def _given(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]) -> _Given:
+    """Return what keys are in a message; of two spellings the JSON name counts."""
+    fields = schema.fields(message, release)
+    given: dict[str, _GivenField] = {}
+    unknown: list[tuple[str, str]] = []
+    for key in keys:
+        field = fields.get(key) if isinstance(key, str) else None
+        if field is not None and (field.name not in given or key == field.name):
+            kind, inner = _parts(field.type)
+            lost = field.proto if key != field.proto and field.proto in keys else None
+            given[field.name] = _GivenField(key, field, kind, inner, lost)
+        elif field is None and isinstance(key, str):
+            unknown.append((key, why_unknown(schema, message, key, release)))
+    ordered = sorted(given.values(), key=lambda each: each.field.index)
+    return _Given(tuple(ordered), tuple(unknown), tuple(key for key in keys if not isinstance(key, str)))
+
+
+_remembered_given = lru_cache(maxsize=4096)(_given)  # documents of a kind have the same keys again and again
+
+
+@cache
+def _parts(type_: str) -> tuple[str, str]:
+    """Return a type's kind, and what it is of."""
+    kind, _, inner = type_.partition(":")
+    return kind, inner
 
 
 class _Decoder:
@@ -79,22 +120,26 @@ class _Decoder:
         if not isinstance(data, MAPPING):
             self._error(path, wrong_text("must be a mapping", data))
             return {}
-        given = self._given(name, data, path)
+        keys = tuple(data)
+        known = _remembered_given if len(keys) <= _FEW_KEYS else _given
+        given = known(self._schema, name, self._release, keys)
+        self.errors += [Finding(path, _not_text(key)) for key in given.not_text]
+        self.unknown += [Finding((*path, key), why) for key, why in given.unknown]
         if self._schema.crd:
-            self._check_crd(name, [each.field for each in given if data[each.key] is not None], path)
+            self._check_crd(name, [each.field for each in given.fields if data[each.key] is not None], path)
         result: dict[str, Any] = {}
         chosen: dict[str, str] = {}  # the member that is set, by the name of its oneof
-        for each in given:
-            field, key = each.field, each.key
-            if key != field.proto and field.proto in data:
-                self._lose((*path, field.proto), key)
-            if data[key] is None:
+        for key, field, kind, inner, lost in given.fields:
+            item = data[key]
+            if lost is not None:
+                self._lose((*path, lost), key)
+            if item is None:
                 continue
-            if field.type == "string" and field.oneof is None and isinstance(data[key], str):
-                result[field.name] = data[key]  # most values are texts
+            if kind == "string" and field.oneof is None and type(item) is str:
+                result[field.name] = item  # most values are texts
                 continue
             failed = len(self.errors)
-            value = self._value(field.type, data[key], (*path, key))
+            value = self._value(kind, inner, field.type, item, (*path, key))
             if len(self.errors) > failed and not isinstance(value, dict | list):
                 continue
             if field.oneof is not None:
@@ -104,22 +149,6 @@ class _Decoder:
                 chosen[field.oneof] = field.name
             result[field.name] = value
         return result
-
-    def _given(self, message: str, data: Mapping[Any, Any], path: Path) -> list[_Given]:
-        """Return the known fields of a mapping in the order of decoding; of two spellings the JSON name counts."""
-        fields = self._schema.fields(message, self._release)
-        given: dict[str, _Given] = {}
-        for key in data:
-            if not isinstance(key, str):
-                self._error(path, _not_text(key))
-                continue
-            field = fields.get(key)
-            if field is None:
-                why = why_unknown(self._schema, message, key, self._release)
-                self.unknown.append(Finding((*path, key), why))
-            elif field.name not in given or key == field.name:
-                given[field.name] = _Given(field, key)
-        return sorted(given.values(), key=_index) if len(given) > 1 else list(given.values())
 
     def _check_crd(self, message: str, given: list[Field], path: Path) -> None:
         """Report the keys that a CRD misses in a message, and those that it does not take together."""
@@ -141,9 +170,8 @@ class _Decoder:
             if len(excluding) > 1:
                 self._error(path, f"has {' and '.join(excluding)}, which exclude each other: keep one")
 
-    def _value(self, type_: str, data: Any, path: Path) -> Any:
+    def _value(self, kind: str, inner: str, type_: str, data: Any, path: Path) -> Any:
         """Return a value of any type; one that is wrong is reported, and mostly becomes None."""
-        kind, _, inner = type_.partition(":")
         if kind == "list":
             return self._list(inner, data, path)
         if kind == "map":
@@ -162,6 +190,8 @@ class _Decoder:
         if not isinstance(data, list | tuple):
             self._error(path, wrong_text("must be a list", data))
             return []
+        if inner == "string" and all(type(item) is str for item in data):
+            return list(data)
         return [self._item(inner, item, (*path, index)) for index, item in enumerate(data)]
 
     def _map(self, inner: str, data: Any, path: Path) -> dict[str, Any]:
@@ -183,11 +213,11 @@ class _Decoder:
 
     def _item(self, inner: str, data: Any, path: Path) -> Any:
         """Return an item of a list or map, where null is the type's zero value, if it is one at all."""
+        kind, name = _parts(inner)
         if data is not None:
-            return self._value(inner, data, path)
+            return self._value(kind, name, inner, data, path)
         if self._schema.crd:
             self._error(path, "is null: leave it out")
-        kind, _, name = inner.partition(":")
         return self._enum(name, 0) if kind == "enum" else zero(inner)
 
     def _enum(self, name: str, data: Any) -> Any:

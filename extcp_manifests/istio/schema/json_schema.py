@@ -74,7 +74,7 @@ class _Writer:
         }
         if self._root.kind is not None:
             kind = self._root.kind
-            versions = served_versions(kind, self._release)
+            versions = list(served_versions(kind, self._release))
             written["properties"] = {"apiVersion": {"enum": versions}, "kind": {"const": kind}}
             written["required"] = ["apiVersion", "kind"]
         written["$defs"] = dict(sorted(self._definitions.items()))
