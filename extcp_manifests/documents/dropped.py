@@ -103,8 +103,7 @@ class Change(Record):
 
 def losses_of_change(tree: Any, change: Change) -> Iterator[Loss]:
     """Yield what a tree lost by a change that was made last, without a look at the rest of the tree."""
-    after = value_at(tree, change.place)
-    yield from losses(_along(tree, change.place, change.before), _along(tree, change.place, after))
+    yield from losses(change.before, value_at(tree, change.place), path=change.place)
 
 
 def value_at(tree: Any, place: Path) -> Any:
@@ -115,45 +114,6 @@ def value_at(tree: Any, place: Path) -> Any:
         return parent.get(last, MISSING)
     items = items_of(parent)
     return items[last] if isinstance(last, int) and last < len(items) else MISSING
-
-
-def _along(value: Any, place: Path, end: Any, *, is_item: bool = False) -> Any:
-    """Return what of a value leads to a place, with `end` there, and what the entries of lists on the way are known by.
-
-    An entry without a name is kept as a whole, since it is known by all that it has.
-    """
-    if not place:
-        return end
-    key, *rest = place
-    if _is_list(value):
-        item = _along(at(value, key), tuple(rest), end, is_item=True)
-        return [] if item is MISSING else [item]
-    below = _along(at(value, key), tuple(rest), end)
-    if not is_item:
-        return {} if below is MISSING else {key: below}
-    named = {name: value[name] for name in _NAMING_KEYS if name in value}
-    reduced = _with(named, key, below)
-    return _replaced(value, place, end) if _names(reduced) is None else reduced
-
-
-def _replaced(value: Any, place: Path, end: Any) -> Any:
-    """Return a value with `end` at a place."""
-    if not place:
-        return end
-    key, *rest = place
-    below = _replaced(at(value, key), tuple(rest), end)
-    if isinstance(value, Mapping):
-        return _with(value, key, below)
-    items = dict(enumerate(items_of(value)))
-    return list(_with(items, key, below).values())
-
-
-def _with(values: Mapping[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
-    """Return a mapping with another value at a key, which goes where that is MISSING."""
-    result = {**values, key: value}
-    if value is MISSING:
-        del result[key]
-    return result
 
 
 def _is_deleted(key: str, before: Mapping[str, Any], over: Any) -> bool:
@@ -191,9 +151,6 @@ def _lost_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
 
 # The keys that people call the entries of a list by; the first that an entry has counts.
 _NAMES = (("kind", "name"), ("mountPath",), ("name",), ("address",), ("secretName",))
-
-
-_NAMING_KEYS = tuple(dict.fromkeys(key for keys in _NAMES for key in keys))
 
 
 def identity(item: Any) -> Hashable:

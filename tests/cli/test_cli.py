@@ -408,7 +408,7 @@ def test_compose_reports_what_is_dropped(tmp_path: Path, strict: bool) -> None:
     assert done.stderr.splitlines() == [
         "<stdin>:6: spec.components.pilot.k8s.env: replaces the list of ours.yaml and drops A, \\u202eB: "
         "use spec.values.pilot.env, or repeat them",
-        "--set components.pilot.k8s=1: spec.components.pilot.k8s: replaces the mapping of ours.yaml and <stdin> "
+        "--set components.pilot.k8s=1: spec.components.pilot.k8s: replaces the mapping of <stdin> "
         "and drops env: repeat them where they are to stay",
     ]
     assert run("compose", "-f", "ours.yaml", "--strict", cwd=tmp_path).returncode == 0

@@ -193,6 +193,31 @@ def _flag_name(index: int) -> str:
     return f"set[{index}]"
 
 
+class _Mentions:
+    """Which files say something at a place, and at the places below, by the files' numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._below: dict[str, _Mentions] = {}
+
+    def add(self, number: int, value: Any) -> None:
+        """Take what a file has at the place."""
+        if value is not None:
+            self._numbers.append(number)
+        for key, item in mapping_of(value).items():
+            self._below.setdefault(key, _Mentions()).add(number, item)
+
+    def taken(self, loss: Loss) -> Sequence[int]:
+        """Return the files that had what was lost, of a list the last one; they have it no more."""
+        node = self
+        for key in loss.path:
+            node = node._below.get(str(key), _Mentions())
+        if loss.kind == "list":
+            return node._numbers[-1:]
+        taken = (node._below.pop(item, _Mentions())._numbers for item in loss.items)
+        return sorted({number for numbers in taken for number in numbers})
+
+
 class _Run:
     """Merges files and flags into one tree, and notes who set what and what was lost."""
 
@@ -202,11 +227,13 @@ class _Run:
         # The first file is taken as it is, so that up to 1.23 its nulls still delete what the profile says.
         self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **unshared(sources[0].tree)}
         self.dropped: list[Dropped] = []
+        self._mentions = _Mentions()
         self.origins: dict[str, str] = {}
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
         merge_onto = overlay_onto if self._release.merges_plain_trees else strategic_merge_onto
+        self._mentions.add(0, self._sources[0].tree)
         for index, source in enumerate(self._sources[1:], start=1):
             before = touched(self.tree, source.tree)
             try:
@@ -215,8 +242,11 @@ class _Run:
                 raise InvalidInput([self._placed(error, index)]) from None
             for loss in losses(before, self.tree, source.tree):
                 path = loss.path
-                holders = self._holders(loss, index)
+                holders = tuple(self._sources[number].name for number in self._mentions.taken(loss)) or (
+                    self._sources[0].name,
+                )
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
+            self._mentions.add(index, source.tree)
         parts = [_Part(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 
@@ -233,8 +263,7 @@ class _Run:
             name = _flag_name(index)
             for change in _topmost(changes):
                 for loss in losses_of_change(self.tree, change):
-                    holders = self._holders(loss, len(self._sources))
-                    self.dropped.append(Dropped(loss.path, loss.kind, loss.items, name, holders))
+                    self.dropped.append(Dropped(loss.path, loss.kind, loss.items, name, self._setters(loss, change)))
                 self._note_origins(change, name)
             own = path_text(tuple(split_path(f"spec.{split_flag(flag, self._release)[0]}")))
             if own in self.origins:
@@ -257,16 +286,10 @@ class _Run:
             if path not in before or before[path] != value:
                 self.origins[path] = name
 
-    def _holders(self, loss: Loss, index: int) -> tuple[str, ...]:
-        """Return the files before one that had what was lost: of a list the last one, of a mapping all."""
-        if loss.kind == "list":
-            return (self._last_with(loss.path, index).name,)
-        holders: list[str] = []
-        for source in self._sources[:index]:
-            held = mapping_of(at(source.tree, *loss.path))
-            if any(key in held for key in loss.items):
-                holders.append(source.name)
-        return tuple(holders) or (self._sources[0].name,)
+    def _setters(self, loss: Loss, change: Change) -> tuple[str, ...]:
+        """Return the files and flags that had set what a change took away."""
+        lost = at(change.before, *loss.path[len(change.place) :])
+        return tuple(dict.fromkeys(self.origins[path_text(path)] for path, _ in leaves(lost, loss.path)))
 
     def _last_with(self, path: Path, index: int) -> _Source:
         """Return the last of the files before one that says something at a path."""

@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.dropped import MISSING, Change
@@ -368,6 +368,8 @@ class Nodes:
         self._as_text = as_text
         self._indexes: dict[str, dict[int, _Index]] = {}
         """Indexes by the key that they are of, and by the id of their list."""
+        self._having: dict[str, _Having] = {}
+        """The indexes that have a mapping among their items, by the key and by the id of the mapping."""
         self._indexed_items = 0
         """The number of items in all indexes."""
         self._asked: set[tuple[str, int]] = set()
@@ -376,12 +378,14 @@ class Nodes:
     def set(self, node: dict[str, Any], key: str, value: Any) -> None:
         """Set a value of a mapping."""
         node[key] = value
-        for index in self._indexes.get(key, {}).values():
-            index.changed(node)
+        self._note_change(node, key)
 
     def remove(self, node: dict[str, Any], key: str) -> None:
         del node[key]
-        for index in self._indexes.get(key, {}).values():
+        self._note_change(node, key)
+
+    def _note_change(self, node: dict[str, Any], key: str) -> None:
+        for index in list(self._having.get(key, {}).get(id(node), ())):
             index.changed(node)
 
     def append(self, items: list[Any], item: Any) -> None:
@@ -445,9 +449,10 @@ class Nodes:
             return made
         if self._indexed_items + len(items) > _MOST_INDEXED_ITEMS:
             self._indexes = {}
+            self._having = {}
             self._indexed_items = 0
         self._indexed_items += len(items)
-        index = _Index(items, key, self._as_text)
+        index = _Index(items, key, self._as_text, self._having.setdefault(key, {}))
         self._indexes.setdefault(key, {})[id(items)] = index
         return index
 
@@ -459,6 +464,10 @@ AsText = Callable[[Any], str | None]
 _MOST_INDEXED_ITEMS = 1_000_000
 
 
+_Having: TypeAlias = dict[int, dict["_Index", None]]
+"""The indexes of a key that have a mapping among their items, by its id."""
+
+
 class _Index:
     """The items of a list by the text that they have at one key.
 
@@ -466,8 +475,9 @@ class _Index:
     items alive, so that no other object gets the id of one of them.
     """
 
-    def __init__(self, items: list[Any], key: str, as_text: AsText) -> None:
+    def __init__(self, items: list[Any], key: str, as_text: AsText, having: _Having) -> None:
         self._items = items
+        self._having = having
         self._key = key
         self._as_text = as_text
         self._numbers: list[int] = []
@@ -525,6 +535,7 @@ class _Index:
             return
         number = self._numbers[position]
         insort(self._by_id.setdefault(id(item), []), number)
+        self._having.setdefault(id(item), {})[self] = None
         if self._key not in item:
             return
         value = item[self._key]
@@ -538,10 +549,19 @@ class _Index:
     def _forget(self, position: int) -> None:
         number, text = self._numbers[position], self._texts[position]
         self._texts[position] = None
-        _remove(number, self._by_id.get(id(self._items[position]), []))
+        self._forget_item(number, id(self._items[position]))
         _remove(number, self._nested)
         if text is not None:
             _remove(number, self._by_text[text])
+
+    def _forget_item(self, number: int, item: int) -> None:
+        numbers = self._by_id.get(item)
+        if numbers is None:
+            return
+        _remove(number, numbers)
+        if not numbers:
+            del self._by_id[item]
+            del self._having[item][self]
 
 
 def _remove(number: int, numbers: list[int]) -> None:
