@@ -26,6 +26,7 @@ from extcp_manifests.documents.paths import before_lists, leaves
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.operator.merging import (
     NamelessItem,
+    find_by_name,
     overlay_onto,
     strategic_merge_onto,
     touched,
@@ -232,21 +233,28 @@ class _Run:
 
     def merge_files(self) -> None:
         """Merge every file into the first one."""
-        merge_onto = overlay_onto if self._release.merges_plain_trees else strategic_merge_onto
+        strategic = not self._release.merges_plain_trees
+        merge_onto = strategic_merge_onto if strategic else overlay_onto
         self._mentions.add(0, self._sources[0].tree)
         for index, source in enumerate(self._sources[1:], start=1):
+            if strategic:
+                find_by_name(self.tree)
             before = touched(self.tree, source.tree)
             try:
                 merge_onto(self.tree, source.tree)
             except NamelessItem as error:
                 raise InvalidInput([self._placed(error, index)]) from None
-            for loss in losses(before, self.tree, source.tree):
+            if strategic:
+                find_by_name(self.tree)
+            after = touched(self.tree, source.tree)
+            for loss in losses(before, after, source.tree):
                 path = loss.path
                 holders = tuple(self._sources[number].name for number in self._mentions.taken(loss)) or (
                     self._sources[0].name,
                 )
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
             self._mentions.add(index, source.tree)
+        self.tree = unshared(self.tree)
         parts = [_Part(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 

@@ -234,13 +234,15 @@ def strategic_merge_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
 
 def touched(base: Any, over: Any, path: Path = ()) -> Any:
     """Return a copy of what a merge may change of the base: what `over` has too, in the order of the base."""
-    is_merged_by_key = isinstance(base, dict) and isinstance(over, Mapping) and "$patch" not in over
-    if not is_merged_by_key or path in _REPLACED:
-        return unshared(base)
-    common = [key for key in over if key in base]
-    if len(common) > 1:
-        common = [key for key in base if key in over]
-    return {key: touched(base[key], over[key], (*path, key)) for key in common}
+    if isinstance(base, dict) and isinstance(over, Mapping) and "$patch" not in over and path not in _REPLACED:
+        common = [key for key in over if key in base]
+        if len(common) > 1:
+            common = [key for key in base if key in over]
+        return {key: touched(base[key], over[key], (*path, key)) for key in common}
+    if isinstance(base, _KeyedList) and isinstance(over, list) and not any(map(_has_directive, over)):
+        items = {name: item for item in over if isinstance(name := at(item, base.key), str)}
+        return [touched(base.by_name[name], items[name], (*path, "*")) for name in items if name in base.by_name]
+    return unshared(base)
 
 
 def _merged_mappings(merger: "Merger", path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
@@ -271,20 +273,58 @@ def _merged_lists(merger: "Merger", path: list[Any], base: list[Any], over: list
     return over
 
 
+class _KeyedList(list[Any]):
+    """A list that is merged by a key, whose items are found by their names, which differ."""
+
+    def __init__(self, items: Iterable[dict[str, Any]], key: str) -> None:
+        super().__init__(items)
+        self.key = key
+        self.by_name: dict[str, dict[str, Any]] = {item[key]: item for item in self}
+
+
+def find_by_name(tree: Mapping[str, Any]) -> None:
+    """Make the items of a tree's lists found by their names, so that many merges take no longer for long lists.
+
+    `unshared` returns the tree with lists as all others are.
+    """
+    for (*above, last), key in _BY_KEY.items():
+        parent = at(tree, *above)
+        items = mapping_of(parent).get(last)
+        if type(items) is list and _have_names(items, key):
+            parent[last] = _KeyedList(items, key)
+
+
+def _have_names(items: Sequence[Any], key: str) -> bool:
+    """Return whether all items of a list have a name, and each another one."""
+    names = [at(item, key) for item in items]
+    return all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names)
+
+
 def _merged_by_key(merger: "Merger", path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
     """Return a list whose items are merged where both sides have one of the same name, the value at `key`."""
     if any(at(item, "$patch") == "replace" for item in over):
         return [_without_nulls(item) for item in over if not _has_directive(item)]
-    _require_names(tuple(path), key, base, in_base=True)
+    if not isinstance(base, _KeyedList):
+        _require_names(tuple(path), key, base, in_base=True)
     _require_names(tuple(path), key, over, in_base=False)
-    items = {item[key]: item for item in base}
-    positions = _positions(item[key] for item in base)
+    before = base.by_name if isinstance(base, _KeyedList) else {item[key]: item for item in base}
     changes = {item[key]: item for item in over}
+    merged: dict[str, Any] = {}
     for name, change in changes.items():
-        if name in items:
-            items[name] = merger.value_strategy([*path, "*"], items[name], change)
+        if name in before:
+            merged[name] = merger.value_strategy([*path, "*"], before[name], change)
         else:
-            items[name] = _without_nulls(change)
+            merged[name] = _without_nulls(change)
+    if isinstance(base, _KeyedList) and all(merged.values()):
+        # In lists of many files most merges are of these two kinds, which leave the others where they are.
+        if len(merged) == 1 and all(item is before.get(name) for name, item in merged.items()):
+            return base
+        if not merged.keys() & before.keys():
+            base[:0] = merged.values()
+            before.update(merged)
+            return base
+    items = {**before, **merged}
+    positions = _positions(item[key] for item in base)
     base_only = [item[key] for item in base if item[key] not in changes]
     patched = [name for name in changes if items[name]]  # what `$patch: delete` empties goes
     return [items[name] for name in interleaved(base_only, patched, positions)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from extcp_manifests import InvalidInput, builders, yaml
 from extcp_manifests.documents.dropped import Dropped, losses
 from extcp_manifests.istio.operator.compose import compose, compose_files, compose_plain
+from extcp_manifests.istio.operator.merging import strategic_merge
 from extcp_manifests.istio.releases import RELEASES
 
 CASES = Path(__file__).parent / "cases"
@@ -308,6 +309,33 @@ FLAGS = st.lists(
     ),
     max_size=8,
 )
+
+
+NAMED = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "b", "c"])},
+        optional={
+            "enabled": st.sampled_from([True, False, None]),
+            "k8s": st.sampled_from([{"env": [{"name": "A"}]}, {"env": [{"name": "B"}]}, {}, None]),
+            "$patch": st.sampled_from(["delete", "replace"]),
+        },
+    ),
+    max_size=4,
+)
+
+
+@given(st.lists(NAMED, min_size=2, max_size=6), st.sampled_from(["1.15", "1.23"]))
+def test_many_files_are_merged_one_after_the_other(lists: list[Any], release: str) -> None:
+    """Files with lists that merge by name come to the same, and lose the same, as two and two of them would."""
+    files = [operator({"components": {"ingressGateways": each}}) for each in lists]
+    merged: Any = files[0]
+    lost: list[object] = []
+    for number, file in enumerate(files[1:], start=1):
+        before, merged = merged, strategic_merge(merged, file)
+        lost += [(loss.path, set(loss.items), f"files[{number}]") for loss in losses(before, merged, file)]
+    composition = compose_files(*files, release=release)
+    assert composition.plain["spec"] == merged["spec"]
+    assert [(each.place, set(each.items), each.by) for each in composition.dropped] == lost
 
 
 def by_index(value: Any) -> Any:
