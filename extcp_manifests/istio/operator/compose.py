@@ -244,8 +244,6 @@ class _Run:
                 merge_onto(self.tree, source.tree)
             except NamelessItem as error:
                 raise InvalidInput([self._placed(error, index)]) from None
-            if strategic:
-                find_by_name(self.tree)
             after = touched(self.tree, source.tree)
             for loss in losses(before, after, source.tree):
                 path = loss.path
