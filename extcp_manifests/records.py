@@ -130,7 +130,7 @@ class Record:
         return f"{type(self).__qualname__}({fields})"
 
 
-_FEW = 8
+_FEW = 16
 """How many records of a class are made before its constructor is compiled, which takes as long as to make a hundred."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import Hostname, IPAddress
@@ -95,10 +95,8 @@ _NAMES: Mapping[type[Any], str] = {
 @cache
 def _wanted(builder: type[Any]) -> tuple[_Wanted, ...]:
     """Return what each input of a builder may be, from its annotation."""
-    hints = get_type_hints(builder)
     found = []
-    for name in builder._fields:
-        hint = hints[name]
+    for name, hint in builder._fields.items():
         if get_origin(hint) is Literal:
             found.append(_Wanted(name, (), get_args(hint)))
         else:

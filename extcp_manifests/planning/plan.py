@@ -124,7 +124,7 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
         yield writing.Entry(RUNBOOK, writing.Streamed(self.runbook_lines))
 
     def _files(self) -> Iterator[writing.Entry]:
-        once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
+        once = lru_cache(maxsize=512)(text_of)  # many clusters have the same files
 
         def files_of(run: StageRun) -> Iterator[writing.Entry]:
             for step in run.steps():

@@ -31,6 +31,9 @@ _Names = tuple[bytes, bytes, bytes]
 _Work = TypeVar("_Work", StageRun, ClusterStages)
 """What something is made of: one stage of a cluster, or all of them."""
 
+_MANY = 2
+"""The cluster of a shape for which templates are made; they take as long as some clusters, and often there is one."""
+
 LONGEST_NAME = 63
 """The greatest length of a plain name."""
 
@@ -50,6 +53,7 @@ class Templates(Generic[_Work]):
         self._longest_name = longest_name
         self._unlike = unlike
         self._templates: dict[tuple[int, int], Sequence[_Template] | None] = {}
+        self._met: dict[tuple[int, int], int] = {}
 
     def texts(self, work: _Work) -> Sequence[Texts]:
         """Return what is made for a cluster."""
@@ -64,6 +68,9 @@ class Templates(Generic[_Work]):
             return None
         shape = (work.number, remote.shape)
         if shape not in self._templates:
+            met = self._met[shape] = self._met.get(shape, 0) + 1
+            if met < _MANY:
+                return None
             self._templates[shape] = self._new_templates(work)
         templates = self._templates[shape]
         if templates is None:

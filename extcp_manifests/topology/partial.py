@@ -124,7 +124,7 @@ class _Input(Record):
 
     def is_right(self, name: str) -> bool:
         """Return whether a field, which may be left out, is right or has parts that may be."""
-        return () not in self.wrong and (self._key(name),) not in self.wrong
+        return not self.wrong or (() not in self.wrong and (self._key(name),) not in self.wrong)
 
     def value(self, name: str, default: Any = None) -> Any:
         """Return the value of a field: None if it is wrong, the default if it is left out."""

@@ -26,6 +26,12 @@ LOWER = "abcdefghijklmnopqrstuvwxyz"
 LABELS = LOWER + "0123456789"
 
 
+@pytest.fixture(autouse=True)
+def every_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make templates for every shape, even if there are few clusters of it."""
+    monkeypatch.setattr(templates, "_MANY", 1)
+
+
 def texts(first: str, middle: str, most: int, last: str) -> st.SearchStrategy[str]:
     """Return texts of a first character, up to so many in the middle, and a last one.
 
@@ -268,3 +274,17 @@ def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
     runs = [run for run in runs_of(resolved) if run.remote.cluster.name == "b1"]
     assert all(looking.filled(run) is None for run in runs if list(run.steps()))
     assert {text for run in runs for text in plain.filled(run) or ()} == {(b"b1",), (b"external",)}
+
+
+def test_a_single_cluster_is_made_as_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates are made for a shape of which there is more than one cluster, and for no other."""
+    monkeypatch.undo()
+    clusters = [MeshCluster(name=f"cluster{number}", network="net") for number in range(6)]
+    topology = Topology(
+        release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=clusters[0], remote_clusters=clusters[1:]
+    )
+    resolved = plan(topology).resolved
+    made = templates.Templates[StageRun](lambda run: [(step.cluster.encode(),) for step in run.steps()])
+    (join,) = {run.number for run in runs_of(resolved) if run.title == "Join the further clusters"}
+    filled = [made.filled(run) is not None for run in runs_of(resolved) if run.number == join]
+    assert filled == [False, True, True, True, True]
