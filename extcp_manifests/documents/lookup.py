@@ -50,6 +50,17 @@ def text_of(value: Any, *path: str | int) -> str:
     return found if isinstance(found, str) else ""
 
 
+def copied(value: Any) -> Any:
+    """Return a copy of plain data in which no mapping or list is at two places, as YAML's aliases would have it."""
+    if isinstance(value, str | int):  # as most are
+        return value
+    if isinstance(value, MAPPING):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return tuple(map(copied, value)) if isinstance(value, tuple) else value
+
+
 def each_at(value: Any, path: Path, place: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield every value at a path in which EACH may occur, with the place where it is; null is as good as missing.
 

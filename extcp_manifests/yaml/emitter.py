@@ -65,7 +65,7 @@ def require_plain(data: Any, place: Path = ()) -> None:
 
 def unwritable(data: Any, place: Path = ()) -> tuple[Problem, ...]:
     """Return the first 20 problems of data that `dump` does not write; their paths begin with the place."""
-    return tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
+    return () if _is_plain(data, MAX_DEPTH) else tuple(islice(_unwritable(data, place), _MOST_PROBLEMS))
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
@@ -263,6 +263,30 @@ _UNFIT_FOR_BLOCK = pattern(f"[\t{_INVISIBLE}\ud800-\udfff]|\\A[ \n]|^ +$|\n\n\\Z
 
 _SHOWN_DEPTH = 20
 """How many keys of a place are shown where data is nested too deeply."""
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Return whether data of the usual types can be written, which most can; `depth` is how many levels are allowed.
+
+    What it does not know is looked at by `_unwritable`, which knows everything and takes several times as long.
+    """
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict:
+        if depth == 0:
+            return False
+        for key, item in value.items():
+            if type(key) is not str or len(key) > _SHORT_KEY or not key.isascii() or not _is_plain(item, depth - 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
+    return kind is bool or value is None or (kind is int and -(2**63) <= value < 2**63)
+
+
+_SHORT_KEY = _LONGEST_KEY // 5
+"""A key of ASCII that is no longer is short enough, even if each of its characters is escaped."""
 
 
 def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:

@@ -6,13 +6,12 @@ running it, unless a docstring says otherwise.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 from extcp_manifests.documents.dropped import Dropped, losses
 from extcp_manifests.documents.findings import Findings
-from extcp_manifests.documents.lookup import at
+from extcp_manifests.documents.lookup import at, copied
 from extcp_manifests.documents.paths import before_lists, leaves, parsed_path
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.mesh.defaults import mesh_defaults, proxy_defaults
@@ -197,7 +196,7 @@ def merge_mesh_config(
         if source.content is not None:
             contents[source.source] = source.content
     return MeshConfigMerge(
-        config=deepcopy(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
+        config=copied(_values(shown)) if defaults else _values(shown),  # decoding has copied the sources already
         overridden=tuple(merging.overridden),
         ignored=(*without_config, *ignored_keys),
         problems=(*findings.errors, *_problems_at_start(sources, findings, record)),

@@ -21,7 +21,7 @@ from extcp_manifests.documents.dropped import (
     value_at,
 )
 from extcp_manifests.documents.istio_operator import IstioOperator
-from extcp_manifests.documents.lookup import at, mapping_of
+from extcp_manifests.documents.lookup import at, copied, mapping_of
 from extcp_manifests.documents.paths import before_lists, leaves
 from extcp_manifests.errors import InvalidInput, Path, Problem, path_text
 from extcp_manifests.istio.operator.merging import (
@@ -30,7 +30,6 @@ from extcp_manifests.istio.operator.merging import (
     overlay_onto,
     strategic_merge_onto,
     touched,
-    unshared,
 )
 from extcp_manifests.istio.operator.set_flags import FlagWriter, checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import PatchError, split_path
@@ -226,7 +225,7 @@ class _Run:
         self._sources = sources
         self._release = release
         # The first file is taken as it is, so that up to 1.23 its nulls still delete what the profile says.
-        self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **unshared(sources[0].tree)}
+        self.tree: dict[str, Any] = {"apiVersion": "install.istio.io/v1alpha1", **copied(sources[0].tree)}
         self.dropped: list[Dropped] = []
         self._mentions = _Mentions()
         self.origins: dict[str, str] = {}
@@ -252,7 +251,7 @@ class _Run:
                 )
                 self.dropped.append(Dropped(path, loss.kind, loss.items, source.name, holders, source.line(path)))
             self._mentions.add(index, source.tree)
-        self.tree = unshared(self.tree)
+        self.tree = copied(self.tree)
         parts = [_Part(source.name, source.tree) for source in self._sources]
         self.origins = {path_text(path): file for path, file in _leaf_origins(self.tree, parts)}
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.lookup import at, mapping_of
+from extcp_manifests.documents.lookup import at, copied, mapping_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, require
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.records import Record
@@ -20,23 +20,12 @@ if TYPE_CHECKING:
     from deepmerge import Merger
 
 
-def unshared(value: Any) -> Any:
-    """Return a copy of plain data in which no mapping or list is at two places, as YAML's aliases would have it."""
-    if isinstance(value, Mapping):
-        return {key: unshared(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [unshared(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(unshared(item) for item in value)
-    return value
-
-
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return both mappings as one, key by key on every level; of other values than two mappings, `over` has its way.
 
     Null is a value like others, and lists are replaced.
     """
-    merged: dict[str, Any] = unshared(base)
+    merged: dict[str, Any] = copied(base)
     overlay_onto(merged, over)
     return merged
 
@@ -48,19 +37,19 @@ def overlay_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
         if isinstance(below, dict) and isinstance(value, Mapping):
             overlay_onto(below, value)
         else:
-            base[key] = unshared(value)
+            base[key] = copied(value)
 
 
 def json_merge_patch(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge as RFC 7386 does: null deletes, lists are replaced."""
-    result: dict[str, Any] = unshared(base)
+    result: dict[str, Any] = copied(base)
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, Mapping):
             result[key] = json_merge_patch(mapping_of(result.get(key)), value)
         else:
-            result[key] = unshared(value)
+            result[key] = copied(value)
     return result
 
 
@@ -222,14 +211,14 @@ def strategic_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[st
     istioctl also refuses mappings and lists that are on both sides under a key that it does not know; here they are
     merged as if it did.
     """
-    merged: dict[str, Any] = unshared(base)
+    merged: dict[str, Any] = copied(base)
     strategic_merge_onto(merged, over)
     return merged
 
 
 def strategic_merge_onto(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     """Change the base as `strategic_merge` does; where that raises NamelessItem, in part."""
-    _strategic().merge(base, unshared(over))
+    _strategic().merge(base, copied(over))
 
 
 def touched(base: Any, over: Any, path: Path = ()) -> Any:
@@ -242,7 +231,7 @@ def touched(base: Any, over: Any, path: Path = ()) -> Any:
     if isinstance(base, _KeyedList) and isinstance(over, list) and not any(map(_has_directive, over)):
         items = {name: item for item in over if isinstance(name := at(item, base.key), str)}
         return [touched(base.by_name[name], items[name], (*path, "*")) for name in items if name in base.by_name]
-    return unshared(base)
+    return copied(base)
 
 
 def _merged_mappings(merger: "Merger", path: list[Any], base: dict[str, Any], over: dict[str, Any]) -> Any:
@@ -285,7 +274,7 @@ class _KeyedList(list[Any]):
 def find_by_name(tree: Mapping[str, Any]) -> None:
     """Make the items of a tree's lists found by their names, so that many merges take no longer for long lists.
 
-    `unshared` returns the tree with lists as all others are.
+    `copied` returns the tree with lists as all others are.
     """
     for (*above, last), key in _BY_KEY.items():
         parent = at(tree, *above)

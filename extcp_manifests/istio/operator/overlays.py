@@ -5,12 +5,11 @@ or from 1.24 says nothing, the result has a problem instead.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.istio_operator import Component, GatewayComponent, IstioOperator, Overlay
-from extcp_manifests.documents.lookup import at, mapping_of
+from extcp_manifests.documents.lookup import at, copied, mapping_of
 from extcp_manifests.errors import InvalidInput, Path, Problem, kind_of, require
 from extcp_manifests.istio.operator.tree_paths import PatchError, TreeWriter, interpret, split_path
 from extcp_manifests.istio.releases import Release, find_release
@@ -51,7 +50,7 @@ def apply_overlays(
     require(namespace, str | None, ("namespace",), "text")
     rules = _Rules(find_release(release), namespace)
     originals = _objects(objects)
-    writers = [TreeWriter(deepcopy(dict(each))) for each in originals]
+    writers = [TreeWriter(copied(each)) for each in originals]
     numbers = _numbers_by_target(originals)
     problems: list[Problem] = []
     for index, overlay in enumerate(_overlays(overlays, component)):
@@ -215,7 +214,7 @@ def _apply(writer: TreeWriter, overlay: Overlay, place: Path, release: Release) 
             yield Problem(patch_place, problem)
             continue
         try:
-            writer.write(patch.path, deepcopy(patch.value))
+            writer.write(patch.path, copied(patch.value))
         except PatchError as error:
             yield Problem(patch_place, f"{patch.path!r} {error}")
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from extcp_manifests import yaml
+from extcp_manifests.documents.lookup import copied
 from extcp_manifests.errors import Path, Problem, kind_of
-from extcp_manifests.istio.operator.merging import unshared
 from extcp_manifests.records import Record
 
 
@@ -40,7 +40,7 @@ def overridden(
     Values at `open_places` may be replaced, all other ones of ours stay.
     """
     run = _Run(frozenset(open_places))
-    plain = run.mapping(unshared(ours), piece, ())
+    plain = run.mapping(copied(ours), piece, ())
     return OverrideResult(plain, tuple(run.replaced), tuple(run.problems))
 
 
@@ -60,7 +60,7 @@ class _Run:
                 ours[key] = self._value(ours[key], value, below)
             else:
                 self._refuse_nulls(value, below)
-                ours[key] = unshared(value)
+                ours[key] = copied(value)
         return ours
 
     def _value(self, ours: Any, theirs: Any, place: Path) -> Any:
@@ -79,7 +79,7 @@ class _Run:
     def _list(self, ours: list[Any], theirs: Sequence[Any], place: Path) -> list[Any]:
         if place[-1] == "overlays":
             self._refuse_nulls(theirs, place)
-            return [*ours, *unshared(theirs)]
+            return [*ours, *copied(theirs)]
         if ours and not theirs:
             self.problems.append(Problem(place, "is empty, and would take away what is set here: leave it out"))
             return ours
@@ -98,7 +98,7 @@ class _Run:
             else:
                 self._refuse_nulls(item, (*place, index))
                 places[name] = len(ours)
-                ours.append(unshared(item))
+                ours.append(copied(item))
         return ours
 
     def _refuse_nulls(self, value: Any, place: Path) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from extcp_manifests.documents.dropped import Dropped
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.documents.lookup import at, copied, items_of, mapping_of
 from extcp_manifests.documents.paths import leaves
 from extcp_manifests.errors import InvalidInput, Problem, path_text
 from extcp_manifests.istio.operator.compose import Input, compose_files, compose_plain
-from extcp_manifests.istio.operator.merging import overlay, overlay_onto, strategic_merge_onto, unshared
+from extcp_manifests.istio.operator.merging import overlay, overlay_onto, strategic_merge_onto
 from extcp_manifests.istio.operator.profiles import Tree, read_profile
 from extcp_manifests.istio.operator.set_flags import checked_flags, split_flag
 from extcp_manifests.istio.operator.tree_paths import split_path
@@ -152,7 +152,7 @@ def _profiles(name: str, release: Release) -> list[_Layer]:
 def _merged(specs: Sequence[Tree], release: Release) -> dict[str, Any]:
     """Merge specs as istioctl does, the first one as it is."""
     merge_onto = overlay_onto if release.merges_plain_trees else strategic_merge_onto
-    merged: dict[str, Any] = {"spec": unshared(specs[0])}
+    merged: dict[str, Any] = {"spec": copied(specs[0])}
     for spec in specs[1:]:
         merge_onto(merged, {"spec": spec})
     whole: dict[str, Any] = merged["spec"]

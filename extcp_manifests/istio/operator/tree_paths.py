@@ -9,13 +9,12 @@ import posixpath
 import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from extcp_manifests import yaml
 from extcp_manifests.documents.dropped import MISSING, Change
-from extcp_manifests.documents.lookup import at
+from extcp_manifests.documents.lookup import at, copied
 from extcp_manifests.errors import InvalidInput, Path
 from extcp_manifests.istio.rules import go_regex
 from extcp_manifests.patterns import pattern
@@ -151,7 +150,7 @@ class TreeWriter:
     def start_anew(self, original: Mapping[str, Any]) -> None:
         """Go back to the tree as it was, of which `original` is another copy."""
         if self._has_removed:
-            self.tree = deepcopy(dict(original))
+            self.tree = copied(original)
             self._nodes = Nodes(go_text)
             self._has_removed = False
         else:
@@ -331,7 +330,7 @@ class TreeWriter:
     def _note(self, operation: str, place: Path, value: Any = None) -> None:
         noted = {"op": operation, "path": "".join(f"/{_escaped(str(part))}" for part in place)}
         if operation != "remove":
-            noted["value"] = deepcopy(value)
+            noted["value"] = copied(value)
         self.operations.append(noted)
 
 

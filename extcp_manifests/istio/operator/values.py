@@ -5,11 +5,10 @@ operator/pkg/translate, operator/pkg/helm/helm.go, read and not run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from typing import Any
 
 from extcp_manifests.documents.istio_operator import GATEWAY_CHARTS
-from extcp_manifests.documents.lookup import at, items_of, mapping_of
+from extcp_manifests.documents.lookup import at, copied, items_of, mapping_of
 from extcp_manifests.istio.operator.merging import json_merge_patch, overlay, strategic_merge
 from extcp_manifests.istio.operator.profiles import Tree
 from extcp_manifests.istio.operator.set_flags import typed_value
@@ -187,7 +186,7 @@ def _to_1_23(profile: dict[str, Any], user: Tree) -> SpecAndValues:
     if spec.get("revision") is not None:
         values["revision"] = spec["revision"]
     if isinstance(spec.get("meshConfig"), Mapping):
-        values["meshConfig"] = deepcopy(spec["meshConfig"])
+        values["meshConfig"] = copied(spec["meshConfig"])
     values = json_merge_patch(values, mapping_of(spec.get("values")))
     values = json_merge_patch(values, mapping_of(spec.get("unvalidatedValues")))
     return SpecAndValues(spec, overlay(values, _of_gateways(spec)))
@@ -195,7 +194,7 @@ def _to_1_23(profile: dict[str, Any], user: Tree) -> SpecAndValues:
 
 def _with_moved_settings(user: Tree) -> dict[str, Any]:
     """Return a spec with `values.pilot.env` and its like as settings of the component, where env is a list."""
-    spec = deepcopy(dict(user))
+    spec: dict[str, Any] = copied(user)
     pilot: Any = at(spec, "values", "pilot")
     if not isinstance(pilot, dict):
         return spec

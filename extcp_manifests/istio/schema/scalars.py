@@ -7,9 +7,9 @@ github.com/kubernetes/kube-openapi: pkg/validation/validate/values.go.
 import math
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
+from extcp_manifests.documents.lookup import copied
 from extcp_manifests.istio.durations import parse_duration
 from extcp_manifests.patterns import pattern
 
@@ -30,7 +30,7 @@ def decode_scalar(type_: str, data: Any, *, crd: bool) -> Any:
         case "wrapper":
             return decode_scalar(inner, data, crd=crd)
         case "value":
-            return deepcopy(data)
+            return copied(data)
         case "struct":
             return _struct(data)
         case "string":
@@ -105,7 +105,8 @@ def _boolean(data: Any) -> bool:
 
 def _struct(data: Any) -> Mapping[str, Any]:
     if isinstance(data, Mapping):
-        return deepcopy(data)
+        struct: Mapping[str, Any] = copied(data)
+        return struct
     raise wrong("must be a mapping", data)
 
 
