@@ -119,7 +119,7 @@ class Record:
     def __hash__(self) -> int:
         # What can change has no hash; two equal records have one all the same.
         try:
-            return hash((type(self), *map(self.__dict__.__getitem__, self._hashed)))
+            return hash((type(self), *map(self.__dict__.get, self._hashed)))
         except TypeError:
             values = self._field_values().values()
             return hash((type(self), *(value for value in values if value.__hash__ is not None)))

@@ -19,16 +19,19 @@ Plain = Mapping[str, "Plain"] | list["Plain"] | tuple["Plain", ...] | str | int 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Model(Record):
-    """Base of every document and its parts: frozen, strict about keys and types, and silent about values in errors."""
+    """Base of every document and its parts: frozen, strict about keys and types, and silent about values in errors.
+
+    A document holds only what is given; of a key that is left out the class has the None.
+    """
 
     _further_keys: ClassVar[bool] = False
-    _keys: ClassVar[Mapping[str, str]] = {}
-    """The keys of the attributes."""
+    _is_as_written: ClassVar[bool] = True
+    """Whether all attributes are spelled as their keys."""
 
     def __init_subclass__(cls, *, further_keys: bool = False) -> None:
         super().__init_subclass__(kw_only=True)
         cls._further_keys = cls._further_keys or further_keys
-        cls._keys = {attribute: attribute.removesuffix("_") for attribute in cls._fields}
+        cls._is_as_written = all(_key(attribute) == attribute for attribute in cls._fields)
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
@@ -48,11 +51,11 @@ class Model(Record):
 
     def _entries_(self) -> Collection[tuple[str, Any]]:
         """Return the keys that are written, with their values; the emitter asks for them too."""
-        values, keys = self.__dict__, self._keys
-        if _FURTHER not in values:
-            return [(keys[attribute], value) for attribute, value in values.items() if value is not None]
-        own = [(key, values[attribute]) for attribute, key in keys.items() if values[attribute] is not None]
-        return [*own, *values[_FURTHER].items()]
+        values = self.__dict__
+        if self._is_as_written and _FURTHER not in values:
+            return values.items()
+        own = [(_key(attribute), value) for attribute, value in values.items() if attribute != _FURTHER]
+        return [*own, *values.get(_FURTHER, {}).items()]
 
     if not TYPE_CHECKING:
 
@@ -65,21 +68,21 @@ class Model(Record):
 
     def _field_values(self) -> dict[str, Any]:
         """Return the keys with their values, among them those that the class does not have itself."""
-        values = dict(self.__dict__)
-        further: dict[str, Any] = values.pop(_FURTHER, {})
-        return values | further
+        values = self.__dict__
+        own = {name: values[name] if name in values else self._defaults[name] for name in self._fields}
+        return {**own, **values.get(_FURTHER, {})}
 
     def _fill(self, given: dict[str, Any]) -> None:
         """Set the keys to the values that are given, which are checked, or to their defaults."""
         problems: list[Problem] = []
         values = self.__dict__
         for attribute, annotation in self._fields.items():
-            if attribute in given:
-                reader, value = _reader_of(annotation), given[attribute]
-                is_taken = type(value) in reader.kinds
-                values[attribute] = value if is_taken else reader.read(value, (_key(attribute),), problems)
-            else:
-                values[attribute] = self._defaults[attribute]
+            value = given[attribute] if attribute in given else self._defaults[attribute]
+            if value is None and self._defaults.get(attribute, _REQUIRED) is None:
+                continue
+            reader = _reader_of(annotation)
+            is_taken = type(value) in reader.kinds or attribute not in given
+            values[attribute] = value if is_taken else reader.read(value, (_key(attribute),), problems)
         if problems:
             raise InvalidInput(problems)
 
@@ -96,7 +99,9 @@ class Model(Record):
             parameters.append(f"{attribute}=_default{number}_")
             read = f"_read{number}_({attribute}, ({_key(attribute)!r},), _problems_)"
             taken = f"_type_({attribute}) in _kinds{number}_ or {attribute} is _default{number}_ is not _required_"
-            lines.append(f"_values_[{attribute!r}] = {attribute} if {taken} else {read}")
+            stored = f"_values_[{attribute!r}] = {attribute} if {taken} else {read}"
+            may_be_absent = cls._defaults.get(attribute, _REQUIRED) is None
+            lines.append(f"if {attribute} is not None: {stored}" if may_be_absent else stored)
         parameters.append("**_further_")
         lines += [
             "if _further_: _record_._take_further(_further_, _problems_)",
@@ -111,6 +116,8 @@ class Model(Record):
             key = _key(attribute)
             if key != attribute and key in further:
                 values[attribute] = _reader_of(annotation).read(further.pop(key), (key,), problems)
+                ordered = [(name, values.pop(name)) for name in self._fields if name in values]
+                values.update(ordered)
         if self._further_keys:
             values[_FURTHER] = further
         else:

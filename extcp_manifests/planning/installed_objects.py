@@ -6,6 +6,7 @@ istioctl 1.31 and the charts of each release, 1.20 with its own istioctl, all ot
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import EVERY_RELEASE, Release, ReleaseRange, since, until
@@ -95,14 +96,14 @@ _LEFT = (
 )
 
 
-def made_by(part: Part, release: Release, names: Names, *, gateway: str = "") -> Iterator[str]:
-    """Yield what istioctl makes for a part of the installation, as kubectl names it: `clusterrole/NAME`.
+@lru_cache(maxsize=64)  # it is the same for all clusters
+def made_by(part: Part, release: Release, names: Names, *, gateway: str = "") -> tuple[str, ...]:
+    """Return what istioctl makes for a part of the installation, as kubectl names it: `clusterrole/NAME`.
 
     Objects that exist only for some kinds of addresses are included; kubectl ignores those that it does not find.
     """
-    for made in _MADE:
-        if part in made.parts and release in made.releases:
-            yield _named(made.name, names, gateway)
+    rows = [made for made in _MADE if part in made.parts and release in made.releases]
+    return tuple(_named(made.name, names, gateway) for made in rows)
 
 
 def left_by_uninstall(release: Release, names: Names) -> Iterator[str]:

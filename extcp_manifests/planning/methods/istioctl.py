@@ -58,7 +58,7 @@ def _set_up_remote(stage: Stage, part: Part) -> RenderAndApply:
     1.30.3). Rendering and applying, as the guide does up to 1.23, makes what the file says and no more.
     """
     made = made_by(part, stage.resolved.release, stage.resolved.names)
-    return RenderAndApply("objects", stage.topology.namespace, tuple(made))
+    return RenderAndApply("objects", stage.topology.namespace, made)
 
 
 def _install(stage: Stage, operator: str) -> Install:
@@ -90,7 +90,7 @@ def _install_shared_gateway(stage: Stage) -> Install:
     if release.uninstall_by_owner:
         return Install("owner", gateway.namespace, tuple(left_by_uninstall(release, names)))
     made = made_by("shared gateway", release, names, gateway=gateway.name)
-    return Install("objects", gateway.namespace, tuple(made), _state("controlplane-gateway"))
+    return Install("objects", gateway.namespace, made, _state("controlplane-gateway"))
 
 
 def _state(operator: str, revision: str | None = None) -> str:
