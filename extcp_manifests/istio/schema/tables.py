@@ -307,6 +307,8 @@ def _read_scalar(kind: str, node: Mapping[str, Any], place: Place) -> str:
 @cache
 def snake_case(name: str) -> str:
     """Return the spelling that protobuf has for a key whose JSON name is as usual."""
+    if name.islower():
+        return name
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
