@@ -8,7 +8,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, cast, get_args
 
@@ -58,21 +58,30 @@ EMPTY = Listing(owner=None, files={})
 def read_listing(place: Path) -> Listing:
     """Read a list. Raises OutputError, with the line, for text that no run wrote."""
     try:
-        text = place.read_text("utf-8")
+        with place.open(encoding="utf-8", newline="\n") as file:  # line by line, since there may be 100,000
+            return _read(place, _whole_lines(place, file))
     except FileNotFoundError:
         return EMPTY
     except UnicodeDecodeError:
         raise OutputError(str(place), f"is not text: {_WAY_OUT}") from None
-    head, *lines = text.removesuffix("\n").split("\n")
-    if head not in (_HEAD, _FIRST_HEAD):
+
+
+def _whole_lines(place: Path, file: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a list without their ends, which all of them have."""
+    for number, line in enumerate(file, start=1):
+        if not line.endswith("\n"):
+            raise _damaged(place, number, "has no end of line")
+        yield line[:-1]
+
+
+def _read(place: Path, lines: Iterator[str]) -> Listing:
+    head = next(lines, "")
+    if head == _FIRST_HEAD:
+        return Listing(None, _read_files(place, lines, first=2))
+    if head != _HEAD:
         raise _damaged(place, 1, "is not the head of a list of files")
-    if not text.endswith("\n"):
-        raise _damaged(place, len(lines) + 1, "has no end of line")
-    owner = None
-    if head == _HEAD:
-        owner = _read_owner(place, lines[0] if lines else "")
-        lines = lines[1:]
-    return Listing(owner, _read_files(place, lines, first=3 if owner else 2))
+    owner = _read_owner(place, next(lines, ""))
+    return Listing(owner, _read_files(place, lines, first=3))
 
 
 _HEAD = "# Written by extcp-manifests, whose next run replaces or removes these files; keep the list with them."
@@ -105,7 +114,7 @@ def _read_owner(place: Path, line: str) -> Owner:
 _LINE = pattern(r"(?P<checksum>[0-9a-f]{64})  (?P<path>.+)")
 
 
-def _read_files(place: Path, lines: list[str], *, first: int) -> dict[str, str | None]:
+def _read_files(place: Path, lines: Iterable[str], *, first: int) -> dict[str, str | None]:
     files: dict[str, str | None] = {}
     for number, line in enumerate(lines, first):
         if first == 2:

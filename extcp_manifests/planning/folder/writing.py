@@ -115,7 +115,8 @@ def write(
             entry, state = compared.entry, compared.state
             written.append(entry.path)
             if not entry.keep:
-                checksums[entry.path] = compared.checksum
+                known = current.listing.files.get(entry.path)  # mostly the same text, which need not be kept twice
+                checksums[entry.path] = known if known == compared.checksum else compared.checksum
             if state is None or state == "readable by others":
                 before.add(entry.path)
             if state is not None:
