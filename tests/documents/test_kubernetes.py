@@ -2,13 +2,17 @@
 
 import pickle
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from pkgutil import walk_packages
+from types import NoneType
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from extcp_manifests import documents
 from extcp_manifests.documents.identity import Identity, document_name, identity_of
 from extcp_manifests.documents.istio_operator import GlobalValues, Values
 from extcp_manifests.documents.kubernetes import Namespace, ObjectMeta, ServicePort
@@ -155,3 +159,14 @@ def test_versions_are_not_part_of_an_identity() -> None:
 def test_every_value_has_an_identity(document: Any) -> None:
     """No data makes the search for an identity fail."""
     assert isinstance(hash(identity_of(document)), int)
+
+
+def test_a_key_that_may_be_absent_is_absent_if_left_out() -> None:
+    """A document does not hold None, so the default of every key that may be None is None."""
+    modules = [import_module(each.name) for each in walk_packages(documents.__path__, f"{documents.__name__}.")]
+    models = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
+    kinds = {each for each in models if issubclass(each, Model)}
+    assert len(kinds) > 40
+    for kind in kinds:
+        for attribute, annotation in kind._fields.items():
+            assert NoneType not in get_args(annotation) or kind._defaults[attribute] is None, (kind, attribute)

@@ -4,7 +4,7 @@ Source of the rules: github.com/golang/protobuf 1.5.2 to 1.5.4: jsonpb/decode.go
 """
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from extcp_manifests.documents.lookup import MAPPING
@@ -74,11 +74,21 @@ class _Given(NamedTuple):
     not_text: tuple[Any, ...]
 
 
-_FEW_KEYS = 64
-"""As many keys as a mapping may have for what they are to be remembered."""
-
-
 def _given(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]) -> _Given:
+    """Return what keys are in a message, remembered where all are known: documents of a kind have the same ones."""
+    asked = (schema, message, release, keys)
+    given = _REMEMBERED.get(asked)
+    if given is None:
+        given = _looked_up(*asked)
+        if not given.unknown and not given.not_text and len(_REMEMBERED) < 4096:
+            _REMEMBERED[asked] = given
+    return given
+
+
+_REMEMBERED: dict[tuple[Schema, str, Release, tuple[Any, ...]], _Given] = {}
+
+
+def _looked_up(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]) -> _Given:
     """Return what keys are in a message; of two spellings the JSON name counts."""
     fields = schema.fields(message, release)
     given: dict[str, _GivenField] = {}
@@ -93,9 +103,6 @@ def _given(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]
             unknown.append((key, why_unknown(schema, message, key, release)))
     ordered = sorted(given.values(), key=lambda each: each.field.index)
     return _Given(tuple(ordered), tuple(unknown), tuple(key for key in keys if not isinstance(key, str)))
-
-
-_remembered_given = lru_cache(maxsize=4096)(_given)  # documents of a kind have the same keys again and again
 
 
 @cache
@@ -120,9 +127,7 @@ class _Decoder:
         if not isinstance(data, MAPPING):
             self._error(path, wrong_text("must be a mapping", data))
             return {}
-        keys = tuple(data)
-        known = _remembered_given if len(keys) <= _FEW_KEYS else _given
-        given = known(self._schema, name, self._release, keys)
+        given = _given(self._schema, name, self._release, tuple(data))
         self.errors += [Finding(path, _not_text(key)) for key in given.not_text]
         self.unknown += [Finding((*path, key), why) for key, why in given.unknown]
         if self._schema.crd:
