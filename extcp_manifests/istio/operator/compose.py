@@ -294,7 +294,8 @@ class _Run:
     def _setters(self, loss: Loss, change: Change) -> tuple[str, ...]:
         """Return the files and flags that had set what a change took away."""
         lost = at(change.before, *loss.path[len(change.place) :])
-        return tuple(dict.fromkeys(self.origins[path_text(path)] for path, _ in leaves(lost, loss.path)))
+        setters = dict.fromkeys(self.origins[path_text(path)] for path, _ in leaves(lost, loss.path))
+        return tuple(name for name in setters if name != _MERGING) or (_MERGING,)
 
     def _last_with(self, path: Path, index: int) -> _Source:
         """Return the last of the files before one that says something at a path."""
@@ -366,4 +367,8 @@ def _last_file_with(value: Any, parts: Sequence[_Part]) -> str:
     for part in reversed(parts):
         if part.value == value and type(part.value) is type(value):
             return part.file
-    return "istioctl"
+    return _MERGING
+
+
+_MERGING = "istioctl"
+"""Who set a leaf that no file has as it is."""
