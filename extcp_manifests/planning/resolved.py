@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from extcp_manifests.builders.exposure import Exposure
 from extcp_manifests.istio.object_names import Names
 from extcp_manifests.istio.releases import Release
-from extcp_manifests.planning.shapes import Shapes
+from extcp_manifests.planning.shapes import Shape, Shapes
 from extcp_manifests.planning.step import Access
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of, folder_of
@@ -34,8 +34,8 @@ class RemoteTarget(Record):
 
     cluster: MeshCluster
     target: Target
-    shape: int | None = None
-    """The number of its shape, of which what is made for one cluster can be filled in for another."""
+    shape: Shape | None = None
+    """Its shape, of which what is made for one cluster can be filled in for another."""
 
 
 class Resolved(Record, kw_only=True, hidden=("credentials",)):
@@ -73,7 +73,7 @@ class Resolved(Record, kw_only=True, hidden=("credentials",)):
             external=Target.of(topology.external_cluster),
             remotes=(
                 RemoteTarget(config_cluster, Target.of(config_cluster)),
-                *(RemoteTarget(cluster, Target.of(cluster), shapes.number(cluster)) for cluster in others),
+                *(RemoteTarget(cluster, Target.of(cluster), shapes.shape(cluster)) for cluster in others),
             ),
             has_east_west=any(cluster.gateways.east_west for cluster in clusters),
             needs_helm=_needs_helm(topology),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from functools import lru_cache
+from typing import NamedTuple
 
 from extcp_manifests import yaml
 from extcp_manifests.patterns import pattern
@@ -11,15 +12,22 @@ STAND_INS = "zqjv"
 """How the names of stand-ins begin, which no plain name has in it, so that one look tells."""
 
 
+class Shape(NamedTuple):
+    """What clusters of one shape have in common, each part by a number."""
+
+    gateways: int
+    sample: int
+
+
 class Shapes:
-    """Numbers the shapes of clusters; those with credentials have none."""
+    """Finds the shapes of clusters; those with credentials have none."""
 
     def __init__(self, with_credentials: Collection[str]) -> None:
         self._with_credentials = with_credentials
-        self._numbers: dict[tuple[object, ...], int] = {}
+        self._numbers: dict[object, int] = {}
 
-    def number(self, cluster: MeshCluster) -> int | None:
-        """Return the number of a cluster's shape, or None where all is made for the cluster itself.
+    def shape(self, cluster: MeshCluster) -> Shape | None:
+        """Return the shape of a cluster, or None where all is made for the cluster itself.
 
         That is so with credentials, overrides, a kubeconfig or an address of the API server, and with names that YAML,
         shells, URLs, folders or Markdown do not carry as they are.
@@ -28,7 +36,10 @@ class Shapes:
             return None
         if cluster.name in self._with_credentials or not _has_plain_names(cluster):
             return None
-        return self._numbers.setdefault((cluster.gateways, cluster.sample), len(self._numbers))
+        return Shape(self._number(cluster.gateways), self._number(cluster.sample))
+
+    def _number(self, part: object) -> int:
+        return self._numbers.setdefault(part, len(self._numbers))
 
 
 def _has_plain_names(cluster: MeshCluster) -> bool:

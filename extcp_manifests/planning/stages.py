@@ -1,7 +1,7 @@
 """The stages of the guide, in order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from extcp_manifests import builders
 from extcp_manifests.builders import gateways
@@ -49,8 +49,11 @@ class ClusterStages(Record):
 
     resolved: Resolved
     remote: RemoteTarget
-    number: ClassVar[int] = -1
-    """What tells them from the single stages, which have the number of their row."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """What decides about the stages but for plain names; None where all else may."""
+        return self.remote.shape
 
     def runs(self) -> Iterator["StageRun"]:
         """Yield the stages, in order."""
@@ -68,6 +71,14 @@ class StageRun(Record):
     number: int
     """Which row of the guide it is."""
     remote: RemoteTarget
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """What decides about the steps but for plain names; None where all else may."""
+        shape, row = self.remote.shape, _STAGES[self.number]
+        if shape is None:
+            return None
+        return self.number, shape.gateways if row.looks_at_gateways else -1, shape.sample if row.looks_at_sample else -1
 
     @property
     def title(self) -> str:
@@ -604,6 +615,8 @@ class _Row(Record):
     title: str
     clusters: Callable[[Resolved], Sequence[RemoteTarget]]
     steps: Callable[[Stage], Iterable[Step]]
+    looks_at_gateways: bool = True
+    looks_at_sample: bool = True
 
 
 def _config_cluster_alone(resolved: Resolved) -> Sequence[RemoteTarget]:
@@ -625,11 +638,11 @@ _STAGES = (
     _Row("Deploy the sample", _config_cluster_alone, _sample),
     _Row("Add gateways to the mesh", _config_cluster_alone, _gateways),
     _Row("Add gateways to the mesh", _config_cluster_alone, _sample_gateway),
-    _Row("Join the further clusters", _further_clusters, _join),
-    _Row("Connect the networks", _every_cluster, _east_west),
+    _Row("Join the further clusters", _further_clusters, _join, looks_at_gateways=False, looks_at_sample=False),
+    _Row("Connect the networks", _every_cluster, _east_west, looks_at_sample=False),
     _Row("Connect the networks", _config_cluster_alone, _expose_services),
-    _Row("Use the further clusters", _further_clusters, _sample),
-    _Row("Use the further clusters", _further_clusters, _gateways),
+    _Row("Use the further clusters", _further_clusters, _sample, looks_at_gateways=False),
+    _Row("Use the further clusters", _further_clusters, _gateways, looks_at_sample=False),
 )
 """The guide, in its order; one title may have several rows."""
 

@@ -52,8 +52,8 @@ class Templates(Generic[_Work]):
         self._make: Callable[[_Work], Sequence[Texts]] = make
         self._longest_name = longest_name
         self._unlike = unlike
-        self._templates: dict[tuple[int, int], Sequence[_Template] | None] = {}
-        self._met: dict[tuple[int, int], int] = {}
+        self._templates: dict[tuple[int, ...], Sequence[_Template] | None] = {}
+        self._met: dict[tuple[int, ...], int] = {}
 
     def texts(self, work: _Work) -> Sequence[Texts]:
         """Return what is made for a cluster."""
@@ -64,9 +64,9 @@ class Templates(Generic[_Work]):
         """Return what is made for a cluster, or None where it must be made of its own steps."""
         remote = work.remote
         name = remote.cluster.name
-        if remote.shape is None or len(name) > self._longest_name or name == self._unlike:
+        shape = work.shape
+        if shape is None or len(name) > self._longest_name or name == self._unlike:
             return None
-        shape = (work.number, remote.shape)
         if shape not in self._templates:
             met = self._met[shape] = self._met.get(shape, 0) + 1
             if met < _MANY:

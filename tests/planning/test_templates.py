@@ -104,7 +104,7 @@ def checked_trees(values: dict[str, object], given: dict[str, ClusterCredentials
         return
     found = trees(the_plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Shapes, "number", lambda *_: None)
+        patch.setattr(Shapes, "shape", lambda *_: None)
         assert found == trees(plan(the_plan.topology, credentials=given))
 
 
