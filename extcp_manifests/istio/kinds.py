@@ -95,7 +95,7 @@ def likely_group(document: Mapping[str, Any]) -> str:
 def check_identity(document: Mapping[str, Any], release: Release) -> Iterator[Found]:
     """Find a group, version or kind that is missing, misspelt or not served; those of other projects are left alone."""
     version, kind = document.get("apiVersion"), document.get("kind")
-    if isinstance(kind, str) and version in served_versions(kind, release):
+    if isinstance(kind, str) and len(kind) < _LONG and version in served_versions(kind, release):
         return
     if isinstance(version, str):
         yield from _check_kind(group_of(document), kind)
@@ -153,7 +153,11 @@ def _check_missing_version(version: Any, kind: Any, release: Release) -> Iterato
         yield error(("kind",), f"is {kind!r}: did you mean {near!r}?", "document/kind")
 
 
+_LONG = 80
+"""No kind has a name of as many characters."""
+
+
 def _nearest(kind: Any, known: list[str]) -> str | None:
-    if not isinstance(kind, str) or len(kind) > 80:
+    if not isinstance(kind, str) or len(kind) > _LONG:
         return None
     return nearest(kind, known, cutoff=0.8)

@@ -198,12 +198,14 @@ class _Mentions:
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
+        self._with_a_value: list[int] = []
         self._below: dict[str, _Mentions] = {}
 
     def add(self, number: int, value: Any) -> None:
         """Take what a file has at the place."""
+        self._numbers.append(number)
         if value is not None:
-            self._numbers.append(number)
+            self._with_a_value.append(number)
         for key, item in mapping_of(value).items():
             self._below.setdefault(key, _Mentions()).add(number, item)
 
@@ -213,7 +215,7 @@ class _Mentions:
         for key in loss.path:
             node = node._below.get(str(key), _Mentions())
         if loss.kind == "list":
-            return node._numbers[-1:]
+            return node._with_a_value[-1:]
         taken = (node._below.pop(item, _Mentions())._numbers for item in loss.items)
         return sorted({number for numbers in taken for number in numbers})
 
@@ -295,7 +297,8 @@ class _Run:
         """Return the files and flags that had set what a change took away."""
         lost = at(change.before, *loss.path[len(change.place) :])
         setters = dict.fromkeys(self.origins[path_text(path)] for path, _ in leaves(lost, loss.path))
-        return tuple(name for name in setters if name != _MERGING) or (_MERGING,)
+        named = tuple(name for name in setters if name != _MERGING)
+        return named or (self._last_with(loss.path, len(self._sources)).name,)
 
     def _last_with(self, path: Path, index: int) -> _Source:
         """Return the last of the files before one that says something at a path."""

@@ -229,8 +229,9 @@ def touched(base: Any, over: Any, path: Path = ()) -> Any:
             common = [key for key in base if key in over]
         return {key: touched(base[key], over[key], (*path, key)) for key in common}
     if isinstance(base, _KeyedList) and isinstance(over, list) and not any(map(_has_directive, over)):
-        items = {name: item for item in over if isinstance(name := at(item, base.key), str)}
-        return [touched(base.by_name[name], items[name], (*path, "*")) for name in items if name in base.by_name]
+        # Whole items, since reports of losses call them by keys that `over` may not have.
+        names = dict.fromkeys(name for item in over if isinstance(name := at(item, base.key), str))
+        return [copied(base.by_name[name]) for name in names if name in base.by_name]
     return copied(base)
 
 
@@ -316,7 +317,8 @@ def _merged_by_key(merger: "Merger", path: list[Any], key: str, base: list[Any],
     positions = _positions(item[key] for item in base)
     base_only = [item[key] for item in base if item[key] not in changes]
     patched = [name for name in changes if items[name]]  # what `$patch: delete` empties goes
-    return [items[name] for name in interleaved(base_only, patched, positions)]
+    result = [items[name] for name in interleaved(base_only, patched, positions)]
+    return _KeyedList(result, key) if isinstance(base, _KeyedList) else result
 
 
 def _has_directive(item: Any) -> bool:

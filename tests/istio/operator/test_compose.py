@@ -311,17 +311,46 @@ FLAGS = st.lists(
 )
 
 
+def test_items_that_people_know_by_other_keys() -> None:
+    """An item that is merged by its name is not lost, and what it loses is told by the key that people know it by."""
+
+    def volumes(*items: Any) -> dict[str, Any]:
+        return operator({"values": {"gateways": {"istio-ingressgateway": {"secretVolumes": list(items)}}}})
+
+    given = {"name": "v", "mountPath": "/m", "items": [{"key": "k"}]}
+    further = {"name": "w", "mountPath": "/w"}
+    changed = compose_files(volumes(given), volumes({"name": "v", "secretName": "s"}, further), release="1.23")
+    assert changed.dropped == ()
+    for over in ([{"name": "v", "items": None}, further], [{"name": "v", "items": None}]):
+        composition = compose_files(volumes(given), volumes(*over), release="1.23")
+        assert [(each.items, each.of) for each in composition.dropped] == [(("/m.items",), ("files[0]",))]
+
+
+def test_who_had_what_is_lost() -> None:
+    """A file is named for what it had, be it null; of a list the last file that had one; istioctl only if nobody is."""
+    files = [
+        operator({"tag": "a"}),
+        operator({"values": {"global": {"hub": None}}}),
+        operator({"values": {"global": 5}}),
+    ]
+    assert [each.of for each in compose_files(*files, release="1.31").dropped] == [("files[1]",)]
+    twice = operator({"values": {"x": {"l": [{"name": "a", "v": 1}, {"name": "a", "v": 2}]}}})
+    assert [each.of for each in compose_files(twice, set=["values.x=1"], release="1.31").dropped] == [("files[0]",)]
+
+
 NAMED = st.lists(
     st.fixed_dictionaries(
         {"name": st.sampled_from(["a", "b", "c"])},
         optional={
+            "kind": st.sampled_from(["K", None]),
+            "mountPath": st.just("/m"),
             "enabled": st.sampled_from([True, False, None]),
             "k8s": st.sampled_from([{"env": [{"name": "A"}]}, {"env": [{"name": "B"}]}, {}, None]),
             "$patch": st.sampled_from(["delete", "replace"]),
         },
     ),
     max_size=4,
-)
+).map(lambda items: [{**item, "mountPath": f"/{item['name']}"} if "mountPath" in item else item for item in items])
 
 
 @given(st.lists(NAMED, min_size=2, max_size=6), st.sampled_from(["1.15", "1.23"]))
