@@ -10,7 +10,7 @@ from extcp_manifests.builders.address import TLSTermination, address_of
 from extcp_manifests.builders.exposure import Exposure, exposure_of
 from extcp_manifests.istio.releases import Release, find_release
 from extcp_manifests.records import Record
-from extcp_manifests.topology.clusters import ExternalCluster
+from extcp_manifests.topology.clusters import ExternalCluster, MeshCluster, context_of
 from extcp_manifests.topology.inputs import Place, file_spelling
 from extcp_manifests.topology.names import DEFAULT_NAMESPACE
 from extcp_manifests.topology.workloads import SharedGateway
@@ -96,6 +96,8 @@ def read_draft(data: object, wrong: Collection[Place], *, from_file: bool) -> Dr
 
 
 def _cluster(place: Place, part: "_Input", default_name: str | None = None) -> DraftCluster:
+    if isinstance(part.data, MeshCluster) and not part.wrong:
+        return _right_cluster(place, part.data)  # as thousands may be
     name = part.value("name", default_name)
     own_context = part.value("context")
     if own_context is not None:
@@ -111,6 +113,17 @@ def _cluster(place: Place, part: "_Input", default_name: str | None = None) -> D
         kubeconfig=part.value("kubeconfig"),
         has_own_context=own_context is not None,
         network=part.value("network"),
+    )
+
+
+def _right_cluster(place: Place, cluster: MeshCluster) -> DraftCluster:
+    return DraftCluster(
+        place=place,
+        name=cluster.name,
+        context=context_of(cluster),
+        kubeconfig=cluster.kubeconfig,
+        has_own_context=cluster.context is not None,
+        network=cluster.network,
     )
 
 
