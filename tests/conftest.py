@@ -23,6 +23,11 @@ settings.load_profile("steady")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of the longest tests, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_testing.py", "test_site.py", "test_exchange.py"))
+
+
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage the tests themselves, which it would look through hundreds of times."""
     gc.freeze()
