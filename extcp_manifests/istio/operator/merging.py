@@ -228,7 +228,7 @@ def touched(base: Any, over: Any, path: Path = ()) -> Any:
         if len(common) > 1:
             common = [key for key in base if key in over]
         return {key: touched(base[key], over[key], (*path, key)) for key in common}
-    if isinstance(base, _KeyedList) and isinstance(over, list) and not any(map(_has_directive, over)):
+    if isinstance(base, _KeyedList) and isinstance(over, list) and not _replaces(over):
         # Whole items, since reports of losses call them by keys that `over` may not have.
         names = dict.fromkeys(name for item in over if isinstance(name := at(item, base.key), str))
         return [copied(base.by_name[name]) for name in names if name in base.by_name]
@@ -292,7 +292,7 @@ def _have_names(items: Sequence[Any], key: str) -> bool:
 
 def _merged_by_key(merger: "Merger", path: list[Any], key: str, base: list[Any], over: list[Any]) -> list[Any]:
     """Return a list whose items are merged where both sides have one of the same name, the value at `key`."""
-    if any(at(item, "$patch") == "replace" for item in over):
+    if _replaces(over):
         return [_without_nulls(item) for item in over if not _has_directive(item)]
     if not isinstance(base, _KeyedList):
         _require_names(tuple(path), key, base, in_base=True)
@@ -319,6 +319,11 @@ def _merged_by_key(merger: "Merger", path: list[Any], key: str, base: list[Any],
     patched = [name for name in changes if items[name]]  # what `$patch: delete` empties goes
     result = [items[name] for name in interleaved(base_only, patched, positions)]
     return _KeyedList(result, key) if isinstance(base, _KeyedList) else result
+
+
+def _replaces(over: Sequence[Any]) -> bool:
+    """Return whether an item says that the list takes the place of the other one."""
+    return any(at(item, "$patch") == "replace" for item in over)
 
 
 def _has_directive(item: Any) -> bool:
