@@ -14,6 +14,7 @@ from extcp_manifests import (
     InvalidInput,
     MeshCluster,
     OutputError,
+    Topology,
     builders,
     load,
     load_fleet,
@@ -103,3 +104,22 @@ def test_parts_are_dataclasses() -> None:
     assert [field.name for field in dataclasses.fields(cluster)][:3] == ["name", "context", "kubeconfig"]
     assert dataclasses.asdict(cluster)["gateways"]["overrides"] == {"ingress": {}, "egress": {}, "east_west": {}}
     assert [field.name for field in dataclasses.fields(ClusterCredentials) if not field.repr] == ["token"]
+
+
+def test_a_dataclass_may_inherit_from_a_part() -> None:
+    """A user's frozen dataclass with fields of its own is a cluster like others."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Owned(MeshCluster):
+        owner: str = "nobody"
+
+    owned = Owned(name="a", network="n", owner="me")
+    assert (owned.owner, owned.network, owned.gateways) == ("me", "n", MeshCluster(name="a", network="n").gateways)
+    assert owned == Owned(name="a", network="n", owner="me")
+    topology = Topology(release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=owned)
+    assert topology.config_cluster.name == "a"
+    match owned:
+        case MeshCluster(name="a"):
+            pass
+        case _:
+            raise AssertionError("the pattern of a class does not match")

@@ -76,6 +76,12 @@ class _DataclassFields:
         return _dataclass_fields(kind)
 
 
+class _Parameters:
+    """What a dataclass that inherits from a part asks of it."""
+
+    frozen = True
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Part(Record):
     """Base of the parts of inputs: records that take any values, by name.
@@ -85,6 +91,8 @@ class Part(Record):
 
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     __dataclass_fields__: ClassVar = _DataclassFields()
+    __dataclass_params__: ClassVar = _Parameters
+    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, hidden: tuple[str, ...] = ()) -> None:
         super().__init_subclass__(kw_only=True, hidden=hidden)
