@@ -48,7 +48,7 @@ def _argocd(plan: Plan, parts: Parts, repository: Repository, namespace: str, pr
             yield document_entry(f"applications/{part.name}.yaml", document)
 
     resolved = plan.resolved
-    yield from filled_entries(runs_of(resolved), applications, longest_name=parts.longest_name)
+    yield from filled_entries(runs_of(resolved), applications, longest_name=parts.longest_name, of_one_stage=False)
     yield Entry(NOTES, Streamed(partial(notes, plan, repository, _ARGOCD)))
 
 

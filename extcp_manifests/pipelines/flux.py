@@ -100,7 +100,9 @@ def _flux(
                 }
             yield document_entry(f"kustomizations/{part.name}.yaml", document)
 
-    yield from filled_entries(runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here)
+    yield from filled_entries(
+        runs_of(resolved), documents, longest_name=parts.longest_name, unlike=here, of_one_stage=False
+    )
     if resolved.needs_helm:
         document = _helm_repository(parts.charts, plan.topology.chart_repository, namespace)
         yield document_entry(f"kustomizations/{CHARTS}", document)

@@ -49,7 +49,7 @@ def _filled(plan: Plan, parts: Parts, texts_of: Callable[[StageRun], Iterable[st
     def texts(run: StageRun) -> Sequence[Texts]:
         return [(text.encode(),) for text in texts_of(run)]
 
-    templates = Templates(texts, longest_name=parts.longest_name)
+    templates = Templates(texts, longest_name=parts.longest_name, of_one_stage=False)
     for run in runs_of(plan.resolved):
         for (text,) in templates.texts(run):
             yield text.decode()

@@ -55,6 +55,11 @@ class ClusterStages(Record):
         """What decides about the stages but for plain names; None where all else may."""
         return self.remote.shape
 
+    @property
+    def whole_shape(self) -> tuple[int, ...] | None:
+        """The same."""
+        return self.remote.shape
+
     def runs(self) -> Iterator["StageRun"]:
         """Yield the stages, in order."""
         is_config_cluster = self.remote is self.resolved.remotes[0]
@@ -79,6 +84,11 @@ class StageRun(Record):
         if shape is None:
             return None
         return self.number, shape.gateways if row.looks_at_gateways else -1, shape.sample if row.looks_at_sample else -1
+
+    @property
+    def whole_shape(self) -> tuple[int, ...] | None:
+        """What decides about the steps, and about those of the cluster's other stages."""
+        return None if self.remote.shape is None else (self.number, *self.remote.shape)
 
     @property
     def title(self) -> str:

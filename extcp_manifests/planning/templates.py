@@ -47,11 +47,16 @@ class Templates(Generic[_Work]):
         *,
         longest_name: int = LONGEST_NAME,
         unlike: str | None = None,
+        of_one_stage: bool = True,
     ) -> None:
-        """Clusters with a name above `longest_name`, and the one named `unlike`, get what their own steps give."""
+        """Clusters with a name above `longest_name`, and the one named `unlike`, get what their own steps give.
+
+        `of_one_stage`: whether what is made of a stage depends on its own steps alone, and not on other stages.
+        """
         self._make: Callable[[_Work], Sequence[Texts]] = make
         self._longest_name = longest_name
         self._unlike = unlike
+        self._of_one_stage = of_one_stage
         self._templates: dict[tuple[int, ...], Sequence[_Template] | None] = {}
         self._met: dict[tuple[int, ...], int] = {}
 
@@ -64,7 +69,7 @@ class Templates(Generic[_Work]):
         """Return what is made for a cluster, or None where it must be made of its own steps."""
         remote = work.remote
         name = remote.cluster.name
-        shape = work.shape
+        shape = work.shape if self._of_one_stage else work.whole_shape
         if shape is None or len(name) > self._longest_name or name == self._unlike:
             return None
         if shape not in self._templates:
@@ -94,13 +99,14 @@ def filled_entries(
     keep: bool = False,
     longest_name: int = LONGEST_NAME,
     unlike: str | None = None,
+    of_one_stage: bool = True,
 ) -> Iterator[Entry]:
     """Yield the files of all clusters; `keep` is that of every entry. Those that are filled in have no tokens."""
 
     def paths_and_contents(work: _Work) -> Sequence[Texts]:
         return [(entry.path.encode(), b"".join(entry.pieces)) for entry in entries_of(work)]
 
-    templates = Templates(paths_and_contents, longest_name=longest_name, unlike=unlike)
+    templates = Templates(paths_and_contents, longest_name=longest_name, unlike=unlike, of_one_stage=of_one_stage)
     for work in works:
         texts = templates.filled(work)
         if texts is None:

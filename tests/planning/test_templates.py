@@ -288,3 +288,30 @@ def test_a_single_cluster_is_made_as_always(monkeypatch: pytest.MonkeyPatch) -> 
     (join,) = {run.number for run in runs_of(resolved) if run.title == "Join the further clusters"}
     filled = [made.filled(run) is not None for run in runs_of(resolved) if run.number == join]
     assert filled == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_parts_of_pipelines_look_at_all_stages(first: int) -> None:
+    """What a part waits for is right however the clusters before it differ in gateways and sample."""
+    shapes = [
+        (MeshGateways(east_west=True, ingress=True), Sample(version="v1")),
+        (MeshGateways(ingress=True), Sample(version="v1")),
+        (MeshGateways(east_west=True, ingress=True), None),
+        (MeshGateways(ingress=True), None),
+    ]
+    ordered = [shapes[first], shapes[first], *shapes, *reversed(shapes)]
+    clusters = [
+        MeshCluster(name=f"a{number}", network="n2", gateways=gateways, sample=sample)
+        for number, (gateways, sample) in enumerate(ordered)
+    ]
+    checked_trees(
+        {
+            "name": "inst",
+            "release": "1.30",
+            "mesh_id": "m",
+            "address": "203.0.113.5",
+            "config_cluster": MeshCluster(name="cfg", network="n1", gateways=MeshGateways(east_west=True)),
+            "remote_clusters": clusters,
+        },
+        {},
+    )

@@ -58,7 +58,7 @@ EMPTY = Listing(owner=None, files={})
 def read_listing(place: Path) -> Listing:
     """Read a list. Raises OutputError, with the line, for text that no run wrote."""
     try:
-        with place.open(encoding="utf-8", newline="\n") as file:  # line by line, since there may be 100,000
+        with place.open(encoding="utf-8") as file:  # line by line, since there may be 100,000
             return _read(place, _whole_lines(place, file))
     except FileNotFoundError:
         return EMPTY

@@ -50,6 +50,14 @@ def test_the_same_plan_again_changes_nothing(tmp_path: Path) -> None:
     assert (content(tmp_path), [path.stat() for path in sorted(tmp_path.rglob("*"))], tmp_path.stat()) == before
 
 
+def test_a_list_with_the_line_ends_of_windows(tmp_path: Path) -> None:
+    """A list that Git has checked out with CRLF is read as it was written."""
+    place = tmp_path / LISTING
+    written = Listing(owned(), {"a.yaml": SUM})
+    place.write_bytes(b"".join(written.lines()).replace(b"\n", b"\r\n"))
+    assert read_listing(place) == written
+
+
 def test_files_that_no_longer_belong_are_removed(tmp_path: Path) -> None:
     """A run for another release removes what only the earlier run wrote; a person's files stay."""
     the_plan("1.23").write(tmp_path)
