@@ -291,9 +291,11 @@ _SHORT_KEY = _LONGEST_KEY // 5
 
 def _unwritable(value: Any, place: Path, depth: int = 0) -> Iterator[Problem]:
     """Yield a problem for each value that cannot be written; `depth` is the number of collections around it."""
-    entries = _entries(value)
+    entries = None if hasattr(type(value), "_entries_") else _entries(value)
     if not entries and not _is_list(value):
         try:
+            if hasattr(type(value), "_entries_"):  # a document in plain data, which only `dump` takes
+                raise _UnwritableError
             _flow(value)
         except _UnwritableError:
             yield Problem(
