@@ -43,6 +43,8 @@ class Record:
     _hashed: ClassVar[tuple[str, ...]] = ()
     _hidden: ClassVar[tuple[str, ...]] = ()
     _kw_only: ClassVar[bool] = False
+    fresh_default: ClassVar[bool] = False
+    """Whether a record of the class that is a default is made anew each time, since it holds mappings."""
     _made: ClassVar[int] = 0
     """How many records there are, until the constructor is compiled."""
     __signature__ = _SignatureOfFields()
@@ -58,7 +60,8 @@ class Record:
         cls._hidden = (*cls._hidden, *hidden)
         cls._kw_only = kw_only
         cls._made = 0
-        cls.__init__ = _first_constructor  # type: ignore[method-assign, assignment]
+        if "__init__" not in given:
+            cls.__init__ = _first_constructor  # type: ignore[method-assign, assignment]
         if not eq:  # as for any object, which is fast where caches ask for it
             cls.__eq__ = object.__eq__  # type: ignore[method-assign]
             cls.__hash__ = object.__hash__  # type: ignore[method-assign]
@@ -71,7 +74,7 @@ class Record:
                 values[name] = given[name]
             else:
                 default = self._defaults[name]
-                values[name] = {} if default == {} else default
+                values[name] = _fresh(default) if _is_fresh(default) else default
         self.__post_init__()
 
     @classmethod
@@ -80,11 +83,11 @@ class Record:
         parameters = [f"{name}=_defaults_[{name!r}]" if name in cls._defaults else name for name in cls._fields]
         lines = [f"_values_[{name!r}] = {name}" for name in cls._fields]
         for name, default in cls._defaults.items():
-            if default == {}:
-                lines.append(f"if {name} is _defaults_[{name!r}]: _values_[{name!r}] = {{}}")
+            if _is_fresh(default):
+                lines.append(f"if {name} is _defaults_[{name!r}]: _values_[{name!r}] = _fresh_({name})")
         if cls.__post_init__ is not Record.__post_init__:
             lines.append("_record_.__post_init__()")
-        return compiled(cls, parameters, lines, {"_defaults_": cls._defaults})
+        return compiled(cls, parameters, lines, {"_defaults_": cls._defaults, "_fresh_": _fresh})
 
     def __post_init__(self) -> None:
         """Check the fields, where a record has something to check; the name is the one of dataclasses."""
@@ -130,13 +133,23 @@ class Record:
         return f"{type(self).__qualname__}({fields})"
 
 
+def _is_fresh(default: Any) -> bool:
+    """Return whether each record gets a default of its own: `{}`, or a record that may hold such."""
+    return default == {} or (isinstance(default, Record) and default.fresh_default)
+
+
+def _fresh(default: Any) -> Any:
+    return type(default)()
+
+
 _FEW = 16
 """How many records of a class are made before its constructor is compiled, which takes as long as to make a hundred."""
 
 
 def _first_constructor(record: Record, /, *values: Any, **named: Any) -> None:
     """Make one of the first records of a class; compile the constructor for many, and for the error of a wrong call."""
-    kind = type(record)
+    # Not always the record's own class, which may have a constructor of its own that calls this one.
+    kind: Any = next(each for each in type(record).__mro__ if vars(each).get("__init__") is _first_constructor)
     kind._made += 1
     given = {**dict(zip(kind._fields, values, strict=False)), **named}
     missing = kind._fields.keys() - kind._defaults.keys() - given.keys()
@@ -144,7 +157,7 @@ def _first_constructor(record: Record, /, *values: Any, **named: Any) -> None:
     if is_right and kind._made <= _FEW and not (values and kind._kw_only):
         record._fill(given)
         return
-    kind.__init__ = kind._constructor()  # type: ignore[method-assign]
+    kind.__init__ = kind._constructor()
     kind.__init__(record, *values, **named)
 
 

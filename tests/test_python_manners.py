@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 import extcp_manifests
 from extcp_manifests import (
@@ -23,6 +24,7 @@ from extcp_manifests import (
 )
 from extcp_manifests.errors import ExtcpError, Problem
 from extcp_manifests.istio import merge_mesh_config
+from extcp_manifests.istio.validation import validate
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GUIDE = load(EXAMPLES / "guide.yaml")
@@ -123,3 +125,22 @@ def test_a_dataclass_may_inherit_from_a_part() -> None:
             pass
         case _:
             raise AssertionError("the pattern of a class does not match")
+
+
+def test_parts_share_no_defaults() -> None:
+    """What somebody puts into a mapping of one part is in no other, however the parts were made."""
+    for _ in range(40):
+        cluster = MeshCluster(name="a", network="n")
+        assert cluster.gateways.overrides.ingress == {}
+        cluster.gateways.overrides.ingress["x"] = 1  # type: ignore[index]
+    adapter = TypeAdapter(MeshCluster)
+    for _ in range(2):
+        cluster = adapter.validate_python({"name": "a", "network": "n"})
+        assert cluster.gateways.overrides.ingress == {}
+        cluster.gateways.overrides.ingress["x"] = 1  # type: ignore[index]
+
+
+def test_documents_within_plain_data_are_refused() -> None:
+    """Rules look at plain data alone; a typed document among it would go unchecked."""
+    with pytest.raises(InvalidInput, match=r"^documents\[0\]: a SystemNamespace|^documents\[0\]: a Namespace"):
+        list(validate([builders.SystemNamespace().build()], release="1.31"))

@@ -172,3 +172,15 @@ def test_each_record_has_its_own_empty_mapping() -> None:
     assert len({id(login.settings) for login in logins}) == 20
     shared: Mapping[str, Any] = {}
     assert Login(token="a", settings=shared).settings is shared
+
+
+def test_a_record_may_have_a_constructor_of_its_own() -> None:
+    """A subclass that makes the fields itself works among the first records and among many."""
+
+    class Diagonal(Point):
+        def __init__(self, both: int) -> None:
+            super().__init__(x=both, y=both)
+
+    assert {repr(Diagonal(3)) for _ in range(40)} == {
+        "test_a_record_may_have_a_constructor_of_its_own.<locals>.Diagonal(x=3, y=3)"
+    }

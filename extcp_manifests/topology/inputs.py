@@ -7,10 +7,9 @@ anything; the whole checks them, so that all problems are reported at once.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import MISSING, field, make_dataclass
 from dataclasses import Field as DataclassField
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform, get_args
 
@@ -92,6 +91,7 @@ class Part(Record):
     __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     __dataclass_fields__: ClassVar = _DataclassFields()
     __dataclass_params__: ClassVar = _Parameters
+    fresh_default: ClassVar[bool] = True
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, hidden: tuple[str, ...] = ()) -> None:
@@ -106,7 +106,7 @@ def _dataclass_fields(kind: Any) -> "Mapping[str, DataclassField[Any]]":
         default: Any = kind._defaults.get(name, MISSING)
         # A factory's value is in no schema, where keys of its own say the same.
         is_made = default == {} or isinstance(default, Part)
-        value: Any = {"default_factory": partial(copy, default)} if is_made else {"default": default}
+        value: Any = {"default_factory": type(default)} if is_made else {"default": default}
         given: Any = field(**value, repr=name not in kind._hidden)
         fields.append((name, annotation, given))
     alike: Any = make_dataclass(kind.__name__, fields, init=False, repr=False, eq=False, match_args=False, kw_only=True)
