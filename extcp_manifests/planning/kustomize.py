@@ -30,7 +30,7 @@ from extcp_manifests.planning.folder.writing import Entry, Streamed
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.planning.stages import ClusterStages, StageRun, clusters_of, reversed_runs_of, runs_of
-from extcp_manifests.planning.step import Action, Step, StepSequence, text_of
+from extcp_manifests.planning.step import Action, Step, StepSequence, texts_made_once
 from extcp_manifests.planning.templates import filled_entries, filled_runbook
 from extcp_manifests.planning.tools.helm import InstallChart
 from extcp_manifests.planning.tools.istioctl import Built, Install, RenderAndApply
@@ -102,14 +102,14 @@ class KustomizeTree(Record):
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file of the tree, runbooks at the end."""
-        once = lru_cache(maxsize=64)(text_of)  # many clusters have the same files
+        text_of = texts_made_once(64)
 
         def files_of(run: StageRun) -> Iterator[Entry]:
             for placed in self.placed_in(run):
                 step, base = placed.step, placed.base
                 if step.path is None or base is None:
                     continue
-                yield Entry(step.path, (once(step.builders),), secret=step.secret)
+                yield Entry(step.path, (text_of(step.builders),), secret=step.secret)
                 if base.kind != "applied":
                     yield from _single_file_base(base, placed.file)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from typing import IO
 
@@ -12,7 +12,7 @@ from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.planning.stages import StageRun, reversed_runs_of, runs_of
-from extcp_manifests.planning.step import Step, StepSequence, text_of
+from extcp_manifests.planning.step import Step, StepSequence, texts_made_once
 from extcp_manifests.planning.templates import filled_entries, filled_runbook
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
@@ -124,12 +124,12 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
         yield writing.Entry(RUNBOOK, writing.Streamed(self.runbook_lines))
 
     def _files(self) -> Iterator[writing.Entry]:
-        once = lru_cache(maxsize=512)(text_of)  # many clusters have the same files
+        text_of = texts_made_once(512)
 
         def files_of(run: StageRun) -> Iterator[writing.Entry]:
             for step in run.steps():
                 if step.path is not None:
-                    yield writing.Entry(step.path, (once(step.builders),), secret=step.secret)
+                    yield writing.Entry(step.path, (text_of(step.builders),), secret=step.secret)
 
         return filled_entries(runs_of(self.resolved), files_of)
 

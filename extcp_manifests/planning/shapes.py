@@ -36,7 +36,10 @@ class Shapes:
             return None
         if cluster.name in self._with_credentials or not _has_plain_names(cluster):
             return None
-        return Shape(self._number(cluster.gateways), self._number(cluster.sample))
+        # Equal overrides need not be alike in a document: 1 is no boolean there, and keys have an order.
+        overrides = cluster.gateways.overrides
+        written = repr((overrides.ingress, overrides.egress, overrides.east_west))
+        return Shape(self._number((cluster.gateways, written)), self._number(cluster.sample))
 
     def _number(self, part: object) -> int:
         return self._numbers.setdefault(part, len(self._numbers))

@@ -1,10 +1,12 @@
 """What a plan consists of: steps with documents, commands and checks."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal, Protocol, overload
 
 from extcp_manifests import yaml
+from extcp_manifests.builders.overrides import WithOverrides
 from extcp_manifests.documents.model import Model
 from extcp_manifests.records import Record
 
@@ -175,3 +177,17 @@ class StepSequence(Sequence[Step]):
 def text_of(builders: tuple[Builder, ...]) -> bytes:
     """Return the text of a file with the documents of these builders."""
     return yaml.dump_all(builder.build() for builder in builders).encode()
+
+
+def texts_made_once(most: int) -> Callable[[tuple[Builder, ...]], bytes]:
+    """Return `text_of` that remembers up to so many texts, since many clusters have the same files.
+
+    Texts with overrides are made each time: equal ones may differ there, as those of 1 and True.
+    """
+    remembered = lru_cache(maxsize=most)(text_of)
+
+    def text(builders: tuple[Builder, ...]) -> bytes:
+        has_overrides = any(isinstance(builder, WithOverrides) for builder in builders)
+        return text_of(builders) if has_overrides else remembered(builders)
+
+    return text

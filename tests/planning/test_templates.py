@@ -9,7 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extcp_manifests import ClusterCredentials, InvalidInput, MeshCluster, MeshGateways, Plan, Sample, Topology, plan
+from extcp_manifests import (
+    ClusterCredentials,
+    GatewayOverrides,
+    InvalidInput,
+    MeshCluster,
+    MeshGateways,
+    Plan,
+    Sample,
+    Topology,
+    plan,
+)
 from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.pipelines.argocd import argocd
 from extcp_manifests.pipelines.flux import flux
@@ -67,6 +77,10 @@ CLUSTERS = st.builds(
         egress=st.booleans(),
         east_west=st.booleans(),
         install=st.sampled_from(["istioctl", "helm"]),
+        overrides=st.just(GatewayOverrides())
+        | st.sampled_from([1, 1.0, True, {"a": 1, "b": 2}, {"b": 2, "a": 1}]).map(
+            lambda value: GatewayOverrides(ingress={"values": {"x": value}})
+        ),
     ),
     sample=st.none() | st.builds(Sample, version=st.sampled_from(["v1", "v2"])),
     api_server=st.none() | st.none() | st.just("https://192.0.2.1:6443"),
@@ -257,9 +271,32 @@ def test_most_clusters_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
         calls.append(builders)
         return text_of(builders)
 
-    monkeypatch.setattr("extcp_manifests.planning.plan.text_of", counted)
+    monkeypatch.setattr("extcp_manifests.planning.step.text_of", counted)
     assert len(list(plan(topology).files())) > 2000
     assert len(calls) < 20
+
+
+def test_equal_overrides_that_are_written_in_other_ways() -> None:
+    """Each cluster gets its own override, where 1 and true are equal to Python, and so are keys in any order."""
+    values = [1, True, 1.0, {"a": 1, "b": True}, {"b": True, "a": 1}, {"a": 1, "b": 1}]
+    clusters = [
+        MeshCluster(
+            name=f"c{number}",
+            network=f"n{number}",
+            gateways=MeshGateways(ingress=True, overrides=GatewayOverrides(ingress={"values": {"x": value}})),
+        )
+        for number, value in enumerate(values * 3)
+    ]
+    checked(
+        {
+            "release": "1.31",
+            "mesh_id": "m",
+            "address": "192.0.2.10",
+            "config_cluster": clusters[0],
+            "remote_clusters": clusters[1:],
+        },
+        {},
+    )
 
 
 def test_a_shape_that_looks_at_names_is_not_trusted() -> None:
