@@ -175,4 +175,7 @@ def compiled(kind: type[Record], parameters: Sequence[str], lines: Sequence[str]
 
 
 def _is_of_class(annotation: Any) -> bool:
+    """Return whether an annotation is ClassVar; it is a text under `from __future__ import annotations`."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
     return annotation is ClassVar or getattr(annotation, "__origin__", None) is ClassVar

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pydantic.dataclasses
 import pytest
 from pydantic import TypeAdapter
 
@@ -118,6 +119,7 @@ def test_a_dataclass_may_inherit_from_a_part() -> None:
     owned = Owned(name="a", network="n", owner="me")
     assert (owned.owner, owned.network, owned.gateways) == ("me", "n", MeshCluster(name="a", network="n").gateways)
     assert owned == Owned(name="a", network="n", owner="me")
+    assert hash(owned) == hash(Owned(name="a", network="n", owner="me"))
     topology = Topology(release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=owned)
     assert topology.config_cluster.name == "a"
     match owned:
@@ -127,12 +129,37 @@ def test_a_dataclass_may_inherit_from_a_part() -> None:
             raise AssertionError("the pattern of a class does not match")
 
 
+@pytest.mark.filterwarnings("ignore:`frozen` is set via both")  # by the part's own configuration for pydantic
+def test_a_pydantic_dataclass_may_inherit_from_a_part() -> None:
+    """So may one of pydantic, which then checks its fields itself."""
+
+    @pydantic.dataclasses.dataclass(frozen=True, kw_only=True)
+    class Owned(MeshCluster):
+        owner: str = "nobody"
+
+    assert dataclasses.asdict(Owned(name="a", network="n"))["owner"] == "nobody"
+    with pytest.raises(pydantic.ValidationError, match="owner"):
+        Owned(name="a", network="n", owner=1)  # type: ignore[arg-type]
+
+
+def test_a_part_has_no_slots() -> None:
+    """A dataclass with slots is refused where it is defined, since its fields would be missed later."""
+    with pytest.raises(TypeError, match=r"^Owned cannot have slots, which a part has no fields in: leave them out$"):
+
+        @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+        class Owned(MeshCluster):
+            owner: str = "nobody"
+
+
 def test_parts_share_no_defaults() -> None:
     """What somebody puts into a mapping of one part is in no other, however the parts were made."""
     for _ in range(40):
         cluster = MeshCluster(name="a", network="n")
         assert cluster.gateways.overrides.ingress == {}
         cluster.gateways.overrides.ingress["x"] = 1  # type: ignore[index]
+        topology = Topology(release="1.31", mesh_id="m", address="192.0.2.10", config_cluster=cluster.with_(name="b"))
+        assert (topology.gateway.env, topology.istiod.env) == ({}, {})
+        topology.gateway.env["x"] = topology.istiod.env["x"] = "y"  # type: ignore[index]
     adapter = TypeAdapter(MeshCluster)
     for _ in range(2):
         cluster = adapter.validate_python({"name": "a", "network": "n"})

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import typing
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
@@ -184,3 +185,14 @@ def test_a_record_may_have_a_constructor_of_its_own() -> None:
     assert {repr(Diagonal(3)) for _ in range(40)} == {
         "test_a_record_may_have_a_constructor_of_its_own.<locals>.Diagonal(x=3, y=3)"
     }
+
+
+def test_an_annotation_may_be_a_text() -> None:
+    """What a class has, not its records, is no field under `from __future__ import annotations` either."""
+
+    class Shelf(Record):
+        rows: "int"
+        name: "ClassVar[str]" = "shelf"
+        kinds: "typing.ClassVar" = ()
+
+    assert repr(Shelf(3)) == "test_an_annotation_may_be_a_text.<locals>.Shelf(rows=3)"

@@ -68,10 +68,13 @@ CONFIG = ConfigDict(
 """The configuration of every input."""
 
 
-class _DataclassFields:
-    """The fields of a part as a dataclass would have them, made when pydantic or a user asks for them."""
+class _DataclassFields(dict[str, "DataclassField[Any]"]):
+    """The fields of a part as a dataclass would have them, made when pydantic or a user asks for them.
 
-    def __get__(self, _part: object, kind: Any) -> "Mapping[str, DataclassField[Any]]":
+    Found without asking, it has the fields of `Part` itself: none.
+    """
+
+    def __get__(self, _part: object, kind: Any) -> "dict[str, DataclassField[Any]]":
         return _dataclass_fields(kind)
 
 
@@ -96,10 +99,12 @@ class Part(Record):
 
     def __init_subclass__(cls, *, hidden: tuple[str, ...] = ()) -> None:
         super().__init_subclass__(kw_only=True, hidden=hidden)
+        if "__slots__" in vars(cls):
+            raise TypeError(f"{cls.__qualname__} cannot have slots, which a part has no fields in: leave them out")
 
 
 @cache
-def _dataclass_fields(kind: Any) -> "Mapping[str, DataclassField[Any]]":
+def _dataclass_fields(kind: Any) -> "dict[str, DataclassField[Any]]":
     """Return the fields of a dataclass with the fields of a part, of which nothing else is made."""
     fields = []
     for name, annotation in kind._fields.items():
@@ -107,10 +112,10 @@ def _dataclass_fields(kind: Any) -> "Mapping[str, DataclassField[Any]]":
         # A factory's value is in no schema, where keys of its own say the same.
         is_made = default == {} or isinstance(default, Part)
         value: Any = {"default_factory": type(default)} if is_made else {"default": default}
-        given: Any = field(**value, repr=name not in kind._hidden)
+        given: Any = field(**value, repr=name not in kind._hidden, hash=name in kind._hashed)
         fields.append((name, annotation, given))
     alike: Any = make_dataclass(kind.__name__, fields, init=False, repr=False, eq=False, match_args=False, kw_only=True)
-    made: Mapping[str, DataclassField[Any]] = alike.__dataclass_fields__
+    made: dict[str, DataclassField[Any]] = alike.__dataclass_fields__
     return made
 
 

@@ -116,7 +116,9 @@ class Topology(BaseModel, frozen=True):
             "clusters; without it the runbook makes the Secrets, or they are made of credentials."
         ),
     ] = None
-    gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = SharedGateway()
+    gateway: Annotated[SharedGateway, Field(description="The external cluster's gateway.")] = Field(
+        default_factory=SharedGateway
+    )
     hub: Annotated[
         Annotated[StrictStr, matching(why_not_hub)] | None,
         Field(description="Registry of Istio's images, such as a mirror; docker.io/istio if left out."),
@@ -145,7 +147,7 @@ class Topology(BaseModel, frozen=True):
         CNIPlugin | None,
         Field(description="Istio's CNI plugin in every remote cluster, instead of privileged init containers."),
     ] = None
-    istiod: Annotated[Istiod, Field(description="How the external istiod is run.")] = Istiod()
+    istiod: Annotated[Istiod, Field(description="How the external istiod is run.")] = Field(default_factory=Istiod)
     external_cluster: Annotated[ExternalCluster, Field(description="Where istiod runs.")] = ExternalCluster()
     config_cluster: Annotated[
         MeshCluster, Field(description="The first remote cluster, from which istiod reads its configuration.")
