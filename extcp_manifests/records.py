@@ -74,7 +74,7 @@ class Record:
                 values[name] = given[name]
             else:
                 default = self._defaults[name]
-                values[name] = _fresh(default) if _is_fresh(default) else default
+                values[name] = _fresh(default) if is_fresh(default) else default
         self.__post_init__()
 
     @classmethod
@@ -83,7 +83,7 @@ class Record:
         parameters = [f"{name}=_defaults_[{name!r}]" if name in cls._defaults else name for name in cls._fields]
         lines = [f"_values_[{name!r}] = {name}" for name in cls._fields]
         for name, default in cls._defaults.items():
-            if _is_fresh(default):
+            if is_fresh(default):
                 lines.append(f"if {name} is _defaults_[{name!r}]: _values_[{name!r}] = _fresh_({name})")
         if cls.__post_init__ is not Record.__post_init__:
             lines.append("_record_.__post_init__()")
@@ -133,7 +133,7 @@ class Record:
         return f"{type(self).__qualname__}({fields})"
 
 
-def _is_fresh(default: Any) -> bool:
+def is_fresh(default: Any) -> bool:
     """Return whether each record gets a default of its own: `{}`, or a record that may hold such."""
     return default == {} or (isinstance(default, Record) and default.fresh_default)
 

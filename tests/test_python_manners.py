@@ -4,7 +4,7 @@ import dataclasses
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic.dataclasses
 import pytest
@@ -135,7 +135,7 @@ def test_a_pydantic_dataclass_may_inherit_from_a_part() -> None:
 
     @pydantic.dataclasses.dataclass(frozen=True, kw_only=True)
     class Owned(MeshCluster):
-        owner: str = "nobody"
+        owner: "Literal['nobody', 'me']" = "nobody"
 
     assert dataclasses.asdict(Owned(name="a", network="n"))["owner"] == "nobody"
     with pytest.raises(pydantic.ValidationError, match="owner"):

@@ -11,14 +11,14 @@ from dataclasses import MISSING, field, make_dataclass
 from dataclasses import Field as DataclassField
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, dataclass_transform, get_args
+from typing import Any, ClassVar, dataclass_transform, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreConfig, CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, kind_of, require, unknown_key
-from extcp_manifests.records import Record
+from extcp_manifests.records import Record, is_fresh
 
 # --------------------------------------------------------------------------------------------------- places and fields
 
@@ -69,7 +69,7 @@ CONFIG = ConfigDict(
 
 
 class _DataclassFields(dict[str, "DataclassField[Any]"]):
-    """The fields of a part as a dataclass would have them, made when pydantic or a user asks for them.
+    """The fields of a part as a dataclass would have them, made when somebody asks for them.
 
     Found without asking, it has the fields of `Part` itself: none.
     """
@@ -91,7 +91,6 @@ class Part(Record):
     To pydantic, and to functions such as `dataclasses.replace`, a part is a dataclass.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
     __dataclass_fields__: ClassVar = _DataclassFields()
     __dataclass_params__: ClassVar = _Parameters
     fresh_default: ClassVar[bool] = True
@@ -102,6 +101,46 @@ class Part(Record):
         if "__slots__" in vars(cls):
             raise TypeError(f"{cls.__qualname__} cannot have slots, which a part has no fields in: leave them out")
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return what pydantic makes of a dataclass with these fields, in half the time."""
+        annotations = cls._fields
+        if any(isinstance(annotation, str) for annotation in annotations.values()):
+            annotations = get_type_hints(cls, include_extras=True)
+        fields = []
+        for name in cls._fields:
+            schema = handler.generate_schema(annotations[name])
+            if name in cls._defaults:
+                schema = _with_default(schema, cls._defaults[name])
+            key = file_spelling(name)
+            fields.append(
+                core_schema.dataclass_field(
+                    name, schema, kw_only=True, validation_alias=key, serialization_alias=key, frozen=True
+                )
+            )
+        return core_schema.dataclass_schema(
+            cls,
+            core_schema.dataclass_args_schema(cls.__name__, fields),
+            list(cls._fields),
+            ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
+            frozen=True,
+            config=CoreConfig(
+                title=cls.__name__,
+                extra_fields_behavior="forbid",
+                validate_by_name=True,
+                validate_by_alias=False,
+                revalidate_instances="always",
+                hide_input_in_errors=True,
+            ),
+        )
+
+
+def _with_default(schema: CoreSchema, default: Any) -> CoreSchema:
+    """Return the schema of a field with a default; that of a factory is in no JSON Schema, as keys say the same."""
+    if is_fresh(default):
+        return core_schema.with_default_schema(schema, default_factory=type(default))
+    return core_schema.with_default_schema(schema, default=default)
+
 
 @cache
 def _dataclass_fields(kind: Any) -> "dict[str, DataclassField[Any]]":
@@ -109,9 +148,7 @@ def _dataclass_fields(kind: Any) -> "dict[str, DataclassField[Any]]":
     fields = []
     for name, annotation in kind._fields.items():
         default: Any = kind._defaults.get(name, MISSING)
-        # A factory's value is in no schema, where keys of its own say the same.
-        is_made = default == {} or isinstance(default, Part)
-        value: Any = {"default_factory": type(default)} if is_made else {"default": default}
+        value: Any = {"default_factory": type(default)} if is_fresh(default) else {"default": default}
         given: Any = field(**value, repr=name not in kind._hidden, hash=name in kind._hashed)
         fields.append((name, annotation, given))
     alike: Any = make_dataclass(kind.__name__, fields, init=False, repr=False, eq=False, match_args=False, kw_only=True)
