@@ -20,6 +20,8 @@ _MODULES = {
     "generate_commands": {
         "generate": "Write every manifest of a topology, and the runbook.",
         "plan": "Print the runbook of a topology.",
+    },
+    "reference_commands": {
         "inject": "Encode and decode injection paths.",
         "schema": "Print the JSON Schema of a file.",
         "explain": "Print what a key of a topology does.",

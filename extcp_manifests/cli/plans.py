@@ -21,19 +21,17 @@ from extcp_manifests.cli.shared import (
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput
 from extcp_manifests.istio.releases import find_release
-from extcp_manifests.planning.fleet import FleetPlan, plan_read_fleet
 from extcp_manifests.planning.folder.exchange import recover
-from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
 from extcp_manifests.planning.plan import Plan, plan
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import load_credentials
-from extcp_manifests.topology.fleet_file import KIND_OF_FLEETS, fleet_and_warnings, name_of_fleet
 from extcp_manifests.topology.inputs import Content, read_all
 from extcp_manifests.topology.part_check import part_warnings
-from extcp_manifests.topology.topology_file import topology_of
+from extcp_manifests.topology.topology_file import KIND_OF_FLEETS, topology_of
 
 if TYPE_CHECKING:
+    from extcp_manifests.planning.fleet import FleetPlan
     from extcp_manifests.planning.folder.writing import FileChange
 
 RELEASE = click.option("--release", metavar="R", help="Istio minor to use instead of the file's, such as 1.24.")
@@ -49,7 +47,7 @@ CREDENTIALS = click.option(
 )
 
 
-def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | FleetPlan:
+def plan_of(file: str, release: str | None, credentials: str | None) -> "Plan | FleetPlan":
     """Return the plan of what is in a file or a folder, one control plane or several, and print the warnings."""
     if file == credentials == "-":
         raise click.UsageError("FILE and --credentials cannot both be standard input.")
@@ -58,6 +56,9 @@ def plan_of(file: str, release: str | None, credentials: str | None) -> Plan | F
     is_folder = Path(file).is_dir()
     if len(contents) == 1 and not is_folder and mapping_of(contents[0].data).get("kind") != KIND_OF_FLEETS:
         return _plan_of_one(contents[0], release, credentials)
+    from extcp_manifests.planning.fleet import plan_read_fleet
+    from extcp_manifests.topology.fleet_file import fleet_and_warnings, name_of_fleet
+
     fleet, warnings = fleet_and_warnings(contents, release=release, name=name_of_fleet(file))
     for problem in warnings:
         print_problem("warning", problem)
@@ -121,24 +122,23 @@ class Mode(Record, kw_only=True):
         return self.check or self.diff
 
 
-def write_files(write: Callable[..., list[str]], the_plan: Plan | FleetPlan, folder: str, mode: Mode) -> list[str]:
+def write_files(write: Callable[..., list[str]], the_plan: "Plan | FleetPlan", folder: str, mode: Mode) -> list[str]:
     """Write a plan's files in one of its forms, with a progress bar for people, and return the files' paths."""
+    from extcp_manifests.planning.kustomize import KUSTOMIZATION, OPENAPI
+
+    without_step = (KUSTOMIZATION, OPENAPI, RUNBOOK)
     files = sum(1 for _ in the_plan.files()) if sys.stderr.isatty() else 0
     hidden = files <= _MOST_PATHS
     with click.progressbar(length=files, label="Writing", file=sys.stderr, hidden=hidden) as bar:
 
         def count(path: str) -> None:
-            if basename(path) not in _WITHOUT_STEP:
+            if basename(path) not in without_step:
                 bar.update(1)
 
         return write(folder, force=mode.force, on_file=count)
 
 
-_WITHOUT_STEP = (KUSTOMIZATION, OPENAPI, RUNBOOK)
-"""The names of files that belong to no step."""
-
-
-def plans_of(the_plan: Plan | FleetPlan) -> Iterator[tuple[str, Plan]]:
+def plans_of(the_plan: "Plan | FleetPlan") -> Iterator[tuple[str, Plan]]:
     """Yield a plan with its folder, or those of a fleet with theirs."""
     if isinstance(the_plan, Plan):
         yield ".", the_plan

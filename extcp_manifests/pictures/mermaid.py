@@ -5,10 +5,13 @@ Whatever names hold, they are text: every character that Mermaid could take for 
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from extcp_manifests.pictures.scene import CROSS_NETWORK_PORT, Network, Scene, by_external_cluster, count
-from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
+
+if TYPE_CHECKING:
+    from extcp_manifests.topology.fleet import Fleet
 
 _MOST_CLUSTERS = 8
 _MOST_NETWORKS = 8
@@ -20,7 +23,7 @@ def mermaid(topology: Topology) -> str:
     return "".join(f"{line}\n" for line in _lines(scene))
 
 
-def fleet_mermaid(fleet: Fleet) -> str:
+def fleet_mermaid(fleet: "Fleet") -> str:
     """Return a flow chart of a fleet: its external clusters with their control planes."""
     lines = ["flowchart LR"]
     for number, (name, topologies) in enumerate(by_external_cluster(fleet).items(), start=1):

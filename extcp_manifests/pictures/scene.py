@@ -1,14 +1,17 @@
 """What a picture of a control plane shows, in words and before any layout."""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from extcp_manifests.builders.address import IPAddress
 from extcp_manifests.builders.exposure import XDS_PORT
 from extcp_manifests.builders.secrets import CONFIG_SECRET
 from extcp_manifests.records import Record
 from extcp_manifests.topology.clusters import MeshCluster
-from extcp_manifests.topology.fleet import Fleet
 from extcp_manifests.topology.model import Topology
+
+if TYPE_CHECKING:
+    from extcp_manifests.topology.fleet import Fleet
 
 CROSS_NETWORK_PORT = 15443
 """The port of east-west gateways for services of other networks."""
@@ -151,7 +154,7 @@ def _card(topology: Topology, cluster: MeshCluster) -> Card:
     )
 
 
-def by_external_cluster(fleet: Fleet) -> dict[str, list[Topology]]:
+def by_external_cluster(fleet: "Fleet") -> dict[str, list[Topology]]:
     """Return the control planes of a fleet by the names of their external clusters."""
     clusters: dict[str, list[Topology]] = {}
     for topology in fleet.control_planes:

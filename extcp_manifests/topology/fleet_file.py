@@ -28,10 +28,8 @@ from extcp_manifests.topology.inputs import (
     read_all,
 )
 from extcp_manifests.topology.model import Topology
-from extcp_manifests.topology.topology_file import API_VERSION, KIND, Metadata, schema, topology_of
+from extcp_manifests.topology.topology_file import API_VERSION, KIND, KIND_OF_FLEETS, Metadata, schema, topology_of
 from extcp_manifests.topology.workloads import Plain
-
-KIND_OF_FLEETS = "ExternalControlPlanes"
 
 
 def load_fleet(source: Readable, *, release: str | None = None, name: str = "") -> Fleet:

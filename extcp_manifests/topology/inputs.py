@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetPydanticSchema, ValidationError
 from pydantic_core import CoreConfig, CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from extcp_manifests import yaml
@@ -156,18 +156,23 @@ def _dataclass_fields(kind: Any) -> "dict[str, DataclassField[Any]]":
     return made
 
 
-def matching(why_not: Callable[[str], str | None]) -> AfterValidator:
-    """Return a validator that accepts the texts for which `why_not` has no sentence."""
+def matching(why_not: Callable[[str], str | None]) -> GetPydanticSchema:
+    """Return a validator that accepts the texts for which `why_not` has no sentence.
+
+    It is AfterValidator of pydantic, without the look at the signature.
+    """
 
     def check(text: str) -> str:
         if problem := why_not(text):
             raise refusal(problem)
         return text
 
-    return AfterValidator(check)
+    return GetPydanticSchema(
+        lambda source, handler: core_schema.no_info_after_validator_function(check, handler(source))
+    )
 
 
-def parsed(parse: Callable[[str], object]) -> AfterValidator:
+def parsed(parse: Callable[[str], object]) -> GetPydanticSchema:
     """Return a validator that accepts the texts that `parse` can read."""
 
     def why_not(text: str) -> str | None:

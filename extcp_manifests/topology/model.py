@@ -4,7 +4,7 @@ A Topology is checked as a whole when it is made. InvalidInput then has every pr
 is: `remote_clusters[1].network` in Python, `spec.remoteClusters[1].network` in a file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     GetPydanticSchema,
     ModelWrapValidatorHandler,
-    PlainValidator,
     StrictStr,
     ValidationError,
     ValidationInfo,
@@ -48,7 +47,6 @@ from extcp_manifests.topology.names import (
     DEFAULT_NAMESPACE,
     GatewayName,
     NamespaceName,
-    plain_mapping,
     why_not_charts,
     why_not_hub,
     why_not_mesh_id,
@@ -58,7 +56,7 @@ from extcp_manifests.topology.names import (
 from extcp_manifests.topology.partial import read_draft
 from extcp_manifests.topology.rules_between_values import Violation, ending_registries, unconnected_networks, violations
 from extcp_manifests.topology.trust import PrivateCA, SecretStore
-from extcp_manifests.topology.workloads import CNIPlugin, Istiod, SharedGateway
+from extcp_manifests.topology.workloads import CNIPlugin, Istiod, Plain, SharedGateway
 
 
 class Topology(BaseModel, frozen=True):
@@ -158,9 +156,7 @@ class Topology(BaseModel, frozen=True):
         Field(description="Further remote clusters."),
     ] = ()
     mesh_config: Annotated[
-        Mapping[str, Any],
-        PlainValidator(plain_mapping, json_schema_input_type=dict[str, Any]),
-        Field(description="The operator's own mesh config, merged into the external istiod's."),
+        Plain, Field(description="The operator's own mesh config, merged into the external istiod's.")
     ] = {}
 
     # These are not cached: `model_copy(update=...)` would copy the cached values too, and they would be those of the

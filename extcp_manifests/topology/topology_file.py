@@ -82,6 +82,9 @@ API_VERSION = "extcp-manifests/v1"
 KIND = "ExternalControlPlane"
 
 
+KIND_OF_FLEETS = "ExternalControlPlanes"
+
+
 class _File(BaseModel):
     model_config = CONFIG
 
