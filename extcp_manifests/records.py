@@ -45,8 +45,10 @@ class Record:
     _kw_only: ClassVar[bool] = False
     fresh_default: ClassVar[bool] = False
     """Whether a record of the class that is a default is made anew each time, since it holds mappings."""
-    _made: ClassVar[int] = 0
-    """How many records there are, until the constructor is compiled."""
+    _required: ClassVar[frozenset[str]] = frozenset()
+    _made: ClassVar[list[None]] = []
+    """One for each record that there is, until the constructor is compiled; a number would be set anew each time, and
+    Python forget what it knows of the class."""
     __signature__ = _SignatureOfFields()
 
     def __init_subclass__(cls, *, kw_only: bool = False, eq: bool = True, hidden: tuple[str, ...] = ()) -> None:
@@ -59,7 +61,8 @@ class Record:
         cls._hashed = tuple(name for name in cls._fields if cls._defaults.get(name) != {})
         cls._hidden = (*cls._hidden, *hidden)
         cls._kw_only = kw_only
-        cls._made = 0
+        cls._required = frozenset(cls._fields.keys() - cls._defaults.keys())
+        cls._made = []
         if "__init__" not in given:
             cls.__init__ = _first_constructor  # type: ignore[method-assign, assignment]
         if not eq:  # as for any object, which is fast where caches ask for it
@@ -142,19 +145,19 @@ def _fresh(default: Any) -> Any:
     return type(default)()
 
 
-_FEW = 16
-"""How many records of a class are made before its constructor is compiled, which takes as long as to make a hundred."""
+_FEW = 24
+"""How many records of a class are made before its constructor is compiled, which takes as long."""
 
 
 def _first_constructor(record: Record, /, *values: Any, **named: Any) -> None:
     """Make one of the first records of a class; compile the constructor for many, and for the error of a wrong call."""
-    # Not always the record's own class, which may have a constructor of its own that calls this one.
-    kind: Any = next(each for each in type(record).__mro__ if vars(each).get("__init__") is _first_constructor)
-    kind._made += 1
-    given = {**dict(zip(kind._fields, values, strict=False)), **named}
-    missing = kind._fields.keys() - kind._defaults.keys() - given.keys()
-    is_right = len(given) == len(values) + len(named) and not missing and given.keys() <= kind._fields.keys()
-    if is_right and kind._made <= _FEW and not (values and kind._kw_only):
+    kind: Any = type(record)
+    if kind.__init__ is not _first_constructor:  # that of the class itself, which calls the one of a class above
+        kind = next(each for each in kind.__mro__ if vars(each).get("__init__") is _first_constructor)
+    kind._made.append(None)
+    given = {**dict(zip(kind._fields, values, strict=False)), **named} if values else named
+    is_right = len(given) == len(values) + len(named) and given.keys() <= kind._fields.keys()
+    if is_right and kind._required <= given.keys() and len(kind._made) <= _FEW and not (values and kind._kw_only):
         record._fill(given)
         return
     kind.__init__ = kind._constructor()
