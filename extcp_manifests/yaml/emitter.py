@@ -219,7 +219,13 @@ _TEXTS = _Memo(_text)
 
 def _quoted(text: str) -> str:
     """Return text in one line, between double quotes where it needs them."""
-    return text if _PLAIN.fullmatch(text) else f'"{_ESCAPED.sub(_escape, text)}"'
+    if _PLAIN.fullmatch(text):
+        return text
+    if text.isascii() and text.isprintable():  # for which the long pattern need not be compiled
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    else:
+        escaped = _ESCAPED.sub(_escape, text)
+    return f'"{escaped}"'
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -5,7 +5,6 @@ config, hosts and gateways, stays as it is, and the mesh breaks without an error
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from heapq import nsmallest
 from ipaddress import ip_address
 from typing import Any
 
@@ -107,7 +106,7 @@ class _DocumentSet:
             for each in documents
             if _is_gateway(each)
         }
-        self.some_gateways = nsmallest(5, self.gateways)
+        self.some_gateways = sorted(self.gateways)[:5]
 
 
 def _is_topology(document: Any) -> bool:

@@ -7,7 +7,6 @@ branch release-1.31. Both 1.30.3 and 1.31 were run, the others read.
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from extcp_manifests.documents.findings import Found, Rule, below, error, warning
@@ -122,12 +121,11 @@ _RETRY_ON = frozenset(
 )
 
 
-_STATUSES = frozenset(map(int, HTTPStatus))
-
-
 def _is_status(word: str) -> bool:
     """Whether Go reads the word as a number and has a text for that status."""
-    return bool(re.fullmatch(r"[-+]?[0-9]{1,18}", word)) and int(word) in _STATUSES
+    from http import HTTPStatus  # for the few words that are no words of Envoy
+
+    return bool(re.fullmatch(r"[-+]?[0-9]{1,18}", word)) and int(word) in set(map(int, HTTPStatus))
 
 
 # ----------------------------------------------------------------------------------------------- redirects and rewrites
