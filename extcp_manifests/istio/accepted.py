@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml as pyyaml
-
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.rules.rule_ids import RULES
 from extcp_manifests.istio.validation import Report, Result
@@ -54,6 +52,8 @@ def _decoded(text: str | bytes) -> str:
 
 def _texts_in(text: str) -> Iterator[tuple[_Mark, _Mark]]:
     """Yield where texts begin and end whose signs are no comments; of mesh config in a ConfigMap they are."""
+    import yaml as pyyaml  # for the few texts that have such comments
+
     before = ""
     try:
         for event in pyyaml.parse(text, Loader=pyyaml.CSafeLoader if pyyaml.__with_libyaml__ else pyyaml.SafeLoader):

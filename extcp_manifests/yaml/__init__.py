@@ -5,7 +5,9 @@ directions know plain data alone: mappings with text keys, lists, text, numbers,
 """
 
 from extcp_manifests.yaml.emitter import MAX_DEPTH, dump, dump_all, require_plain, unwritable
-from extcp_manifests.yaml.reader import MAX_BYTES, MAX_NODES, Lines, NotYaml, begins_block, load, load_all, load_first
+from extcp_manifests.yaml.limits import MAX_BYTES, MAX_NODES, NotYaml
+from extcp_manifests.yaml.lines import Lines, begins_block
+from extcp_manifests.yaml.reader import load, load_all, load_first
 from extcp_manifests.yaml.scalars import resolve
 
 __all__ = [
