@@ -91,7 +91,8 @@ def test_an_import_brings_only_what_it_needs() -> None:
         assert not loaded_by(f"import extcp_manifests.{module}") & {"pydantic", "dataclasses", "inspect", *never}
     rare = {"hashlib", "shutil", "difflib", "deepmerge", "tarfile"}
     assert not loaded_by("import extcp_manifests.cli.validate_command, extcp_manifests.cli.reports") & rare
-    validation = "from extcp_manifests.istio import validation; validation.validate_text('a.yaml', 'kind: Namespace')"
+    text = "apiVersion: v1\\nkind: Namespace"
+    validation = f"from extcp_manifests.istio.validation import *; validate_text('a.yaml', '{text}')"
     assert not loaded_by(validation) & {"pydantic", "yaml", *rare, *never}
 
 
