@@ -1,12 +1,11 @@
 """Which object of a cluster a plain document describes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from extcp_manifests.documents.lookup import mapping_of, text_of
-from extcp_manifests.records import Record
 
 
-class Identity(Record):
+class Identity(NamedTuple):
     """Which object of a cluster a document describes.
 
     The version of its API is not part of that: kubectl applies `v1` and `v1beta1` of the same name to one object.

@@ -32,22 +32,25 @@ def at(value: Any, *path: str | int) -> Any:
 
 def items_of(value: Any, *path: str | int) -> Sequence[Any]:
     """Return the list or tuple at a path, or an empty one."""
-    found = value.get(path[0]) if len(path) == 1 and type(value) is dict else at(value, *path)
-    return found if isinstance(found, list | tuple) else ()
+    for key in path:
+        value = value.get(key) if type(value) is dict else at(value, key)
+    return value if isinstance(value, list | tuple) else ()
 
 
 def mapping_of(value: Any, *path: str | int) -> Mapping[str, Any]:
     """Return the mapping at a path, or an empty one."""
-    found = value.get(path[0]) if len(path) == 1 and type(value) is dict else at(value, *path)
-    if type(found) is dict:
-        return found
-    return {} if found is None or isinstance(found, list | str) or not isinstance(found, MAPPING) else found
+    for key in path:
+        value = value.get(key) if type(value) is dict else at(value, key)
+    if type(value) is dict:
+        return value
+    return value if value is not None and isinstance(value, MAPPING) else {}
 
 
 def text_of(value: Any, *path: str | int) -> str:
     """Return the text at a path, or an empty one."""
-    found = value.get(path[0]) if len(path) == 1 and type(value) is dict else at(value, *path)
-    return found if isinstance(found, str) else ""
+    for key in path:
+        value = value.get(key) if type(value) is dict else at(value, key)
+    return value if isinstance(value, str) else ""
 
 
 def copied(value: Any) -> Any:

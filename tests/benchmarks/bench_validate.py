@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from extcp_manifests import yaml
 from extcp_manifests.istio.mesh.merging import merge_mesh_config
@@ -19,6 +19,8 @@ from extcp_manifests.istio.rules.networking import check_networking
 from extcp_manifests.istio.validation import validate_texts
 
 RELEASE = "1.30"
+
+Result = TypeVar("Result")
 
 
 def _document(kind: str, number: int, spec: dict[str, Any]) -> dict[str, Any]:
@@ -75,9 +77,7 @@ def main() -> None:
 
     documents = [make(number) for number in range(1000) for make in (gateway, virtual_service, destination_rule)]
     text = yaml.dump_all(documents)
-    start = perf_counter()
-    report = validate_texts({"all.yaml": text}, release=RELEASE)
-    ours = perf_counter() - start
+    ours, report = _best(lambda: validate_texts({"all.yaml": text}, release=RELEASE))
     print(f"validate_texts    {ours:.2f} s for {len(documents):,} documents, {len(report.results)} findings")
     istioctl = shutil.which("istioctl")
     if istioctl is None:
@@ -86,10 +86,19 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "all.yaml"
         file.write_text(text)
-        start = perf_counter()
-        subprocess.run([istioctl, "validate", "-f", str(file)], check=True, capture_output=True)
-        theirs = perf_counter() - start
+        command = [istioctl, "validate", "-f", str(file)]
+        theirs, _ = _best(lambda: subprocess.run(command, check=True, capture_output=True))
     print(f"istioctl          {theirs:.2f} s  ours takes {ours / theirs:.2f} of it")
+
+
+def _best(run: Callable[[], Result]) -> tuple[float, Result]:
+    """Return the seconds of the fastest of five runs, and what it returned."""
+    results: list[tuple[float, Result]] = []
+    for _ in range(5):
+        start = perf_counter()
+        result = run()
+        results.append((perf_counter() - start, result))
+    return min(results, key=lambda each: each[0])
 
 
 def _check(document: dict[str, Any], release: Release) -> None:

@@ -6,7 +6,7 @@ config, hosts and gateways, stays as it is, and the mesh breaks without an error
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from extcp_manifests.documents.findings import Found, by_rule, error, warning
 from extcp_manifests.documents.identity import Identity, document_name, identity_of
@@ -16,7 +16,6 @@ from extcp_manifests.errors import Path
 from extcp_manifests.istio.kinds import CORE, INSTALL, NETWORKING, OURS, likely_group
 from extcp_manifests.istio.rules.shared_checks import is_ip
 from extcp_manifests.patterns import pattern
-from extcp_manifests.records import Record
 
 Document = Mapping[str, Any]
 
@@ -123,7 +122,7 @@ def _comparable(address: str) -> str:
     return str(ip_address(text)) if is_ip(text) else text.lower()
 
 
-class _Server(Record):
+class _Server(NamedTuple):
     """What two servers of Gateways must not have in common, where clients reach them by TLS."""
 
     pods: str
@@ -182,13 +181,16 @@ def _routes(document: Document, _: _DocumentSet) -> Iterator[Found]:
 
 
 def _gateways_of_routes(document: Document, every: _DocumentSet) -> Iterator[Found]:
+    named = items_of(document, "spec", "gateways")
+    if not named or not every.gateways:
+        return
     own = at(document, "metadata", "namespace") or ""
     there = " or ".join(each.removeprefix(f"{own}/").lstrip("/") for each in every.some_gateways)
-    for index, gateway in enumerate(items_of(document, "spec", "gateways")):
+    for index, gateway in enumerate(named):
         if not isinstance(gateway, str):
             continue  # the schema reports it
         name = gateway if "/" in gateway else f"{own}/{gateway}"
-        if every.gateways and gateway != "mesh" and name not in every.gateways:
+        if gateway != "mesh" and name not in every.gateways:
             problem = f"is {gateway!r}, but no Gateway here has that name: use {there}, or add the Gateway"
             yield error(("spec", "gateways", index), problem)
 

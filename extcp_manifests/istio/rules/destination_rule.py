@@ -51,8 +51,10 @@ def _secrets_of_others(document: Mapping[str, Any]) -> Iterator[Found]:
     own = text_of(document, "metadata", "namespace")
     for place, policy in _policies_of(document):
         name = text_of(policy, "tls", "credentialName")
+        if not name.startswith("configmap://"):
+            continue
         namespace, slash, _ = name.removeprefix("configmap://").partition("/")
-        if name.startswith("configmap://") and slash and namespace != own:
+        if slash and namespace != own:
             problem = f"names a ConfigMap in {namespace!r}: use one in {own!r}, the rule's own namespace"
             yield error((*place, "tls", "credentialName"), problem)
 

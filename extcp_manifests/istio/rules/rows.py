@@ -89,13 +89,11 @@ def _number(found: _FoundAt) -> int:
 class _Node:
     """What is asked at a place: the rules by their numbers, and the places below."""
 
-    __slots__ = ("below", "checks", "checks_of_keys", "each")
+    __slots__ = ("checks", "each", "keys")
 
     def __init__(self) -> None:
         self.checks: list[tuple[int, Rule]] = []
-        self.checks_of_keys: dict[str, list[tuple[int, Rule]]] = {}
-        """Rules that have something to say only where a key is there, by that key."""
-        self.below: dict[str | int, _Node] = {}
+        self.keys: dict[str | int, _AtKey] = {}
         self.each: _Node | None = None
         """What is asked of every item."""
 
@@ -104,16 +102,32 @@ class _Node:
         if path:
             self._child(path[0]).add(path[1:], number, check)
         elif isinstance(check, Range | Duration) and check.missing is None:
-            self.checks_of_keys.setdefault(check.key, []).append((number, check))
+            self._at(check.key).checks.append((number, check))
         else:
             self.checks.append((number, check))
 
     def _child(self, key: str | int) -> "_Node":
-        if key != EACH:
-            return self.below.setdefault(key, _Node())
-        if self.each is None:
-            self.each = _Node()
-        return self.each
+        if key == EACH:
+            self.each = self.each or _Node()
+            return self.each
+        at_key = self._at(key)
+        at_key.below = at_key.below or _Node()
+        return at_key.below
+
+    def _at(self, key: str | int) -> "_AtKey":
+        return self.keys.setdefault(key, _AtKey())
+
+
+class _AtKey:
+    """What is asked where a key is there."""
+
+    __slots__ = ("below", "checks")
+
+    def __init__(self) -> None:
+        self.checks: list[tuple[int, Rule]] = []
+        """Rules of the mapping that have something to say only then."""
+        self.below: _Node | None = None
+        """What is asked of the key's value."""
 
 
 def _visit(node: _Node, value: Any, place: Path, unclear: Sequence[Collection[Path]], findings: list[_FoundAt]) -> None:
@@ -123,20 +137,33 @@ def _visit(node: _Node, value: Any, place: Path, unclear: Sequence[Collection[Pa
             for index, item in enumerate(value):
                 _visit(node.each, item, (*place, index), unclear, findings)
     elif not isinstance(value, str) and isinstance(value, MAPPING):
-        for number, check in node.checks:
-            if not (unclear and place in unclear[number]):
-                findings.extend([_FoundAt(number, place, found) for found in check(value)])
+        _ask(node.checks, value, place, unclear, findings)
+        keys, each = node.keys, node.each
+        if not keys and each is None:
+            return
         for key, item in value.items():
-            if item is None:
-                continue
-            for number, check in node.checks_of_keys.get(key, ()):
-                if not (unclear and place in unclear[number]):
-                    findings.extend([_FoundAt(number, place, found) for found in check(value)])
-            child = node.below.get(key)
-            if child is not None:
-                _visit(child, item, (*place, key), unclear, findings)
-            if node.each is not None:
-                _visit(node.each, item, (*place, key), unclear, findings)
+            at_key = keys.get(key)
+            if at_key is not None and item is not None:
+                if at_key.checks:
+                    _ask(at_key.checks, value, place, unclear, findings)
+                if at_key.below is not None:
+                    _visit(at_key.below, item, (*place, key), unclear, findings)
+            if each is not None and item is not None:
+                _visit(each, item, (*place, key), unclear, findings)
+
+
+def _ask(
+    checks: Sequence[tuple[int, Rule]],
+    value: Mapping[str, Any],
+    place: Path,
+    unclear: Sequence[Collection[Path]],
+    findings: list[_FoundAt],
+) -> None:
+    """Collect what rules find in a mapping, but for those that cannot judge it."""
+    for number, check in checks:
+        if not (unclear and place in unclear[number]):
+            for found in check(value):
+                findings.append(_FoundAt(number, place, found))  # noqa: PERF401 - there is hardly ever one
 
 
 def _is_in(place: Path, known: frozenset[Path]) -> bool:

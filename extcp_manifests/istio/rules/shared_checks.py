@@ -188,6 +188,8 @@ def overlapping(hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
 
     Not every pair is compared or yielded, which would be a million for some thousand hosts.
     """
+    if len(hosts) < 2:
+        return
     places: dict[str, int] = {}
     twice: dict[str, None] = {}
     for index, host in enumerate(hosts):

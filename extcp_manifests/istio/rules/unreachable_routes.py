@@ -7,7 +7,8 @@ and TCP, genMatchHTTPRoutes, coveredValidation; 1.30.3 and the branch release-1.
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from extcp_manifests.documents.findings import Found, Rule, warning
 from extcp_manifests.documents.lookup import at, items_of, mapping_of
@@ -53,7 +54,7 @@ class _Match(Record):
         return all(text.startswith(other) for text, other in zip(self.texts, later.texts, strict=True))
 
 
-class _Compared(Record):
+class _Compared(NamedTuple):
     """What two matches must have in common for istiod to compare them: the port, and the names they look at."""
 
     port: int
@@ -143,6 +144,8 @@ def _exact_or_prefix(match: Any) -> str:
 
 def _by_name(matches: Any) -> dict[str, str]:
     """Return what istiod compares of matches of headers or parameters, in the order of their names."""
+    if matches is None:  # as in most routes
+        return {}
     return {name: _exact_or_prefix(match) for name, match in sorted(mapping_of(matches).items())}
 
 
@@ -152,9 +155,12 @@ def _overlapping(matches: Sequence[_Match]) -> Iterator[Found]:
     In the order of their texts all prefixes of a prefix come before it and stay on the stack, so that not every pair is
     compared.
     """
+    ordered = sorted(matches, key=lambda each: each.prefix)
+    if not any(later.prefix.startswith(earlier.prefix) for earlier, later in pairwise(ordered)):
+        return  # as most are
     taken_by: dict[int, _Match] = {}
     shorter: list[_SamePrefix] = []
-    for match in sorted(matches, key=lambda each: each.prefix):
+    for match in ordered:
         while shorter and not match.prefix.startswith(shorter[-1].prefix):
             shorter.pop()
         if not shorter or shorter[-1].prefix != match.prefix:

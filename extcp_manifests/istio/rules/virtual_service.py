@@ -73,10 +73,9 @@ def _hosts(*, sni_names: bool) -> Rule:
 
     def rule(spec: Mapping[str, Any]) -> Iterator[Found]:
         hosts = items_of(spec, "hosts")
-        is_beside_mesh = not _is_bound_to_mesh(spec)
-        matches_sni = any(items_of(match, "sniHosts") for _, match in _matches(spec))
-        takes_sni_names = sni_names and is_beside_mesh and matches_sni
-        is_wrong = "*" in hosts and _is_bound_to_mesh(spec)
+        is_bound_to_mesh = _is_bound_to_mesh(spec)
+        takes_sni_names = sni_names and not is_bound_to_mesh and _matches_sni(spec)
+        is_wrong = "*" in hosts and is_bound_to_mesh
         for index, host in enumerate(map(str, hosts)):
             is_sni_name = takes_sni_names and _SNI_NAME.fullmatch(host)
             if not (is_wildcard_domain(host) or is_ip(host) or is_sni_name):
@@ -89,6 +88,10 @@ def _hosts(*, sni_names: bool) -> Rule:
             yield error(("hosts",), f"has {one!r} and {other!r}, which overlap: leave one out")
 
     return rule
+
+
+def _matches_sni(spec: Mapping[str, Any]) -> bool:
+    return any(items_of(match, "sniHosts") for _, match in _matches(spec))
 
 
 # istio 1.22.8: pkg/config/validation/virtualservice.go; as istiod names a service's port for other networks.
@@ -109,7 +112,8 @@ def _gateways(value: Any) -> Sequence[str]:
 
 def _is_bound_to_mesh(spec: Mapping[str, Any]) -> bool:
     """Return whether sidecars use the routes: `mesh` means them, and is what a missing list means."""
-    return not _gateways(spec) or "mesh" in _gateways(spec)
+    gateways = _gateways(spec)
+    return not gateways or "mesh" in gateways
 
 
 # -------------------------------------------------------------------------------------------------------------- actions
@@ -134,8 +138,9 @@ def _action(route: Mapping[str, Any]) -> Iterator[Found]:
 
 def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
     places = ["rewrite.authority"] if text_of(route, "rewrite", "authority") else []
+    request = mapping_of(route, "headers", "request")
     for action in ("set", "add"):
-        names = mapping_of(route, "headers", "request", action)
+        names = mapping_of(request, action)
         places += [f"headers.request.{action}.{name}" for name in names if name.lower() in (":authority", "host")]
     if len(places) > 1:
         yield error((), f"sets the authority in {' and '.join(places)}: keep one")
@@ -147,8 +152,10 @@ def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
 def _matches(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield every match of every route, with its place in the spec."""
     for protocol in _PROTOCOLS:
-        if protocol in spec:
-            yield from each_at(spec, (protocol, EACH, "match", EACH))
+        for number, route in enumerate(items_of(spec, protocol)):
+            for index, match in enumerate(items_of(route, "match")):
+                if match is not None:
+                    yield (protocol, number, "match", index), match
 
 
 def _claims(*, beside_mesh: bool) -> Rule:
@@ -175,7 +182,8 @@ def _match(match: Mapping[str, Any]) -> Iterator[Found]:
     if match.get("port"):
         yield from check_port(("port",), match["port"])
     for key in ("uri", "scheme", "method", "authority"):
-        yield from _string_match((key,), match.get(key), empty_prefix=key == "uri")
+        if key in match:
+            yield from _string_match((key,), match[key], empty_prefix=key == "uri")
     for kind in ("headers", "queryParams", "withoutHeaders"):
         for name, each in mapping_of(match, kind).items():
             if not name and kind != "queryParams":
@@ -187,7 +195,8 @@ def _match(match: Mapping[str, Any]) -> Iterator[Found]:
         if not is_subnet(subnet):
             problem = f"has {subnet!r}, which is not a valid IP address or range: correct it"
             yield error(("destinationSubnets",), problem)
-    yield from check_labels(("sourceLabels",), mapping_of(match, "sourceLabels"))
+    if "sourceLabels" in match:
+        yield from check_labels(("sourceLabels",), mapping_of(match, "sourceLabels"))
     namespace = text_of(match, "sourceNamespace")
     if namespace and not LABEL.fullmatch(namespace):
         yield error(("sourceNamespace",), f"is {namespace!r}, which is not a valid namespace: correct it")

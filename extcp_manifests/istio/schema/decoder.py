@@ -58,6 +58,9 @@ class _GivenField(NamedTuple):
     """A field that is given: the spelling that counts, its type in two parts, and the spelling that is lost."""
 
     key: str
+    name: str
+    is_simple: bool
+    """Whether text is its value as it is, and nothing is lost."""
     field: Field
     kind: str
     inner: str
@@ -72,20 +75,18 @@ class _Given(NamedTuple):
     unknown: tuple[tuple[str, str], ...]
     """Keys that the release does not know, each with the reason."""
     not_text: tuple[Any, ...]
+    is_complete: bool
+    """Whether a CRD takes these keys, where none of them is null."""
 
 
-def _given(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]) -> _Given:
-    """Return what keys are in a message, remembered where all are known: documents of a kind have the same ones."""
-    asked = (schema, message, release, keys)
-    given = _REMEMBERED.get(asked)
-    if given is None:
-        given = _looked_up(*asked)
-        if not given.unknown and not given.not_text and len(_REMEMBERED) < 4096:
-            _REMEMBERED[asked] = given
-    return given
+_Remembered = dict[tuple[Any, ...], _Given]
+"""What is in messages, by the message and its keys."""
 
 
-_REMEMBERED: dict[tuple[Schema, str, Release, tuple[Any, ...]], _Given] = {}
+@cache
+def _remembered(_schema: Schema, _release: Release) -> _Remembered:
+    """Return what was looked up before; documents of a kind have the same keys."""
+    return {}
 
 
 def _looked_up(schema: Schema, message: str, release: Release, keys: tuple[Any, ...]) -> _Given:
@@ -98,11 +99,15 @@ def _looked_up(schema: Schema, message: str, release: Release, keys: tuple[Any, 
         if field is not None and (field.name not in given or key == field.name):
             kind, inner = _parts(field.type)
             lost = field.proto if key != field.proto and field.proto in keys else None
-            given[field.name] = _GivenField(key, field, kind, inner, lost)
+            is_simple = kind == "string" and field.oneof is None and lost is None
+            given[field.name] = _GivenField(key, field.name, is_simple, field, kind, inner, lost)
         elif field is None and isinstance(key, str):
             unknown.append((key, why_unknown(schema, message, key, release)))
     ordered = sorted(given.values(), key=lambda each: each.field.index)
-    return _Given(tuple(ordered), tuple(unknown), tuple(key for key in keys if not isinstance(key, str)))
+    not_text = tuple(key for key in keys if not isinstance(key, str))
+    oneofs = [each.field.oneof for each in ordered if each.field.oneof is not None]
+    is_complete = len(set(oneofs)) == len(oneofs) and given.keys() >= set(schema.required(message, release))
+    return _Given(tuple(ordered), tuple(unknown), not_text, is_complete)
 
 
 @cache
@@ -112,12 +117,16 @@ def _parts(type_: str) -> tuple[str, str]:
     return kind, inner
 
 
+_MOST_REMEMBERED = 1024
+
+
 class _Decoder:
     """Collects what there is to say while it walks down the data."""
 
     def __init__(self, schema: Schema, release: Release) -> None:
         self._schema = schema
         self._release = release
+        self._remembered = _remembered(schema, release)
         self.errors: list[Finding] = []
         self.unknown: list[Finding] = []
         self.lost: list[Finding] = []
@@ -127,21 +136,22 @@ class _Decoder:
         if not isinstance(data, MAPPING):
             self._error(path, wrong_text("must be a mapping", data))
             return {}
-        given = _given(self._schema, name, self._release, tuple(data))
-        self.errors += [Finding(path, _not_text(key)) for key in given.not_text]
-        self.unknown += [Finding((*path, key), why) for key, why in given.unknown]
-        if self._schema.crd:
+        given = self._given(name, tuple(data))
+        if given.not_text or given.unknown:
+            self.errors += [Finding(path, _not_text(key)) for key in given.not_text]
+            self.unknown += [Finding((*path, key), why) for key, why in given.unknown]
+        if self._schema.crd and (not given.is_complete or None in data.values()):
             self._check_crd(name, [each.field for each in given.fields if data[each.key] is not None], path)
         result: dict[str, Any] = {}
         chosen: dict[str, str] = {}  # the member that is set, by the name of its oneof
-        for key, field, kind, inner, lost in given.fields:
+        for key, own_name, is_simple, field, kind, inner, lost in given.fields:
             item = data[key]
+            if is_simple and type(item) is str:  # as most are
+                result[own_name] = item
+                continue
             if lost is not None:
                 self._lose((*path, lost), key)
             if item is None:
-                continue
-            if kind == "string" and field.oneof is None and type(item) is str:
-                result[field.name] = item  # most values are texts
                 continue
             failed = len(self.errors)
             value = self._value(kind, inner, field.type, item, (*path, key))
@@ -151,9 +161,19 @@ class _Decoder:
                 if field.oneof in chosen:
                     del result[chosen[field.oneof]]
                     self._lose((*path, chosen[field.oneof]), key)
-                chosen[field.oneof] = field.name
-            result[field.name] = value
+                chosen[field.oneof] = own_name
+            result[own_name] = value
         return result
+
+    def _given(self, message: str, keys: tuple[Any, ...]) -> _Given:
+        """Return what keys are in a message, remembered where all are known."""
+        asked = (message, *keys)
+        given = self._remembered.get(asked)
+        if given is None:
+            given = _looked_up(self._schema, message, self._release, keys)
+            if not given.unknown and not given.not_text and len(self._remembered) < _MOST_REMEMBERED:
+                self._remembered[asked] = given
+        return given
 
     def _check_crd(self, message: str, given: list[Field], path: Path) -> None:
         """Report the keys that a CRD misses in a message, and those that it does not take together."""
@@ -195,8 +215,11 @@ class _Decoder:
         if not isinstance(data, list | tuple):
             self._error(path, wrong_text("must be a list", data))
             return []
-        if inner == "string" and all(type(item) is str for item in data):
+        kind, name = _parts(inner)
+        if kind == "string" and all(type(item) is str for item in data):
             return list(data)
+        if kind == "message" and None not in data:
+            return [self.message(name, item, (*path, index)) for index, item in enumerate(data)]
         return [self._item(inner, item, (*path, index)) for index, item in enumerate(data)]
 
     def _map(self, inner: str, data: Any, path: Path) -> dict[str, Any]:
