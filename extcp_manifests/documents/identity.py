@@ -32,8 +32,11 @@ def identity_of(document: Any, group: str | None = None) -> Identity:
     metadata = mapping_of(head.get("metadata"))
     if group is None:
         group = text_of(head.get("apiVersion")).rpartition("/")[0]
-    parts = (head.get("kind"), metadata.get("namespace"), metadata.get("name"))
-    return Identity(group, *(str(part) if part else "" for part in parts))
+    return Identity(group, _text(head.get("kind")), _text(metadata.get("namespace")), _text(metadata.get("name")))
+
+
+def _text(part: Any) -> str:
+    return str(part) if part else ""
 
 
 def document_name(document: Any) -> str:

@@ -180,7 +180,8 @@ def _entries(document: Any, number: int, checks: Checks) -> Iterator[_Entry]:
 
 def _examined(entry: _Entry, checks: Checks) -> _Entry:
     """Return an entry with its check, or why there is none, and the release that it names."""
-    check, skipped = _check_of(entry.document, checks), _why_skipped(entry.document, checks)
+    check = _check_of(entry.document, checks)
+    skipped = _why_skipped(entry.document, check, checks)
     if not isinstance(entry.document, Mapping):
         return entry.with_(check=check, skipped=skipped)
     named, unknown = releases_in(entry.document)
@@ -204,13 +205,13 @@ def _typed(item: Any, of: Mapping[str, Any]) -> Any:
     return {**version, "kind": kind, **item}
 
 
-def _why_skipped(document: Any, checks: Checks) -> str | None:
+def _why_skipped(document: Any, check: Check | None, checks: Checks) -> str | None:
     """Return why a document is not checked, in the words of the summary, or None."""
     if document is None or document == {}:
         return "empty"
     if not isinstance(document, Mapping):
         return "not a mapping"
-    if _check_of(document, checks) is not None:
+    if check is not None:
         data = document.get("data")
         is_other = likely_group(document) == CORE and not _MESH_KEYS & mapping_of(data).keys()
         return "ConfigMap without mesh config" if is_other and isinstance(data, Mapping | None) else None

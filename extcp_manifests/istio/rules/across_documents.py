@@ -74,9 +74,10 @@ def check_agreement(
 ) -> Iterator[tuple[Document, Found]]:
     """Yield each document that does not fit itself or the others, and what is wrong; paths begin in the document."""
     own = [document for document in documents if isinstance(document, Mapping)]
-    every = _DocumentSet(own, others or OtherDocuments())
-    for document in own:
-        for rule, check in _RULES.get((likely_group(document), text_of(document, "kind")), ()):
+    identities = [identity_of(document, likely_group(document)) for document in own]
+    every = _DocumentSet(own, identities, others or OtherDocuments())
+    for document, identity in zip(own, identities, strict=True):
+        for rule, check in _RULES.get((identity.group, identity.kind), ()):
             for found in by_rule(rule, check(document, every)):
                 yield document, found
 
@@ -84,27 +85,23 @@ def check_agreement(
 class _DocumentSet:
     """Documents, and what rules ask of them together."""
 
-    def __init__(self, documents: Sequence[Document], others: OtherDocuments) -> None:
+    def __init__(self, documents: Sequence[Document], identities: Sequence[Identity], others: OtherDocuments) -> None:
         self.others = others
-        self.firsts: dict[Identity, Document] = {}
-        for document in documents:
-            self.firsts.setdefault(_identity(document), document)
+        firsts: dict[Identity, Document] = {}
         self.addresses: dict[str, Document] = {}
-        for document in documents:
-            address = at(document, "spec", "address")
-            if isinstance(address, str) and _is_topology(document):
-                comparable = _comparable(address)
-                self.addresses.setdefault(comparable, others.addresses.get(comparable, document))
         self.servers: dict[_Server, Document] = {}
-        for document in documents:
+        self.gateways: set[str] = set()
+        for document, identity in zip(documents, identities, strict=True):
+            firsts.setdefault(identity, document)
             if _is_gateway(document):
+                self.gateways.add(f"{at(document, 'metadata', 'namespace') or ''}/{at(document, 'metadata', 'name')}")
                 for _, server in _tls_servers(document):
                     self.servers.setdefault(server, document)
-        self.gateways = {
-            f"{at(each, 'metadata', 'namespace') or ''}/{at(each, 'metadata', 'name')}"
-            for each in documents
-            if _is_gateway(each)
-        }
+            elif _is_topology(document) and isinstance(address := at(document, "spec", "address"), str):
+                comparable = _comparable(address)
+                self.addresses.setdefault(comparable, others.addresses.get(comparable, document))
+        self.first = {id(each): firsts[identity] for each, identity in zip(documents, identities, strict=True)}
+        """The first document of the same object, by the id of each document."""
         self.some_gateways = sorted(self.gateways)[:5]
 
 
@@ -210,7 +207,7 @@ def _name_of_a_secret(document: Document, _: _DocumentSet) -> Iterator[Found]:
 
 def _twice(document: Document, every: _DocumentSet) -> Iterator[Found]:
     """kubectl applies one over the other where only the version of the API differs."""
-    first = every.firsts[_identity(document)]
+    first = every.first[id(document)]
     if first is not document:
         versions = [str(each.get("apiVersion")) for each in (first, document)]
         shown = f" ({' and '.join(versions)})" if versions[0] != versions[1] else ""
@@ -244,10 +241,6 @@ def _shared_port(document: Document, every: _DocumentSet) -> Iterator[Found]:
                 "give each its own host, or its own gateway"
             )
             yield error(place, problem)
-
-
-def _identity(document: Document) -> Identity:
-    return identity_of(document, likely_group(document))
 
 
 _RULES: Mapping[tuple[str, str], tuple[tuple[str, Rule], ...]] = {

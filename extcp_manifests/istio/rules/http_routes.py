@@ -271,10 +271,11 @@ def _changed_headers(value: Callable[[str], str | None], *, of_a_destination: tu
     """
 
     def rule(route: Mapping[str, Any]) -> Iterator[Found]:
-        yield from below(("headers",), _operations(mapping_of(route, "headers"), value, _AUTHORITY))
+        if headers := mapping_of(route, "headers"):
+            yield from below(("headers",), _operations(headers, value, _AUTHORITY))
         for index, destination in enumerate(items_of(route, "route")):
-            headers = mapping_of(destination, "headers")
-            yield from below(("route", index, "headers"), _operations(headers, value, of_a_destination))
+            if headers := mapping_of(destination, "headers"):
+                yield from below(("route", index, "headers"), _operations(headers, value, of_a_destination))
 
     return rule
 
@@ -288,8 +289,6 @@ _HOST = ("host",)
 def _operations(
     headers: Mapping[str, Any], value: Callable[[str], str | None], settable: tuple[str, ...]
 ) -> Iterator[Found]:
-    if not headers:
-        return  # most routes have none
     for side in ("request", "response"):
         operations = mapping_of(headers, side)
         allowed = settable if side == "request" else ()

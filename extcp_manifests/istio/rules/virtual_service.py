@@ -48,7 +48,8 @@ def _delegate(spec: Mapping[str, Any]) -> Iterator[Found]:
 def _gateway_names(spec: Mapping[str, Any]) -> Iterator[Found]:
     yield from _gateway_list(("gateways",), _gateways(spec))
     for place, match in _matches(spec):
-        yield from _gateway_list((*place, "gateways"), _gateways(match))
+        if "gateways" in match:
+            yield from _gateway_list((*place, "gateways"), _gateways(match))
 
 
 def _gateway_list(place: Path, gateways: Sequence[str]) -> Iterator[Found]:
@@ -137,6 +138,8 @@ def _action(route: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _one_authority(route: Mapping[str, Any]) -> Iterator[Found]:
+    if "headers" not in route:
+        return
     places = ["rewrite.authority"] if text_of(route, "rewrite", "authority") else []
     request = mapping_of(route, "headers", "request")
     for action in ("set", "add"):
@@ -241,7 +244,10 @@ def _host_and_port(place: Path, destination: Mapping[str, Any]) -> Iterator[Foun
 
 
 def _weights(route: Mapping[str, Any]) -> Iterator[Found]:
-    weights = [at(entry, "weight") or 0 for entry in items_of(route, "route") if isinstance(entry, Mapping)]
+    destinations = items_of(route, "route")
+    if len(destinations) < 2:
+        return
+    weights = [at(entry, "weight") or 0 for entry in destinations if isinstance(entry, Mapping)]
     if len(weights) > 1 and sum(weights) == 0:
         yield error(("route",), "has several destinations and no weight: give each a weight")
 
