@@ -27,7 +27,8 @@ def load(text: str | bytes) -> Any:
 
 def load_all(text: str | bytes) -> list[Any]:
     """Return every document of a YAML text as plain data; limits and errors as in `load`."""
-    documents = _usual(text)
+    usual = _ascii(text)
+    documents = None if usual is None else usual_documents(usual)
     if documents is None:
         from extcp_manifests.yaml.events import documents_of_events
 
@@ -41,24 +42,22 @@ def load_first(text: str | bytes) -> tuple[Any, bool]:
     What follows is not read, so it may be another document or not YAML at all. Limits and errors as in `load`; an empty
     text is None.
     """
-    documents = _usual(text)
+    usual = _ascii(text)
+    documents = None if usual is None or "\n---" in usual else usual_documents(usual)
     if documents is None:
         from extcp_manifests.yaml.events import first_of_events
 
         return first_of_events(text)
-    return (documents[0] if documents else None), len(documents) > 1
+    return (documents[0] if documents else None), False
 
 
-def _usual(text: str | bytes) -> list[Any] | None:
-    """Return the documents of a text that is written in the usual way; raise InvalidInput for text that is too long."""
+def _ascii(text: str | bytes) -> str | None:
+    """Return the text where all of it is ASCII, or None. Raises InvalidInput for text that is too long."""
     require(text, str | bytes, ("text",), "text or bytes")
-    size = len(text) if text.isascii() else len(_bytes_of(text))
-    if size > MAX_BYTES:
-        raise InvalidInput([Problem((), f"{size} bytes are more than the {MAX_BYTES} that are read: split the file")])
+    encoded = text if isinstance(text, bytes) or text.isascii() else text.encode("utf-8", "surrogatepass")
+    if len(encoded) > MAX_BYTES:
+        problem = f"{len(encoded)} bytes are more than the {MAX_BYTES} that are read: split the file"
+        raise InvalidInput([Problem((), problem)])
     if not text.isascii():
         return None
-    return usual_documents(text if isinstance(text, str) else text.decode("ascii"))
-
-
-def _bytes_of(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return text if isinstance(text, str) else text.decode("ascii")

@@ -54,6 +54,9 @@ _SCALAR, _NOTHING, _EMPTY, _BLOCK = range(4)
 
 _NEW_DOCUMENT = "---"
 
+_DEEPEST = 50
+"""The most collections around a value; the parser decides what is too deep."""
+
 
 class _Lines(dict[str, "_Line | None"]):
     """What lines say; None for those that are no part of a document.
@@ -82,6 +85,8 @@ def _said_by(line: str) -> _Line | None:
     kind, made = _value(value if item is None else item)
     if key is not None and not isinstance(resolve(key), str):
         raise _UnusualError  # `on:`, which is refused
+    if dashes.count("-") > _DEEPEST:
+        raise _UnusualError
     if dashes:
         behind = [column + dash.end() for dash in _DASH.finditer(dashes)]
         return _Line(list, column, tuple(behind[:-1]), behind[-1], key, kind, made)
@@ -122,9 +127,6 @@ _DASH = pattern("- +")
 
 
 # --------------------------------------------------------------------------------------------------------- whole texts
-
-_DEEPEST = 50
-"""The most collections around a value; the parser decides what is too deep."""
 
 
 class _Text:
