@@ -22,20 +22,20 @@ from extcp_manifests.planning.step import Command
 ROOT = Path(__file__).parents[2]
 
 
-def plans() -> Iterator[tuple[str, Plan]]:
-    """Yield the plan of each golden topology for each release that it can be planned for."""
-    for name, source in TOPOLOGIES.items():
-        credentials = source.with_suffix(".credentials.yaml")
-        for release in RELEASES:
-            try:
-                topology = load(source, release=release)
-            except InvalidInput:
-                continue
-            given = load_credentials(credentials) if credentials.exists() else None
-            yield f"{name}-{release}", plan(topology, credentials=given)
-
-
-PLANS = dict(plans())
+@cache
+def plans_of(name: str) -> Mapping[str, Plan]:
+    """Return the plans of a golden topology, by the releases for which it can be planned."""
+    source = TOPOLOGIES[name]
+    credentials = source.with_suffix(".credentials.yaml")
+    plans: dict[str, Plan] = {}
+    for release in RELEASES:
+        try:
+            topology = load(source, release=release)
+        except InvalidInput:
+            continue
+        given = load_credentials(credentials) if credentials.exists() else None
+        plans[release] = plan(topology, credentials=given)
+    return plans
 
 
 def commands(the_plan: Plan) -> Iterator[Command]:
@@ -46,9 +46,9 @@ def commands(the_plan: Plan) -> Iterator[Command]:
 
 
 @cache
-def set_up_by(name: str) -> Clusters:
+def set_up_by(name: str, release: str) -> Clusters:
     """Return the clusters after all steps of a plan, to be copied where objects are removed."""
-    return set_up(PLANS[name])
+    return set_up(plans_of(name)[release])
 
 
 def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
@@ -59,55 +59,54 @@ def set_up(the_plan: Plan, *, omit_manage_webhooks: bool = False) -> Clusters:
     return clusters
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", TOPOLOGIES)
 def test_a_way_back_removes_what_its_step_made(name: str) -> None:
     """After all steps, each undo by itself removes only objects of its own step; a namespace also what is in it."""
-    the_plan = PLANS[name]
-    full = set_up_by(name)
-    for number, step in enumerate(the_plan.steps):
-        clusters = full.copy()
-        for command in step.undo:
-            for where, removed in clusters.run(command, number):
-                in_namespace = (where, ("", f"namespace/{removed[0]}"))
-                own_namespace = full.objects[where].get(in_namespace[1])
-                goes_with_it = own_namespace is not None and own_namespace.step == number
-                assert full.objects[where][removed].step == number or goes_with_it, (step.path, removed)
+    for release, the_plan in plans_of(name).items():
+        full = set_up_by(name, release)
+        for number, step in enumerate(the_plan.steps):
+            clusters = full.copy()
+            for command in step.undo:
+                for where, removed in clusters.run(command, number):
+                    in_namespace = (where, ("", f"namespace/{removed[0]}"))
+                    own_namespace = full.objects[where].get(in_namespace[1])
+                    goes_with_it = own_namespace is not None and own_namespace.step == number
+                    assert full.objects[where][removed].step == number or goes_with_it, (release, step.path, removed)
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", TOPOLOGIES)
 def test_the_clean_up_leaves_what_the_runbook_says(name: str) -> None:
     """In reverse order each undo removes only the objects of its own step, and at the end only CRDs are left.
 
     Those of the Sail Operator come and go with it.
     """
-    the_plan = PLANS[name]
-    clusters = set_up_by(name).copy()
-    made = set_up_by(name).objects
-    steps = list(enumerate(the_plan.steps))
-    for number, step in reversed(steps):
-        for command in step.undo:
-            for where, removed in clusters.run(command, number):
-                assert made[where][removed].step == number, (step.path, removed)
-    left = {name for cluster in clusters.objects.values() for _, name in cluster}
-    assert left == (set() if the_plan.topology.install == "sail" else {"customresourcedefinition/all"})
+    for release, the_plan in plans_of(name).items():
+        clusters = set_up_by(name, release).copy()
+        made = set_up_by(name, release).objects
+        steps = list(enumerate(the_plan.steps))
+        for number, step in reversed(steps):
+            for command in step.undo:
+                for where, removed in clusters.run(command, number):
+                    assert made[where][removed].step == number, (release, step.path, removed)
+        left = {name for cluster in clusters.objects.values() for _, name in cluster}
+        assert left == (set() if the_plan.topology.install == "sail" else {"customresourcedefinition/all"}), release
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", TOPOLOGIES)
 def test_webhooks_of_remote_clusters_stay_on(name: str) -> None:
     """No step switches off the webhooks by which a remote cluster's pods are injected, or makes a tag there."""
-    the_plan = PLANS[name]
-    clusters = set_up_by(name)
-    access = the_plan.resolved.external.access
-    external = f"{access.kubeconfig or ''}{access.context}"
-    for where, cluster in clusters.objects.items():
-        if where != external:
-            assert not any(made.switched_off for made in cluster.values())
-            assert not any("revision-tag" in name for _, name in cluster)
+    for release, the_plan in plans_of(name).items():
+        access = the_plan.resolved.external.access
+        external = f"{access.kubeconfig or ''}{access.context}"
+        for where, cluster in set_up_by(name, release).objects.items():
+            if where != external:
+                assert not any(made.switched_off for made in cluster.values()), release
+                assert not any("revision-tag" in name for _, name in cluster), release
 
 
 def test_the_model_knows_the_fault_that_was_seen() -> None:
     """Without operatorManageWebhooks, removing a gateway would end injection in the whole config cluster."""
-    the_plan = PLANS["guide-1.30"]
+    the_plan = plans_of("guide")["1.30"]
     clusters = set_up(the_plan, omit_manage_webhooks=True)
     config = clusters.objects["ctx-cluster1"]
     injector: Key = ("", "mutatingwebhookconfiguration/istio-sidecar-injector-external-istiod")
@@ -118,27 +117,27 @@ def test_the_model_knows_the_fault_that_was_seen() -> None:
     assert ("ctx-cluster1", tag) in clusters.run(step.undo[0], 99)
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", TOPOLOGIES)
 def test_nothing_feeds_istioctl(name: str) -> None:
     """No program's output is piped into istioctl, which reads an empty file as its whole default profile."""
-    the_plan = PLANS[name]
-    trees = [the_plan.kustomize(), the_plan.kustomize(overlays=["prod"])]
-    every = [
-        *commands(the_plan),
-        *(each for tree in trees for step in tree.runbook_steps for each in (step.command, *step.undo)),
-    ]
-    for command in every:
-        for pipeline in command.pipelines:
-            assert not any(program[0] == "istioctl" for program in pipeline.programs[1:])
-            # kubectl would act on what istioctl wrote before it failed; a Secret is written at once or not at all.
-            if len(pipeline.programs) > 1:
-                assert pipeline.programs[0][:2] != ("istioctl", "manifest")
-        assert not any("--purge" in program for program in command.programs)
+    for the_plan in plans_of(name).values():
+        trees = [the_plan.kustomize(), the_plan.kustomize(overlays=["prod"])]
+        every = [
+            *commands(the_plan),
+            *(each for tree in trees for step in tree.runbook_steps for each in (step.command, *step.undo)),
+        ]
+        for command in every:
+            for pipeline in command.pipelines:
+                assert not any(program[0] == "istioctl" for program in pipeline.programs[1:]), command
+                # kubectl would act on what istioctl wrote before it failed; a Secret is written at once or not at all.
+                if len(pipeline.programs) > 1:
+                    assert pipeline.programs[0][:2] != ("istioctl", "manifest"), command
+            assert not any("--purge" in program for program in command.programs), command
 
 
 def test_nothing_feeds_istioctl_in_any_text() -> None:
     """No runbook, notes, README or help text pipes into istioctl, or has it read standard input."""
-    the_plan = PLANS["guide-1.30"]
+    the_plan = plans_of("guide")["1.30"]
     repository = Repository(url="https://git.example.com/x")
     entries = [
         *argocd(the_plan, repository),
@@ -181,10 +180,10 @@ def pasted(texts: Sequence[str], folder: Path) -> list[list[tuple[str, ...]]]:
     return found[:-1]
 
 
-@pytest.mark.parametrize("name", ["hostile-1.31", "guide-1.20", "ip-1.31"])
-def test_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "release"), [("hostile", "1.31"), ("guide", "1.20"), ("ip", "1.31")])
+def test_commands_can_be_pasted(name: str, release: str, tmp_path: Path) -> None:
     """For a command's text a shell calls exactly the command's programs with their words, whatever is in names."""
-    every = list(commands(PLANS[name]))
+    every = list(commands(plans_of(name)[release]))
     for command in every:
         for pipeline in command.pipelines:
             (tmp_path / (pipeline.into or "")).parent.mkdir(parents=True, exist_ok=True)
@@ -197,16 +196,16 @@ def test_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
 PLACES = {"docker.io/curlimages", "docker.io/istio", "https://blob.istio.io/istio-release/charts"}
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", TOPOLOGIES)
 def test_no_registry_that_ends(name: str) -> None:
     """No document and no command names a registry or a chart repository that Istio is giving up."""
-    the_plan = PLANS[name]
-    found = {place for _, content in the_plan.files() for place in places_in(content)}
-    for command in commands(the_plan):
-        for program in command.programs:
-            found |= {word.removeprefix("--repo=") for word in program if word.startswith("--repo=")}
-            found |= {word.removeprefix("--image=") for word in program if word.startswith("--image=")}
-    assert found <= PLACES | {"curlimages", "none", the_plan.topology.hub}
+    for release, the_plan in plans_of(name).items():
+        found = {place for _, content in the_plan.files() for place in places_in(content)}
+        for command in commands(the_plan):
+            for program in command.programs:
+                found |= {word.removeprefix("--repo=") for word in program if word.startswith("--repo=")}
+                found |= {word.removeprefix("--image=") for word in program if word.startswith("--image=")}
+        assert found <= PLACES | {"curlimages", "none", the_plan.topology.hub}, release
 
 
 @cache

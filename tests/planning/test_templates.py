@@ -137,7 +137,7 @@ def trees(the_plan: Plan) -> list[tuple[str, bytes, bool, bool]]:
 
 
 @given(TOPOLOGIES)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_clusters(values: dict[str, object]) -> None:
     """Whatever the clusters are called, files and runbook have the bytes that the steps give."""
     checked(values, {})
