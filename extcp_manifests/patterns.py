@@ -15,6 +15,8 @@ class _Pattern:
         self.flags = flags
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copy and pickle look for such before there is a pattern
+            raise AttributeError(name)
         compiled = re.compile(self.pattern, self.flags)
         for each in ("fullmatch", "match", "search", "sub", "split", "findall", "finditer"):
             setattr(self, each, getattr(compiled, each))

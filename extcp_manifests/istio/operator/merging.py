@@ -111,7 +111,7 @@ def merge_env(
     unchanged = [name for name in before if name not in changes]
     kept = [name for name, change in changes.items() if change.get("$patch") != "delete"]
     positions = _positions(str(entry["name"]) for entry in chart)
-    env = tuple(after[name] for name in interleaved(unchanged, kept, positions))
+    env = tuple(copied(after[name]) for name in interleaved(unchanged, kept, positions))
     return MergedEnv(env, tuple(_two_sources(entry["name"]) for entry in env if {"value", "valueFrom"} <= entry.keys()))
 
 

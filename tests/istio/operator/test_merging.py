@@ -67,6 +67,14 @@ def test_env(case: Any, release: str) -> None:
     assert [str(problem) for problem in merged.problems] == case.get("problems", [])
 
 
+def test_merged_variables_are_copies() -> None:
+    """What somebody does to a merged variable is in none of the two lists that were merged."""
+    chart, patch = ([{"name": name, "valueFrom": {"fieldRef": {"fieldPath": "a"}}}] for name in "AB")
+    for variable in merge_env(chart, patch, release="1.30").env:
+        variable["valueFrom"]["fieldRef"]["fieldPath"] = "b"
+    assert [each["valueFrom"]["fieldRef"]["fieldPath"] for each in (*chart, *patch)] == ["a", "a"]  # type: ignore[index]
+
+
 def test_env_without_names() -> None:
     """Every variable without a name is told."""
     with pytest.raises(InvalidInput) as caught:
