@@ -360,6 +360,8 @@ def _sentence(details: ErrorDetails, *, secret: bool) -> str:
             return "is required: add it"
         case "string_type" if isinstance(given, bytes):
             return "must be text, not bytes: decode it"
+        case "string_type" if isinstance(given, list | tuple | Mapping):
+            return f"must be text, not {shown}: write one text"
         case "string_type":
             return f"must be text, not {shown}: put it in quotes"
         case "bool_type":

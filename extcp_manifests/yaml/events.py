@@ -59,11 +59,20 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except pyyaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise NotYaml([Problem((), f"not YAML: {error.problem or error.context}", line=line)]) from None
+        raise NotYaml([_syntax_problem(error)]) from None
     except (pyyaml.YAMLError, UnicodeError):
         raise NotYaml([Problem((), "not YAML: it holds bytes or characters that YAML does not allow")]) from None
+
+
+def _syntax_problem(error: pyyaml.MarkedYAMLError) -> Problem:
+    """Return what the parser found, and where that begins in which it gave up, such as a quote that is not closed."""
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    message = f"not YAML: {error.problem or error.context}"
+    if mark is not None and start is not None and start.line < mark.line and error.problem:
+        message = f"{message}, {error.context} that begins in line {start.line + 1}"
+    if "cannot start any token" in message:
+        message = f"{message}, such as a tab, @ or `: indent with spaces, and put text in quotes"
+    return Problem((), message, line=mark.line + 1 if mark else None)
 
 
 class _Anchored(NamedTuple):

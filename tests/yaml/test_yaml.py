@@ -323,6 +323,14 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("y: 2\n", "line 1: the key is no text: put it in quotes"),
         ("a: ! x\n", "line 1: the tag '!' is not allowed: leave it out"),
         ("a: [\n", "line 2: not YAML: "),
+        (
+            'a: "b\nc: d\n',
+            "line 3: not YAML: found unexpected end of stream, while scanning a quoted scalar that begins in line 1",
+        ),
+        (
+            "a:\n\tb: c\n",
+            "line 2: not YAML: found character that cannot start any token, such as a tab, @ or `: indent with ",
+        ),
         ("a: *x\n", "line 1: the alias '*x' points to nothing before it: write the value out"),
         ("a: &a [*a]\n", "line 1: the alias '*a' points to nothing before it: write the value out"),
         (

@@ -94,7 +94,8 @@ _WIDTHS = {
 def _string(data: Any) -> str:
     if isinstance(data, str):
         return data
-    raise wrong("must be text", data, ": put it in quotes")
+    is_collection = isinstance(data, list | tuple | Mapping)
+    raise wrong("must be text", data, ": write one text" if is_collection else ": put it in quotes")
 
 
 def _boolean(data: Any) -> bool:

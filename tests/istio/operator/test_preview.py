@@ -68,7 +68,7 @@ def test_values_of_a_wrong_type() -> None:
     second = {"kind": "IstioOperator", "spec": {"values": {"global": {"meshID": "m"}}}}
     with pytest.raises(InvalidInput) as caught:
         preview(first, second, names=["a.yaml"], release="1.24")
-    assert str(caught.value) == ("a.yaml:5: spec.values.global.network: must be text, not a list: put it in quotes")
+    assert str(caught.value) == ("a.yaml:5: spec.values.global.network: must be text, not a list: write one text")
 
 
 def test_profiles() -> None:
