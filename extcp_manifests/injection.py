@@ -64,7 +64,7 @@ def why_not_encodable(name: str) -> str | None:
     """Return why the injection path cannot carry a cluster or network name, or None."""
     if name in ("", ".", ".."):
         return f"{name!r} vanishes from the injection path: choose a name with other characters than dots"
-    if UNPRINTABLE.search(name):
+    if not name.isprintable() and UNPRINTABLE.search(name):
         return f"{name!r} has a control character: leave it out"
     read_back = _encoded(name).replace(SLASH, "/")
     if read_back != name:

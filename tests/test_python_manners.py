@@ -3,12 +3,13 @@
 import dataclasses
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from inspect import isfunction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import pydantic.dataclasses
 import pytest
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 import extcp_manifests
 from extcp_manifests import (
@@ -140,6 +141,52 @@ def test_a_pydantic_dataclass_may_inherit_from_a_part() -> None:
     assert dataclasses.asdict(Owned(name="a", network="n"))["owner"] == "nobody"
     with pytest.raises(pydantic.ValidationError, match="owner"):
         Owned(name="a", network="n", owner=1)  # type: ignore[arg-type]
+
+
+def test_a_part_of_others_is_left_to_pydantic() -> None:
+    """Validators, constraints and references to itself work in a user's own part, and wrong keys are refused."""
+
+    class Owned(MeshCluster):
+        shares: Annotated[int, Field(ge=1)] = 1
+        of: "Owned | None" = None
+
+        @field_validator("shares")
+        @classmethod
+        def is_no_dozen(cls, shares: int) -> int:
+            if shares == 12:
+                raise ValueError("a dozen")
+            return shares
+
+    adapter = TypeAdapter(Owned)
+    owned = adapter.validate_python({"name": "a", "network": "n", "shares": 2, "of": {"name": "b", "network": "n"}})
+    assert (owned.shares, owned.of) == (2, Owned(name="b", network="n"))
+    mistakes: list[dict[str, Any]] = [{"shares": 0}, {"shares": 12}, {"share": 1}, {"meshConfig": {}}]
+    for wrong in mistakes:
+        with pytest.raises(pydantic.ValidationError):
+            adapter.validate_python({"name": "a", "network": "n", **wrong})
+
+
+def test_schemas_of_parts_in_models_of_others() -> None:
+    """A model with a cluster has a JSON Schema for reading and for writing, which its own settings do not change."""
+
+    class Site(BaseModel):
+        model_config = ConfigDict(str_max_length=3)
+        cluster: MeshCluster
+
+    for mode in ("validation", "serialization"):
+        name = Site.model_json_schema(mode=mode)["$defs"]["MeshCluster"]["properties"]["name"]
+        assert "maxLength" not in name
+    assert Site(cluster=MeshCluster(name="abcdef", network="n")).model_dump()["cluster"]["name"] == "abcdef"
+
+
+def test_type_hints_can_be_resolved() -> None:
+    """`typing.get_type_hints` knows every name in the annotations of the public functions, classes and methods."""
+    for name in extcp_manifests.__all__:
+        value = getattr(extcp_manifests, name)
+        own = [each for each in getattr(value, "__mro__", ()) if each.__module__.startswith("extcp_manifests")]
+        for each in [value, *(method for kind in own for method in vars(kind).values() if isfunction(method))]:
+            if callable(each):
+                get_type_hints(each)
 
 
 def test_a_part_has_no_slots() -> None:

@@ -50,12 +50,11 @@ def why_not_printable(text: str) -> str | None:
     """Return why the text is not 1 to 253 characters that a reader can see, or None."""
     if not 0 < len(text) <= 253:
         return f"has {len(text)} characters: use 1 to 253"
-    if UNPRINTABLE.search(text):
-        return f"{text!r} has a control character: leave it out"
-    for character in text:
-        if not character.isprintable():
-            shown = visible(character)
-            return f"{text!r} has the character {shown}, which a reader does not see: leave it out"
+    if not text.isprintable():
+        if UNPRINTABLE.search(text):
+            return f"{text!r} has a control character: leave it out"
+        shown = visible(next(character for character in text if not character.isprintable()))
+        return f"{text!r} has the character {shown}, which a reader does not see: leave it out"
     return _put_in(text, "value") if has_placeholder(text) else None
 
 

@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from extcp_manifests.errors import InvalidInput, Problem, require
 from extcp_manifests.planning.folder import writing
+from extcp_manifests.planning.kustomize import KustomizeTree
 from extcp_manifests.planning.resolved import Resolved
 from extcp_manifests.planning.runbook import RUNBOOK
 from extcp_manifests.planning.stages import StageRun, reversed_runs_of, runs_of
@@ -17,9 +18,6 @@ from extcp_manifests.records import Record
 from extcp_manifests.topology.credentials import ClusterCredentials, checked_credentials
 from extcp_manifests.topology.model import Topology
 from extcp_manifests.topology.part_check import part_problems
-
-if TYPE_CHECKING:
-    from extcp_manifests.planning.kustomize import KustomizeTree
 
 _MOST_ROWS = 200
 """How many steps notebooks show."""
@@ -79,13 +77,11 @@ class Plan(Record, kw_only=True, hidden=("credentials",)):
         """Return all files of documents by their paths; the runbook is not among them."""
         return dict(self.files())
 
-    def kustomize(self, *, overlays: Sequence[str] = ()) -> "KustomizeTree":
+    def kustomize(self, *, overlays: Sequence[str] = ()) -> KustomizeTree:
         """Return the same files as bases for kustomize; with overlays, commands read those.
 
         Raises InvalidInput for names of overlays that are not DNS labels.
         """
-        from extcp_manifests.planning.kustomize import KustomizeTree
-
         return KustomizeTree(self.resolved, tuple(overlays))
 
     def runbook(self) -> str:

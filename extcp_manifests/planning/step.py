@@ -187,7 +187,7 @@ def texts_made_once(most: int) -> Callable[[tuple[Builder, ...]], bytes]:
     remembered = lru_cache(maxsize=most)(text_of)
 
     def text(builders: tuple[Builder, ...]) -> bytes:
-        has_overrides = any(isinstance(builder, WithOverrides) for builder in builders)
+        has_overrides = any(isinstance(builder, WithOverrides) and builder.overrides for builder in builders)
         return text_of(builders) if has_overrides else remembered(builders)
 
     return text

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetPydanticSchema, StrictInt, StrictStr
-from pydantic_core import core_schema
+from pydantic import Field, GetPydanticSchema, PlainValidator, StrictInt, StrictStr
 
 from extcp_manifests.builders.address import WEBHOOK_PORT
 from extcp_manifests.documents.name_forms import why_not_dns_subdomain
@@ -19,14 +18,7 @@ from extcp_manifests.topology.names import (
 
 Texts = Mapping[StrictStr, StrictStr]
 
-Plain = Annotated[
-    Mapping[str, Any],
-    GetPydanticSchema(
-        lambda _source, _handler: core_schema.no_info_plain_validator_function(
-            plain_mapping, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema())
-        )
-    ),
-]
+Plain = Annotated[Mapping[str, Any], PlainValidator(plain_mapping, json_schema_input_type=dict[str, Any])]
 """Plain data that is checked where it is used."""
 
 
