@@ -7,6 +7,7 @@ from typing import Any
 from extcp_manifests import yaml
 from extcp_manifests.documents.lookup import mapping_of
 from extcp_manifests.errors import InvalidInput, Problem, unknown_key
+from extcp_manifests.istio.releases import RELEASES
 from extcp_manifests.records import Record
 from extcp_manifests.topology.fleet_file import fleet_schema
 from extcp_manifests.topology.topology_file import schema
@@ -57,7 +58,8 @@ def explain(path: str = "") -> Explanation:
     Keys of a file of several control planes begin with `spec.defaults` or `spec.controlPlanes`.
     Raises InvalidInput for a path that there is not, with the key that was most likely meant.
     """
-    is_of_fleets = path.split(".")[:2] in (["spec", "defaults"], ["spec", "controlPlanes"])
+    names = [part.partition("[")[0] for part in path.split(".")]
+    is_of_fleets = names[:2] in (["spec", "defaults"], ["spec", "controlPlanes"])
     whole = _whole(is_of_fleets=is_of_fleets)
     key = _key("", whole, whole, required=True)
     node: Mapping[str, Any] = whole
@@ -118,16 +120,13 @@ def _type(node: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     """Return what a key holds, in words."""
     if "enum" in node or "const" in node:
         words = list(map(str, node.get("enum", [node.get("const")])))
-        return " or ".join(words) if len(words) <= _MOST_WORDS else f"{words[0]} to {words[-1]}"
+        return f"{words[0]} to {words[-1]}" if words == list(RELEASES) else " or ".join(words)
     alternatives = [each for each in node.get("anyOf", ()) if each.get("type") != "null"]
     if alternatives:
         return " or ".join(_type(each, whole) for each in alternatives)
     if node.get("type") == "array":
         return f"list of {_type(node['items'], whole)}"
     return _WORDS.get(node.get("type", "object"), "mapping")
-
-
-_MOST_WORDS = 5
 
 
 _WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping"}

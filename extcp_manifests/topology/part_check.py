@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 from extcp_manifests import yaml
 from extcp_manifests.builders.address import WEBHOOK_PORT, IPAddress
 from extcp_manifests.builders.exposure import XDS_PORT, why_not_private_root
-from extcp_manifests.builders.gateway_api import why_no_routes
 from extcp_manifests.documents.lookup import at
 from extcp_manifests.errors import InvalidInput, Problem
 from extcp_manifests.istio.releases import RELEASES
@@ -149,6 +148,8 @@ def _why_not_gateway_api(topology: Topology) -> str | None:
     """Return why routes to istiod cannot attach to a Gateway of the Gateway API, or None."""
     if topology.gateway.install != "none":
         return "is kubernetes, for a gateway that is there already: set install to none"
+    from extcp_manifests.builders.gateway_api import why_no_routes  # for such gateways alone
+
     reason = why_no_routes(topology.istio, topology.reached_at)
     return reason and f"is kubernetes, but {reason}: leave it out"
 

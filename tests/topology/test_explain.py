@@ -34,6 +34,8 @@ def test_a_key_with_keys_below() -> None:
             "spec.remoteClusters[0].gateways.install",
             "spec.remoteClusters[0].gateways.install  istioctl or helm",
         ),
+        ("spec.platform", "spec.platform  gke or k3d or k3s or microk8s or minikube or openshift"),
+        ("spec.controlPlanes[0].release", "spec.controlPlanes[0].release  1.15 to 1.32"),
         ("spec.remoteClusters", "spec.remoteClusters  list of mapping"),
         ("spec.istiod.autoscaling.min", "spec.istiod.autoscaling.min  whole number, required"),
         (
