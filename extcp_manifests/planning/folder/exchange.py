@@ -258,6 +258,11 @@ class Stage:
             _create(self._paths.new / path, pieces, 0o600 if secret else 0o666)
         self._staged.add(path)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._staged
+
     def commit(self, before: Collection[str], after: Collection[str]) -> None:
         """Make the folder's files those of `after` instead of those of `before`; what was not added stays as it is.
 

@@ -7,7 +7,7 @@ folders are moved is in `exchange`.
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -110,15 +110,15 @@ def write(
     with prepare(shown) as stage:
         with reporting(shown):
             current = _read_folder(shown, owner, force=force)
-        before = current.present
+        right: set[str] = set()  # already, though the list does not name them
         for compared in _compared(current, entries):
             entry, state = compared.entry, compared.state
             written.append(entry.path)
             if not entry.keep:
                 known = current.listing.files.get(entry.path)  # mostly the same text, which need not be kept twice
                 checksums[entry.path] = known if known == compared.checksum else compared.checksum
-            if state is None or state == "readable by others":
-                before.add(entry.path)
+            if state in (None, "readable by others") and not current.has_listed(entry.path):
+                right.add(entry.path)
             if state is not None:
                 problem = _refusal(shown, entry.path, state, force=force)
                 if problem is not None:
@@ -127,7 +127,9 @@ def write(
                     stage.add(entry.path, entry.pieces, secret=entry.secret)
             if on_file is not None:
                 on_file(entry.path)
+        is_left_over = False
         for change in _left_over(current, checksums):
+            is_left_over = True
             problem = _refusal(shown, change.path, change.state, force=force)
             if problem is not None:
                 refused.append(problem)
@@ -135,9 +137,11 @@ def write(
             raise OutputError(refused[0].file, refused[0].message, *refused[1:])
 
         listing = Listing(owner, checksums)
-        if listing != current.listing or LISTING not in before:
+        if listing != current.listing or current.has_no_listing:
             stage.add(LISTING, listing.lines())
-        stage.commit(before, {*written, LISTING})
+        elif stage.is_empty and not is_left_over:
+            return written
+        stage.commit(right | current.present(), {*written, LISTING})
     return written
 
 
@@ -199,11 +203,24 @@ class _Folder:
         self.root = root
         self.listing = listing
         self._checked: set[str] = set()
-        self.present: set[str] = set()
+        self._missing: set[str] = set()
         for path in (LISTING, *listing.files):
             self.require_plain_file(path)
-            if (root / path).exists():
-                self.present.add(path)
+            if not (root / path).exists():
+                self._missing.add(path)
+
+    @property
+    def has_no_listing(self) -> bool:
+        """Whether the list itself is not there."""
+        return LISTING in self._missing
+
+    def has_listed(self, path: str) -> bool:
+        """Return whether a file is in the list, and was there when the list was read."""
+        return path in self.listing.files and path not in self._missing
+
+    def present(self) -> set[str]:
+        """Return the list, if it is there, and the files in it that are."""
+        return {LISTING, *self.listing.files} - self._missing
 
     def require_plain_file(self, path: str) -> None:
         """Refuse a path that goes through a link, or leads to something that is not a file."""
@@ -307,11 +324,11 @@ def _is_exposed(place: Path) -> bool:
     return sys.platform != "win32" and stat.S_IMODE(place.stat().st_mode) != 0o600
 
 
-def _left_over(current: _Folder, written: Iterable[str]) -> Iterator[FileChange]:
+def _left_over(current: _Folder, written: Collection[str]) -> Iterator[FileChange]:
     """Yield the files of an earlier run that are still there and that this one does not write."""
     from hashlib import sha256
 
-    for path in sorted(set(current.listing.files).difference(written)):
+    for path in sorted(path for path in current.listing.files if path not in written):
         old = current.content(path)
         if old is not None:
             found = sha256(old).hexdigest()
