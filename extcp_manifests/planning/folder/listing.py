@@ -39,8 +39,8 @@ class Listing(Record):
 
     owner: Owner | None
     """None in lists of the first format."""
-    files: Mapping[str, str | None]
-    """SHA-256 in hexadecimal digits by path; None in lists of the first format, which had no checksums."""
+    files: Mapping[str, bytes | None]
+    """SHA-256 by path; None in lists of the first format, which had no checksums."""
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the list as it is stored."""
@@ -48,7 +48,8 @@ class Listing(Record):
         if self.owner is not None:
             yield f"{_OWNER}{self.owner.kind} {json.dumps(self.owner.name)}\n".encode()
         for path in sorted(self.files):
-            yield f"{self.files[path]}  {path}\n".encode()
+            checksum = self.files[path]
+            yield f"{None if checksum is None else checksum.hex()}  {path}\n".encode()
 
 
 EMPTY = Listing(owner=None, files={})
@@ -114,13 +115,13 @@ def _read_owner(place: Path, line: str) -> Owner:
 _LINE = pattern(r"(?P<checksum>[0-9a-f]{64})  (?P<path>.+)")
 
 
-def _read_files(place: Path, lines: Iterable[str], *, first: int) -> dict[str, str | None]:
-    files: dict[str, str | None] = {}
+def _read_files(place: Path, lines: Iterable[str], *, first: int) -> dict[str, bytes | None]:
+    files: dict[str, bytes | None] = {}
     for number, line in enumerate(lines, first):
         if first == 2:
             path, digest = line, None
         elif match := _LINE.fullmatch(line):
-            path, digest = match["path"], match["checksum"]
+            path, digest = match["path"], bytes.fromhex(match["checksum"])
         else:
             raise _damaged(place, number, "is not a checksum with the path of a file")
         if path in files:

@@ -105,7 +105,7 @@ def write(
     """
     shown = Path(folder)
     written: list[str] = []
-    checksums: dict[str, str | None] = {}
+    checksums: dict[str, bytes | None] = {}
     refused: list[Problem] = []
     with prepare(shown) as stage:
         with reporting(shown):
@@ -257,7 +257,7 @@ class _Folder:
             with file:
                 yield file
 
-    def state(self, path: str, found: str, ours: State, edited: State) -> State:
+    def state(self, path: str, found: bytes, ours: State, edited: State) -> State:
         """Return `ours` for a listed file with the checksum of what a run wrote, or `edited` for another one."""
         written = self.listing.files[path]
         if written is None:
@@ -282,7 +282,7 @@ class _Compared(Record):
     """An entry with the checksum of its content, and the state of its file; None where that is right already."""
 
     entry: Entry
-    checksum: str
+    checksum: bytes
     state: State | None
 
 
@@ -301,7 +301,7 @@ def _compared(current: _Folder, entries: Iterable[Entry]) -> Iterator[_Compared]
                 content.update(piece)
                 is_same = is_same and old is not None and old.read(len(piece)) == piece
             state = _state(current, entry, old, is_same=is_same)
-        yield _Compared(entry, content.hexdigest(), state)
+        yield _Compared(entry, content.digest(), state)
 
 
 def _state(current: _Folder, entry: Entry, old: BufferedReader | None, *, is_same: bool) -> State | None:
@@ -317,7 +317,7 @@ def _state(current: _Folder, entry: Entry, old: BufferedReader | None, *, is_sam
     from hashlib import file_digest
 
     old.seek(0)
-    return current.state(entry.path, file_digest(old, "sha256").hexdigest(), "changed", "edited by hand")
+    return current.state(entry.path, file_digest(old, "sha256").digest(), "changed", "edited by hand")
 
 
 def _is_exposed(place: Path) -> bool:
@@ -331,6 +331,6 @@ def _left_over(current: _Folder, written: Collection[str]) -> Iterator[FileChang
     for path in sorted(path for path in current.listing.files if path not in written):
         old = current.content(path)
         if old is not None:
-            found = sha256(old).hexdigest()
+            found = sha256(old).digest()
             state = current.state(path, found, "no longer written", "no longer written, but edited by hand")
             yield FileChange(path, state, old, None)

@@ -53,7 +53,7 @@ def test_the_same_plan_again_changes_nothing(tmp_path: Path) -> None:
 def test_a_list_with_the_line_ends_of_windows(tmp_path: Path) -> None:
     """A list that Git has checked out with CRLF is read as it was written."""
     place = tmp_path / LISTING
-    written = Listing(owned(), {"a.yaml": SUM})
+    written = Listing(owned(), {"a.yaml": bytes.fromhex(SUM)})
     place.write_bytes(b"".join(written.lines()).replace(b"\n", b"\r\n"))
     assert read_listing(place) == written
 
@@ -293,7 +293,7 @@ def test_a_list_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], name: str
 ) -> None:
     """Whatever the paths and the name are, they are read back from the list."""
-    written = Listing(Owner("kustomize", name), {path: sha256(data).hexdigest() for path, data in files.items()})
+    written = Listing(Owner("kustomize", name), {path: sha256(data).digest() for path, data in files.items()})
     place = tmp_path_factory.getbasetemp() / "list"
     place.write_bytes(b"".join(written.lines()))
     assert read_listing(place) == written
@@ -308,7 +308,7 @@ def test_a_large_file_in_pieces(tmp_path: Path, old: bytes) -> None:
     assert list(changes(tmp_path, entries, owner=owned())) == expected
     assert write(tmp_path, entries, owner=owned()) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"abc"
-    assert read_listing(tmp_path / LISTING).files == {"a": sha256(b"abc").hexdigest()}
+    assert read_listing(tmp_path / LISTING).files == {"a": sha256(b"abc").digest()}
     assert list(changes(tmp_path, entries, owner=owned())) == []
 
 
