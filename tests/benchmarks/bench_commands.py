@@ -48,7 +48,7 @@ def main() -> None:
     compare(
         {
             "import pydantic, yaml and one model": [sys.executable, "-c", FLOOR],
-            "generate of the guide": [*ours, "generate", str(EXAMPLE), "-o", "-"],
+            "generate of the guide": [*ours, "generate", str(EXAMPLE), "--output", "-"],
         }
     )
     istioctl = shutil.which("istioctl")
