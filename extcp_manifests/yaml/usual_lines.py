@@ -1,6 +1,6 @@
 """The quick way through usual YAML: block collections with a key or an item in each line, as kubectl and we write them.
 
-Such a text is read line by line, in a fifth of the time that a parser's events take, and no parser is loaded. A line
+Such a text is read line by line, in a third of the time that a parser's events take, and no parser is loaded. A line
 means here what it means to every parser. For a text that has anything else in any line there is no answer, and the
 parser reads it: comments behind values, escapes, flow collections that are not empty, unquoted text over several lines,
 anchors and tags, tabs, characters that are not ASCII, and all that is wrong.
