@@ -45,6 +45,8 @@ class Record:
     _kw_only: ClassVar[bool] = False
     fresh_default: ClassVar[bool] = False
     """Whether a record of the class that is a default is made anew each time, since it holds mappings."""
+    _maker: ClassVar[Any] = None
+    """The class whose constructor is made here: the class itself, or one above that has none of its own."""
     _required: ClassVar[frozenset[str]] = frozenset()
     _made: ClassVar[list[None]] = []
     """One for each record that there is, until the constructor is compiled; a number would be set anew each time, and
@@ -64,6 +66,7 @@ class Record:
         cls._required = frozenset(cls._fields.keys() - cls._defaults.keys())
         cls._made = []
         if "__init__" not in given:
+            cls._maker = cls
             cls.__init__ = _first_constructor  # type: ignore[method-assign, assignment]
         if not eq:  # as for any object, which is fast where caches ask for it
             cls.__eq__ = object.__eq__  # type: ignore[method-assign]
@@ -151,9 +154,7 @@ _FEW = 24
 
 def _first_constructor(record: Record, /, *values: Any, **named: Any) -> None:
     """Make one of the first records of a class; compile the constructor for many, and for the error of a wrong call."""
-    kind: Any = type(record)
-    if kind.__init__ is not _first_constructor:  # that of the class itself, which calls the one of a class above
-        kind = next(each for each in kind.__mro__ if vars(each).get("__init__") is _first_constructor)
+    kind = record._maker
     kind._made.append(None)
     given = {**dict(zip(kind._fields, values, strict=False)), **named} if values else named
     is_right = len(given) == len(values) + len(named) and given.keys() <= kind._fields.keys()

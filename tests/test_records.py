@@ -3,8 +3,10 @@
 import copy
 import inspect
 import pickle
+import sys
 import typing
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -196,3 +198,29 @@ def test_an_annotation_may_be_a_text() -> None:
         kinds: "typing.ClassVar" = ()
 
     assert repr(Shelf(3)) == "test_an_annotation_may_be_a_text.<locals>.Shelf(rows=3)"
+
+
+def test_threads_may_make_the_first_records() -> None:
+    """While one thread compiles a constructor, others make records of the class, and of one above and below it."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+
+            class Base(Record):
+                x: int
+
+            class Named(Base):
+                name: str = ""
+
+            class Doubled(Named):
+                def __init__(self, x: int) -> None:
+                    super().__init__(2 * x, name="doubled")
+
+            def made(number: int, kinds: tuple[Any, ...] = (Base, Named, Doubled)) -> list[int]:
+                return [kind(number).x for kind in kinds]
+
+            with ThreadPoolExecutor(4) as pool:
+                assert list(pool.map(made, range(60))) == [[n, n, 2 * n] for n in range(60)]
+    finally:
+        sys.setswitchinterval(interval)
