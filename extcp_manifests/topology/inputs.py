@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetPydanticSchema, ValidationError
-from pydantic_core import CoreConfig, CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from extcp_manifests import yaml
 from extcp_manifests.errors import InvalidInput, Problem, kind_of, require, unknown_key
@@ -66,6 +66,15 @@ CONFIG = ConfigDict(
     defer_build=True,
 )
 """The configuration of every input."""
+
+_CORE_CONFIG: Any = {
+    "extra_fields_behavior": CONFIG.get("extra"),
+    "validate_by_name": CONFIG.get("validate_by_name"),
+    "validate_by_alias": CONFIG.get("validate_by_alias"),
+    "revalidate_instances": CONFIG.get("revalidate_instances"),
+    "hide_input_in_errors": CONFIG.get("hide_input_in_errors"),
+}
+"""The same, as the core of pydantic has it."""
 
 
 class _DataclassFields(dict[str, "DataclassField[Any]"]):
@@ -121,20 +130,14 @@ class Part(Record):
                     name, schema, kw_only=True, validation_alias=key, serialization_alias=key, frozen=True
                 )
             )
+        config: Any = {"title": cls.__name__, **_CORE_CONFIG}
         return core_schema.dataclass_schema(
             cls,
             core_schema.dataclass_args_schema(cls.__name__, fields),
             list(cls._fields),
             ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
             frozen=True,
-            config=CoreConfig(
-                title=cls.__name__,
-                extra_fields_behavior="forbid",
-                validate_by_name=True,
-                validate_by_alias=False,
-                revalidate_instances="always",
-                hide_input_in_errors=True,
-            ),
+            config=config,
         )
 
 
@@ -160,16 +163,14 @@ def _dataclass_fields(kind: Any) -> "dict[str, DataclassField[Any]]":
 
 
 def matching(why_not: Callable[[str], str | None]) -> GetPydanticSchema:
-    """Return a validator that accepts the texts for which `why_not` has no sentence.
-
-    It is AfterValidator of pydantic, without the look at the signature.
-    """
+    """Return a validator that accepts the texts for which `why_not` has no sentence."""
 
     def check(text: str) -> str:
         if problem := why_not(text):
             raise refusal(problem)
         return text
 
+    # As AfterValidator, which looks at the signature of every function first.
     return GetPydanticSchema(
         lambda source, handler: core_schema.no_info_after_validator_function(check, handler(source))
     )

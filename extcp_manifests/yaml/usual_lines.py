@@ -80,19 +80,19 @@ def _said_by(line: str) -> _Line | None:
         if line == _NEW_DOCUMENT or (line.lstrip(" ")[:1] in ("", "#") and line.isprintable()):
             return None
         raise _UnusualError
-    dashes, key, value, item = match.groups()
+    dashes, key, value_of_key, item = match.groups()
     column = match.start(1)
-    kind, made = _value(value if item is None else item)
+    kind, value = _value(item or value_of_key)
     if key is not None and not isinstance(resolve(key), str):
         raise _UnusualError  # `on:`, which is refused
     if dashes.count("-") > _DEEPEST:
         raise _UnusualError
     if dashes:
         behind = [column + dash.end() for dash in _DASH.finditer(dashes)]
-        return _Line(list, column, tuple(behind[:-1]), behind[-1], key, kind, made)
+        return _Line(list, column, tuple(behind[:-1]), behind[-1], key, kind, value)
     if key is None:
         raise _UnusualError  # a document that is a scalar, or a further line of text
-    return _Line(dict, column, (), column, key, kind, made)
+    return _Line(dict, column, (), column, key, kind, value)
 
 
 def _value(text: str | None) -> tuple[int, Any]:

@@ -97,7 +97,8 @@ class _DocumentSet:
                 self.gateways.add(f"{at(document, 'metadata', 'namespace') or ''}/{at(document, 'metadata', 'name')}")
                 for _, server in _tls_servers(document):
                     self.servers.setdefault(server, document)
-            elif _is_topology(document) and isinstance(address := at(document, "spec", "address"), str):
+            address = at(document, "spec", "address")
+            if isinstance(address, str) and _is_topology(document):
                 comparable = _comparable(address)
                 self.addresses.setdefault(comparable, others.addresses.get(comparable, document))
         self.first = {id(each): firsts[identity] for each, identity in zip(documents, identities, strict=True)}

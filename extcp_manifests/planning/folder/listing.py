@@ -48,8 +48,8 @@ class Listing(Record):
         if self.owner is not None:
             yield f"{_OWNER}{self.owner.kind} {json.dumps(self.owner.name)}\n".encode()
         for path in sorted(self.files):
-            checksum = self.files[path]
-            yield f"{None if checksum is None else checksum.hex()}  {path}\n".encode()
+            checksum = self.files[path] or b""  # a list of the first format is never stored again
+            yield f"{checksum.hex()}  {path}\n".encode()
 
 
 EMPTY = Listing(owner=None, files={})

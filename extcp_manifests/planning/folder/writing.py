@@ -110,12 +110,12 @@ def write(
     with prepare(shown) as stage:
         with reporting(shown):
             current = _read_folder(shown, owner, force=force)
-        right: set[str] = set()  # already, though the list does not name them
+        right: set[str] = set()  # files that are as they should be, though the list does not name them
         for compared in _compared(current, entries):
             entry, state = compared.entry, compared.state
             written.append(entry.path)
             if not entry.keep:
-                known = current.listing.files.get(entry.path)  # mostly the same text, which need not be kept twice
+                known = current.listing.files.get(entry.path)  # mostly the same, which need not be kept twice
                 checksums[entry.path] = known if known == compared.checksum else compared.checksum
             if state in (None, "readable by others") and not current.has_listed(entry.path):
                 right.add(entry.path)
